@@ -1,0 +1,377 @@
+//! The unit that is numbered, stored, sent and acknowledged.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::limits::{
+    ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_SESSION_MAX, LABEL_BYTES_MAX, MIME_BYTES_MAX,
+    SEGMENTS_PER_SESSION_MAX, SESSION_DURATION_MAX, TRACKS_PER_SESSION_MAX,
+};
+use crate::{Millis, SegmentNo, Seq, TrackNo, UnixMillis};
+
+/// One numbered piece of a session. Immutable once captured: the digest covers all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub seq: Seq,
+    /// When it was captured, on the session's timeline.
+    pub at: Millis,
+    pub content: Content,
+    pub digest: Digest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// The next bytes of a recorder run. A run's chunks in seq order are one media stream.
+    Chunk {
+        track: TrackNo,
+        segment: SegmentNo,
+        bytes: Bytes,
+    },
+    Marker(Marker),
+}
+
+/// Something that happened and is worth remembering in order with the media.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Marker {
+    SegmentStarted(SegmentStart),
+    SegmentEnded { track: TrackNo, segment: SegmentNo },
+    Paused,
+    Resumed,
+}
+
+/// Opens a recorder run: everything a reader of its chunks must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentStart {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    pub kind: TrackKind,
+    /// As the recorder names it, such as `audio/webm;codecs=opus`.
+    pub mime: String,
+    /// As the browser names the device; empty when it does not.
+    pub label: String,
+    pub wall: UnixMillis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackKind {
+    Microphone,
+    Camera,
+    Screen,
+    SystemAudio,
+}
+
+impl TrackKind {
+    pub const ALL: [Self; 4] = [
+        Self::Microphone,
+        Self::Camera,
+        Self::Screen,
+        Self::SystemAudio,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Microphone => "microphone",
+            Self::Camera => "camera",
+            Self::Screen => "screen",
+            Self::SystemAudio => "system_audio",
+        }
+    }
+}
+
+/// Why an item is refused. Nothing of it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ItemError {
+    #[error("the digest does not match the item: it was damaged on the way")]
+    WrongDigest,
+    #[error("the chunk holds no bytes")]
+    EmptyPayload,
+    #[error("the chunk is above {ITEM_PAYLOAD_BYTES_MAX} bytes")]
+    PayloadTooLarge,
+    #[error("the item's number is above the limit of {ITEMS_PER_SESSION_MAX} items a session")]
+    SeqTooLarge,
+    #[error("the item lies beyond the longest session ({SESSION_DURATION_MAX})")]
+    TooLate,
+    #[error("the track's number is above the limit of {TRACKS_PER_SESSION_MAX}")]
+    TrackOutOfRange,
+    #[error("the segment's number is above the limit of {SEGMENTS_PER_SESSION_MAX}")]
+    SegmentOutOfRange,
+    #[error("a text is above its limit (mime {MIME_BYTES_MAX}, label {LABEL_BYTES_MAX} bytes)")]
+    TextTooLong,
+    #[error("another item is already stored under this number; the first one is kept")]
+    DigestConflict,
+    #[error("the session takes no more items")]
+    SessionFinished,
+}
+
+impl Item {
+    /// Seals `content` under its number.
+    pub fn new(seq: Seq, at: Millis, content: Content) -> Self {
+        let digest = Digest::of_item(seq, at, &content);
+        Self {
+            seq,
+            at,
+            content,
+            digest,
+        }
+    }
+
+    /// Bytes of the payload; markers count as none.
+    pub fn payload_bytes(&self) -> usize {
+        match &self.content {
+            Content::Chunk { bytes, .. } => bytes.len(),
+            Content::Marker(_) => 0,
+        }
+    }
+
+    /// Checks everything that an item alone can tell. Cheap checks first, the digest last.
+    pub fn check(&self) -> Result<(), ItemError> {
+        if self.seq.get() >= ITEMS_PER_SESSION_MAX {
+            return Err(ItemError::SeqTooLarge);
+        }
+        if self.at > SESSION_DURATION_MAX {
+            return Err(ItemError::TooLate);
+        }
+        self.content.check()?;
+        if Digest::of_item(self.seq, self.at, &self.content) != self.digest {
+            return Err(ItemError::WrongDigest);
+        }
+        Ok(())
+    }
+}
+
+impl Content {
+    fn check(&self) -> Result<(), ItemError> {
+        match self {
+            Self::Chunk {
+                track,
+                segment,
+                bytes,
+            } => {
+                check_place(*track, *segment)?;
+                match bytes.len() {
+                    0 => Err(ItemError::EmptyPayload),
+                    1..=ITEM_PAYLOAD_BYTES_MAX => Ok(()),
+                    _ => Err(ItemError::PayloadTooLarge),
+                }
+            }
+            Self::Marker(Marker::SegmentStarted(start)) => {
+                check_place(start.track, start.segment)?;
+                if start.mime.len() > MIME_BYTES_MAX || start.label.len() > LABEL_BYTES_MAX {
+                    return Err(ItemError::TextTooLong);
+                }
+                Ok(())
+            }
+            Self::Marker(Marker::SegmentEnded { track, segment }) => check_place(*track, *segment),
+            Self::Marker(Marker::Paused | Marker::Resumed) => Ok(()),
+        }
+    }
+}
+
+fn check_place(track: TrackNo, segment: SegmentNo) -> Result<(), ItemError> {
+    if track.get() >= TRACKS_PER_SESSION_MAX {
+        return Err(ItemError::TrackOutOfRange);
+    }
+    if segment.get() >= SEGMENTS_PER_SESSION_MAX {
+        return Err(ItemError::SegmentOutOfRange);
+    }
+    Ok(())
+}
+
+/// A SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Over the item's postcard encoding without the digest, so that a changed header is as
+    /// visible as a changed payload.
+    pub fn of_item(seq: Seq, at: Millis, content: &Content) -> Self {
+        struct Hashing(Sha256);
+
+        impl postcard::ser_flavors::Flavor for Hashing {
+            type Output = Sha256;
+
+            fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+                self.0.update([byte]);
+                Ok(())
+            }
+
+            fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+                self.0.update(bytes);
+                Ok(())
+            }
+
+            fn finalize(self) -> postcard::Result<Sha256> {
+                Ok(self.0)
+            }
+        }
+
+        let hasher = postcard::serialize_with_flavor(&(seq, at, content), Hashing(Sha256::new()))
+            .expect("postcard encodes every item, and hashing cannot fail");
+        Self(hasher.finalize().into())
+    }
+
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a digest is 64 hexadecimal digits")]
+pub struct InvalidDigest;
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDigest> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| InvalidDigest)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Hexadecimal in JSON, 32 bytes on the wire.
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?
+                .parse()
+                .map_err(serde::de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(seq: u64, bytes: usize) -> Item {
+        Item::new(
+            Seq::new(seq),
+            Millis::ZERO,
+            Content::Chunk {
+                track: TrackNo::new(0),
+                segment: SegmentNo::new(0),
+                bytes: Bytes::from(vec![1; bytes]),
+            },
+        )
+    }
+
+    fn start(mime: usize, label: usize) -> Item {
+        let start = SegmentStart {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(0),
+            kind: TrackKind::Microphone,
+            mime: "m".repeat(mime),
+            label: "l".repeat(label),
+            wall: UnixMillis::new(0),
+        };
+        Item::new(
+            Seq::ZERO,
+            Millis::ZERO,
+            Content::Marker(Marker::SegmentStarted(start)),
+        )
+    }
+
+    fn placed(track: u8, segment: u32) -> Item {
+        let (track, segment) = (TrackNo::new(track), SegmentNo::new(segment));
+        Item::new(
+            Seq::ZERO,
+            Millis::ZERO,
+            Content::Marker(Marker::SegmentEnded { track, segment }),
+        )
+    }
+
+    #[test]
+    fn each_limit_holds_at_its_edge_and_refuses_one_past_it() {
+        let at = |millis| Item::new(Seq::ZERO, millis, Content::Marker(Marker::Paused));
+        let past_the_end = SESSION_DURATION_MAX + Millis::new(1);
+        for (inside, outside, error) in [
+            (chunk(0, 1), chunk(0, 0), ItemError::EmptyPayload),
+            (
+                chunk(0, ITEM_PAYLOAD_BYTES_MAX),
+                chunk(0, ITEM_PAYLOAD_BYTES_MAX + 1),
+                ItemError::PayloadTooLarge,
+            ),
+            (
+                chunk(ITEMS_PER_SESSION_MAX - 1, 1),
+                chunk(ITEMS_PER_SESSION_MAX, 1),
+                ItemError::SeqTooLarge,
+            ),
+            (
+                at(SESSION_DURATION_MAX),
+                at(past_the_end),
+                ItemError::TooLate,
+            ),
+            (
+                placed(TRACKS_PER_SESSION_MAX - 1, 0),
+                placed(TRACKS_PER_SESSION_MAX, 0),
+                ItemError::TrackOutOfRange,
+            ),
+            (
+                placed(0, SEGMENTS_PER_SESSION_MAX - 1),
+                placed(0, SEGMENTS_PER_SESSION_MAX),
+                ItemError::SegmentOutOfRange,
+            ),
+            (
+                start(MIME_BYTES_MAX, 0),
+                start(MIME_BYTES_MAX + 1, 0),
+                ItemError::TextTooLong,
+            ),
+            (
+                start(0, LABEL_BYTES_MAX),
+                start(0, LABEL_BYTES_MAX + 1),
+                ItemError::TextTooLong,
+            ),
+        ] {
+            assert_eq!(inside.check(), Ok(()), "inside {error:?}");
+            assert_eq!(outside.check(), Err(error));
+        }
+    }
+
+    #[test]
+    fn any_change_to_an_item_breaks_its_digest() {
+        let good = chunk(3, 100);
+        let mut other_seq = good.clone();
+        other_seq.seq = Seq::new(4);
+        let mut other_time = good.clone();
+        other_time.at = Millis::new(1);
+        let mut other_bytes = good.clone();
+        other_bytes.content = chunk(3, 101).content;
+        for damaged in [other_seq, other_time, other_bytes] {
+            assert_eq!(damaged.check(), Err(ItemError::WrongDigest));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Every limit of the protocol, in one place. Each has a test at the limit and one past it.
+
+use crate::Millis;
+
+/// The version in `Hello`. Any change to the wire format raises it.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// Payload bytes of one item. A larger chunk is split at capture: browsers do hand over 50 MB at
+/// once after sleep.
+pub const ITEM_PAYLOAD_BYTES_MAX: usize = 512 * 1024;
+
+/// Bytes of one WebSocket frame: one full item with its header, or a batch of small ones.
+pub const FRAME_BYTES_MAX: usize = ITEM_PAYLOAD_BYTES_MAX + 16 * 1024;
+
+/// Items in one `Items` message.
+pub const ITEMS_PER_MESSAGE_MAX: usize = 256;
+
+/// Bytes of an item beside its payload: number, time, place, digest, and a marker's texts.
+pub const ITEM_HEADER_BYTES_MAX: usize = 96 + MIME_BYTES_MAX + LABEL_BYTES_MAX;
+
+/// Bytes of the items that the sender puts into one `Items` message, each with a full header.
+pub const MESSAGE_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX - 1024;
+
+/// Payload bytes sent and not yet acked; what is above waits in the spool.
+pub const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Items sent and not yet acked.
+pub const IN_FLIGHT_ITEMS_MAX: usize = 1024;
+
+/// Items of one session: 69 hours at four chunks a second.
+pub const ITEMS_PER_SESSION_MAX: u64 = 1_000_000;
+
+/// The farthest point on a session's timeline.
+pub const SESSION_DURATION_MAX: Millis = Millis::from_secs(24 * 3600);
+
+/// Tracks of one session.
+pub const TRACKS_PER_SESSION_MAX: u8 = 8;
+
+/// Recorder runs of one session.
+pub const SEGMENTS_PER_SESSION_MAX: u32 = 10_000;
+
+/// Bytes of a MIME type such as `audio/webm;codecs=opus`.
+pub const MIME_BYTES_MAX: usize = 128;
+
+/// Bytes of a track's label such as `Built-in microphone`.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+/// The client's heartbeat.
+pub const HEARTBEAT_EVERY: Millis = Millis::from_secs(7);
+
+/// No sign of life for this long: the connection is given up.
+pub const SILENCE_MAX: Millis = Millis::from_secs(30);
+
+/// How long a connection may take to its `Hello`.
+pub const HELLO_DEADLINE: Millis = Millis::from_secs(10);
+
+/// How long the client waits for a connection and its `Welcome`.
+pub const CONNECT_DEADLINE: Millis = Millis::from_secs(10);
+
+/// How long the client waits for the ack of an item, or for any answer to `Finish`, before it
+/// takes the connection for dead.
+pub const ANSWER_DEADLINE: Millis = Millis::from_secs(20);
+
+/// How long the client waits for its spool before it sends an item from memory.
+pub const SPOOL_DEADLINE: Millis = Millis::from_secs(5);
+
+/// Reconnect delays: the first, and the most. Jitter takes up to half of it off.
+pub const RECONNECT_DELAY_MIN: Millis = Millis::from_secs(1);
+pub const RECONNECT_DELAY_MAX: Millis = Millis::from_secs(5);
+
+/// Payload bytes of un-acked items that the sender keeps in memory beside the spool.
+pub const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How often an item that the server found damaged is sent again.
+pub const DAMAGED_RETRIES_MAX: u8 = 5;
+
+/// How far the numbering jumps ahead when an earlier page may have sent items that its spool did
+/// not hold: their numbers must not be used again.
+pub const SEQ_SKIP_AFTER_UNSPOOLED: u64 = 4096;

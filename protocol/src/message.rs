@@ -1,0 +1,158 @@
+//! What the browser and the server say to each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::item::ItemError;
+use crate::{Epoch, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
+use crate::{UnixMillis, limits};
+
+/// From the browser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientMessage {
+    /// The first message of every connection.
+    Hello(Hello),
+    Items(Vec<Item>),
+    Heartbeat(Heartbeat),
+    Finish(Finish),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// First, so that any version of the server can read it.
+    pub version: u16,
+    pub session: SessionId,
+    pub token: SessionToken,
+    pub opening: Opening,
+}
+
+/// Whether the session may be created by this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Opening {
+    /// The client was never welcomed: the server may not know the session yet.
+    New { started_at: UnixMillis },
+    /// The client was welcomed before: a server that does not know the session has lost it, and
+    /// must say so rather than start an empty one.
+    Existing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Items not yet acked, as the client sees it.
+    pub pending: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// `None`: nothing was captured at all.
+    pub last_seq: Option<Seq>,
+    /// What the client knows it cannot deliver any more; the server finalizes without it.
+    pub lost: SeqSet,
+}
+
+/// From the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServerMessage {
+    Welcome(Welcome),
+    /// These are durable. Sent only after the commit.
+    Ack {
+        seqs: SeqSet,
+        /// Those of `seqs` that had been stored before.
+        duplicates: SeqSet,
+    },
+    /// These items were not stored, each with its reason. All others are unaffected.
+    Refused(Vec<(Seq, ItemError)>),
+    HeartbeatAck,
+    /// `Finish` must wait: these were never stored.
+    Missing(SeqSet),
+    /// `Finish` was accepted; the recording is being made.
+    Finalizing,
+    Completed(Receipt),
+    /// No recording could be made. The items are kept; `Finish` may be sent again.
+    Failed(String),
+    /// The server ends the connection, with the reason. It closes right after.
+    Goodbye(Refusal),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub epoch: Epoch,
+    /// What is durable already; the client sends exactly what is not in it.
+    pub have: SeqSet,
+    pub status: SessionStatus,
+    pub limits: Limits,
+    pub server_time: UnixMillis,
+}
+
+/// The limits that the server enforces on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    pub frame_bytes_max: u32,
+    pub in_flight_bytes_max: u32,
+    pub silence_max: Millis,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_bytes_max: limits::FRAME_BYTES_MAX as u32,
+            in_flight_bytes_max: limits::IN_FLIGHT_BYTES_MAX as u32,
+            silence_max: limits::SILENCE_MAX,
+        }
+    }
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Refusal {
+    #[error("protocol version {client} is not spoken here; this server speaks {server}")]
+    UnsupportedVersion { client: u16, server: u16 },
+    #[error("the frame cannot be read")]
+    UndecodableFrame,
+    #[error("the frame is above the limit of {} bytes", limits::FRAME_BYTES_MAX)]
+    FrameTooLarge,
+    #[error("a message holds at most {} items", limits::ITEMS_PER_MESSAGE_MAX)]
+    TooManyItems,
+    #[error("the session id is not a UUID of version 7")]
+    InvalidSessionId,
+    #[error("there is no such session")]
+    UnknownSession,
+    #[error("the token does not belong to this session")]
+    WrongToken,
+    #[error("the session was discarded")]
+    Discarded,
+    #[error("the first message must be Hello, and only the first")]
+    HelloExpected,
+    #[error("another tab or page has taken over this session")]
+    Fenced,
+    #[error("no sign of life for too long")]
+    Silent,
+    #[error("the server is shutting down; connect again")]
+    ShuttingDown,
+    #[error("the server cannot store anything just now; connect again")]
+    Unavailable,
+    #[error("the server has as many connections as it allows; connect again")]
+    TooManyConnections,
+}
+
+impl Refusal {
+    /// True when the same client may succeed later by doing the same again.
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Silent
+            | Self::ShuttingDown
+            | Self::Unavailable
+            | Self::TooManyConnections
+            // Bytes can be damaged on the way; the same frame may arrive whole the next time.
+            | Self::UndecodableFrame => true,
+            Self::UnsupportedVersion { .. }
+            | Self::FrameTooLarge
+            | Self::TooManyItems
+            | Self::InvalidSessionId
+            | Self::UnknownSession
+            | Self::WrongToken
+            | Self::Discarded
+            | Self::HelloExpected
+            | Self::Fenced => false,
+        }
+    }
+}

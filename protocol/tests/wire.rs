@@ -1,0 +1,253 @@
+//! Messages survive their way as bytes, and bytes that are no message are refused.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use protocol::item::{ItemError, SegmentStart};
+use protocol::limits::{
+    FRAME_BYTES_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
+    LABEL_BYTES_MAX, MESSAGE_ITEM_BYTES_MAX, MIME_BYTES_MAX, PROTOCOL_VERSION,
+};
+use protocol::message::{Finish, Heartbeat, Hello, Limits, Opening, Refusal, Welcome};
+use protocol::{
+    ClientMessage, Content, Digest, Epoch, Item, Marker, Millis, ProtocolError, Receipt, SegmentNo,
+    Seq, SeqSet, ServerMessage, SessionId, SessionStatus, SessionToken, TrackKind, TrackNo,
+    UnixMillis,
+};
+
+fn a_session() -> SessionId {
+    SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [1; 10])
+}
+
+fn seq() -> impl Strategy<Value = Seq> {
+    any::<u64>().prop_map(Seq::new)
+}
+
+fn seqs() -> impl Strategy<Value = SeqSet> {
+    prop::collection::vec(any::<(u64, u16)>(), 0..8).prop_map(|ranges| {
+        let mut set = SeqSet::new();
+        for (start, length) in ranges {
+            set.insert_range(Seq::new(start)..=Seq::new(start.saturating_add(length.into())));
+        }
+        set
+    })
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let place = || {
+        (
+            any::<u8>().prop_map(TrackNo::new),
+            any::<u32>().prop_map(SegmentNo::new),
+        )
+    };
+    prop_oneof![
+        (place(), prop::collection::vec(any::<u8>(), 0..2000)).prop_map(
+            |((track, segment), bytes)| Content::Chunk {
+                track,
+                segment,
+                bytes: bytes.into()
+            }
+        ),
+        (place(), ".{0,40}", any::<u64>()).prop_map(|((track, segment), text, wall)| {
+            Content::Marker(Marker::SegmentStarted(SegmentStart {
+                track,
+                segment,
+                kind: TrackKind::Microphone,
+                mime: text.clone(),
+                label: text,
+                wall: UnixMillis::new(wall),
+            }))
+        }),
+        place()
+            .prop_map(|(track, segment)| Content::Marker(Marker::SegmentEnded { track, segment })),
+        Just(Content::Marker(Marker::Paused)),
+        Just(Content::Marker(Marker::Resumed)),
+    ]
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    (seq(), any::<u64>().prop_map(Millis::new), content())
+        .prop_map(|(seq, at, content)| Item::new(seq, at, content))
+}
+
+fn client_message() -> impl Strategy<Value = ClientMessage> {
+    prop_oneof![
+        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(token, at)| ClientMessage::Hello(Hello {
+            version: PROTOCOL_VERSION,
+            session: a_session(),
+            token: SessionToken::from_random(token),
+            opening: Opening::New {
+                started_at: UnixMillis::new(at)
+            },
+        })),
+        prop::collection::vec(item(), 0..5).prop_map(ClientMessage::Items),
+        any::<u64>().prop_map(|pending| ClientMessage::Heartbeat(Heartbeat { pending })),
+        (prop::option::of(seq()), seqs())
+            .prop_map(|(last_seq, lost)| ClientMessage::Finish(Finish { last_seq, lost })),
+    ]
+}
+
+fn server_message() -> impl Strategy<Value = ServerMessage> {
+    prop_oneof![
+        (any::<u64>(), seqs()).prop_map(|(epoch, have)| ServerMessage::Welcome(Welcome {
+            epoch: Epoch::new(epoch),
+            have,
+            status: SessionStatus::Active,
+            limits: Limits::default(),
+            server_time: UnixMillis::new(epoch),
+        })),
+        (seqs(), seqs()).prop_map(|(seqs, duplicates)| ServerMessage::Ack { seqs, duplicates }),
+        seq().prop_map(|seq| ServerMessage::Refused(vec![(seq, ItemError::WrongDigest)])),
+        Just(ServerMessage::HeartbeatAck),
+        seqs().prop_map(ServerMessage::Missing),
+        Just(ServerMessage::Finalizing),
+        (any::<[u8; 32]>(), seqs()).prop_map(|(digest, missing)| {
+            ServerMessage::Completed(Receipt {
+                items: 3,
+                bytes: 4,
+                duration: Millis::new(5),
+                digest: Digest::from_bytes(digest),
+                missing,
+            })
+        }),
+        ".{0,60}".prop_map(ServerMessage::Failed),
+        Just(ServerMessage::Goodbye(Refusal::UnsupportedVersion {
+            client: 9,
+            server: 1
+        })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_client_message_survives_its_way(message in client_message()) {
+        prop_assert_eq!(ClientMessage::decode(&message.encode()), Ok(message));
+    }
+
+    #[test]
+    fn a_server_message_survives_its_way(message in server_message()) {
+        prop_assert_eq!(ServerMessage::decode(&message.encode()), Ok(message));
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_a_typed_error(bytes: Vec<u8>) {
+        let _no_panic = ClientMessage::decode(&bytes);
+        let _no_panic = ServerMessage::decode(&bytes);
+    }
+
+    #[test]
+    fn a_damaged_item_never_passes_for_a_good_one(
+        message in prop::collection::vec(item(), 1..3).prop_map(ClientMessage::Items),
+        at: prop::sample::Index,
+        bit in 0..8_u32,
+    ) {
+        let mut frame = message.encode();
+        let at = at.index(frame.len());
+        frame[at] ^= 1 << bit;
+        let ClientMessage::Items(sent) = &message else { unreachable!() };
+        if let Ok(ClientMessage::Items(arrived)) = ClientMessage::decode(&frame) {
+            for item in arrived {
+                prop_assert!(item.check().is_err() || sent.contains(&item));
+            }
+        }
+    }
+}
+
+fn hello(version: u16) -> ClientMessage {
+    ClientMessage::Hello(Hello {
+        version,
+        session: a_session(),
+        token: SessionToken::from_random([2; 32]),
+        opening: Opening::Existing,
+    })
+}
+
+#[test]
+fn a_hello_of_another_version_is_told_apart_from_noise() {
+    let other = PROTOCOL_VERSION + 1;
+    let mut frame = hello(other).encode();
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::UnsupportedVersion(other))
+    );
+    frame.extend([0xff; 9]);
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::UnsupportedVersion(other))
+    );
+    frame.truncate(4);
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::UnsupportedVersion(other))
+    );
+}
+
+#[test]
+fn trailing_or_missing_bytes_make_a_frame_undecodable() {
+    let mut frame = hello(PROTOCOL_VERSION).encode();
+    frame.push(0);
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::Undecodable)
+    );
+    frame.truncate(frame.len() - 2);
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::Undecodable)
+    );
+    assert_eq!(ClientMessage::decode(&[]), Err(ProtocolError::Undecodable));
+}
+
+#[test]
+fn a_length_that_claims_more_than_there_is_is_undecodable() {
+    // Items(vec) with 2^63 elements, then nothing.
+    let frame = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+    assert_eq!(
+        ClientMessage::decode(&frame),
+        Err(ProtocolError::Undecodable)
+    );
+}
+
+#[test]
+fn a_frame_at_the_limit_is_read_and_one_past_it_refused() {
+    assert_eq!(
+        ClientMessage::decode(&vec![0xff; FRAME_BYTES_MAX]),
+        Err(ProtocolError::Undecodable)
+    );
+    assert_eq!(
+        ClientMessage::decode(&vec![0xff; FRAME_BYTES_MAX + 1]),
+        Err(ProtocolError::FrameTooLarge(FRAME_BYTES_MAX + 1))
+    );
+}
+
+#[test]
+fn the_fullest_messages_fit_into_a_frame() {
+    let chunk = |bytes| Content::Chunk {
+        track: TrackNo::new(u8::MAX),
+        segment: SegmentNo::new(u32::MAX),
+        bytes: Bytes::from(vec![7; bytes]),
+    };
+    let item = |content| Item::new(Seq::new(u64::MAX), Millis::new(u64::MAX), content);
+    let one_full = vec![item(chunk(ITEM_PAYLOAD_BYTES_MAX))];
+    let many_small: Vec<_> = (0..ITEMS_PER_MESSAGE_MAX)
+        .map(|_| {
+            item(chunk(
+                MESSAGE_ITEM_BYTES_MAX / ITEMS_PER_MESSAGE_MAX - ITEM_HEADER_BYTES_MAX,
+            ))
+        })
+        .collect();
+    for items in [one_full, many_small] {
+        assert!(ClientMessage::Items(items).encode().len() <= FRAME_BYTES_MAX);
+    }
+    let marker = Content::Marker(Marker::SegmentStarted(SegmentStart {
+        track: TrackNo::new(0),
+        segment: SegmentNo::new(0),
+        kind: TrackKind::SystemAudio,
+        mime: "m".repeat(MIME_BYTES_MAX),
+        label: "l".repeat(LABEL_BYTES_MAX),
+        wall: UnixMillis::new(u64::MAX),
+    }));
+    let one = item(marker);
+    assert!(ClientMessage::Items(vec![one.clone()]).encode().len() <= ITEM_HEADER_BYTES_MAX);
+    let markers = vec![one; ITEMS_PER_MESSAGE_MAX];
+    assert!(ClientMessage::Items(markers).encode().len() <= FRAME_BYTES_MAX);
+}
