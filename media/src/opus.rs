@@ -1,0 +1,80 @@
+//! Owns the little of Opus that stitching needs: how long a packet plays. Decodes nothing.
+
+use std::time::Duration;
+
+/// No Opus packet is longer (RFC 6716 section 3.2.5, rule R5).
+const PACKET_DURATION_MAX: Duration = Duration::from_millis(120);
+
+/// How long an Opus packet plays, from its TOC byte (RFC 6716 section 3.1). `None` if the packet
+/// is empty, is cut before its frame count, or claims no frames or more than 120 ms.
+#[must_use]
+pub fn packet_duration(packet: &[u8]) -> Option<Duration> {
+    let toc = *packet.first()?;
+    let frames = match toc & 0b11 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(packet.get(1)? & 0x3F),
+    };
+    let total = frame_duration(toc >> 3) * frames;
+    (!total.is_zero() && total <= PACKET_DURATION_MAX).then_some(total)
+}
+
+fn frame_duration(config: u8) -> Duration {
+    const SILK_MILLIS: [u64; 4] = [10, 20, 40, 60];
+    const HYBRID_MILLIS: [u64; 2] = [10, 20];
+    const CELT_MICROS: [u64; 4] = [2_500, 5_000, 10_000, 20_000];
+    match config {
+        0..12 => Duration::from_millis(SILK_MILLIS[usize::from(config % 4)]),
+        12..16 => Duration::from_millis(HYBRID_MILLIS[usize::from(config % 2)]),
+        _ => Duration::from_micros(CELT_MICROS[usize::from(config % 4)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(packet: &[u8]) -> Option<f64> {
+        packet_duration(packet).map(|duration| duration.as_secs_f64() * 1000.0)
+    }
+
+    #[test]
+    fn every_configuration_has_the_frame_size_of_the_table() {
+        let table = [
+            [10.0, 20.0, 40.0, 60.0],
+            [10.0, 20.0, 40.0, 60.0],
+            [10.0, 20.0, 40.0, 60.0],
+            [10.0, 20.0, 10.0, 20.0],
+            [2.5, 5.0, 10.0, 20.0],
+            [2.5, 5.0, 10.0, 20.0],
+            [2.5, 5.0, 10.0, 20.0],
+            [2.5, 5.0, 10.0, 20.0],
+        ];
+        for (config, expected) in table.iter().flatten().enumerate() {
+            let toc = u8::try_from(config).unwrap() << 3;
+            assert_eq!(millis(&[toc]), Some(*expected), "configuration {config}");
+        }
+    }
+
+    #[test]
+    fn the_frame_count_multiplies_the_frame() {
+        assert_eq!(millis(&[0xF8]), Some(20.0));
+        assert_eq!(millis(&[0xF9]), Some(40.0));
+        assert_eq!(millis(&[0xFA]), Some(40.0));
+        assert_eq!(millis(&[0xFB, 0x03]), Some(60.0));
+        assert_eq!(
+            millis(&[0xFB, 0x83]),
+            Some(60.0),
+            "the VBR bit is not part of the count"
+        );
+        assert_eq!(millis(&[0xFB, 0x06]), Some(120.0));
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_is_none() {
+        assert_eq!(millis(&[]), None);
+        assert_eq!(millis(&[0xFB]), None);
+        assert_eq!(millis(&[0xFB, 0x00]), None);
+        assert_eq!(millis(&[0xFB, 0x07]), None, "140 ms");
+    }
+}

@@ -1,0 +1,169 @@
+//! Owns what a stitch tells about itself: counts, durations, and damage that was survived.
+
+use std::time::Duration;
+
+use crate::ebml::ElementId;
+use crate::error::Refusal;
+use crate::limits;
+
+/// A place in a source that could not be read and was stepped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// Offset from the start of the segment, in bytes; declared holes are not counted.
+    pub at_byte: u64,
+    /// How many bytes were stepped over.
+    pub bytes: u64,
+    /// What was wrong.
+    pub cause: DamageCause,
+}
+
+/// Why bytes were stepped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageCause {
+    /// The caller said that bytes are missing here.
+    Hole,
+    /// The bytes are no EBML element.
+    NotAnElement,
+    /// An element where it can't be.
+    UnexpectedElement(ElementId),
+    /// An element claims a size above its limit.
+    ElementTooLarge(ElementId),
+    /// An element other than Segment and Cluster has an unknown size (RFC 8794 section 6.2).
+    UnknownSize(ElementId),
+    /// An element claims a size that would swallow a Cluster.
+    WrongSize(ElementId),
+    /// An element's body makes no sense.
+    Unreadable(ElementId),
+    /// A block came before its cluster's timestamp, or its time overflows.
+    NoTime,
+}
+
+/// Something in a segment that a person may want to know about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The segment, or the rest of it from a second header on, is not in the file.
+    Refused(Refusal),
+    /// Bytes were stepped over.
+    Damaged(Damage),
+    /// More damage than [`limits::DAMAGES_LISTED_MAX`]; this many places are not listed.
+    MoreDamage {
+        /// Places not listed.
+        places: u64,
+    },
+    /// A second recorder run began inside the segment; it was joined like a segment of its own.
+    SecondHeader,
+    /// Packets of tracks that were not declared; dropped.
+    UndeclaredTrack {
+        /// Packets dropped.
+        packets: u64,
+    },
+    /// Packets later than [`limits::SEGMENT_DURATION_MAX`]; dropped.
+    TooLate {
+        /// Packets dropped.
+        packets: u64,
+    },
+    /// Packets whose time went back; kept, at the time of the packet before.
+    TimeWentBack {
+        /// Packets moved.
+        packets: u64,
+    },
+}
+
+/// What became of one segment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SegmentReport {
+    /// Where in the file the segment starts.
+    pub start: Duration,
+    /// From its start to the end of its last packet.
+    pub duration: Duration,
+    /// Blocks written. A block holds one packet, or several if the recorder laced them.
+    pub packets: u64,
+    /// Bytes pushed.
+    pub bytes: u64,
+    /// Bytes at the end that are the beginning of an element that never came whole.
+    pub dangling_bytes: u64,
+    /// In the order they were met.
+    pub problems: Vec<Problem>,
+}
+
+impl SegmentReport {
+    /// Why the segment, or its rest, is not in the file, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.problems.iter().find_map(|problem| match problem {
+            Problem::Refused(refusal) => Some(refusal),
+            Problem::Damaged(_)
+            | Problem::MoreDamage { .. }
+            | Problem::SecondHeader
+            | Problem::UndeclaredTrack { .. }
+            | Problem::TooLate { .. }
+            | Problem::TimeWentBack { .. } => None,
+        })
+    }
+}
+
+/// What became of the whole file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StitchReport {
+    /// From 0 to the end of the last packet; the same as the file's Duration.
+    pub duration: Duration,
+    /// Size of the file, in bytes.
+    pub bytes: u64,
+    /// Blocks in the file.
+    pub packets: u64,
+    /// Clusters in the file.
+    pub clusters: u64,
+    /// Cue points in the file.
+    pub cues: u64,
+    /// One for each segment begun, in order.
+    pub segments: Vec<SegmentReport>,
+}
+
+/// Damage of one segment, bounded: the first places are kept, the rest counted.
+#[derive(Debug, Default)]
+pub(crate) struct Damages {
+    listed: Vec<Damage>,
+    more: u64,
+}
+
+impl Damages {
+    pub(crate) fn add(&mut self, damage: Damage) {
+        if self.listed.len() < limits::DAMAGES_LISTED_MAX {
+            self.listed.push(damage);
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn into_problems(self) -> impl Iterator<Item = Problem> {
+        let more = (self.more > 0).then_some(Problem::MoreDamage { places: self.more });
+        self.listed.into_iter().map(Problem::Damaged).chain(more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems_after(damages: usize) -> Vec<Problem> {
+        let mut kept = Damages::default();
+        for at in 0..damages {
+            kept.add(Damage {
+                at_byte: at as u64,
+                bytes: 1,
+                cause: DamageCause::NotAnElement,
+            });
+        }
+        kept.into_problems().collect()
+    }
+
+    #[test]
+    fn damage_up_to_the_limit_is_listed_and_past_it_counted() {
+        let at_limit = problems_after(limits::DAMAGES_LISTED_MAX);
+        assert_eq!(at_limit.len(), limits::DAMAGES_LISTED_MAX);
+        assert!(!at_limit.contains(&Problem::MoreDamage { places: 1 }));
+
+        let past_limit = problems_after(limits::DAMAGES_LISTED_MAX + 1);
+        assert_eq!(past_limit.last(), Some(&Problem::MoreDamage { places: 1 }));
+    }
+}

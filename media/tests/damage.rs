@@ -1,0 +1,377 @@
+//! Streams that are cut, holed or corrupted: what is intact survives, and nothing panics.
+
+mod common;
+
+use common::{
+    Handmade, block_ends, chunks, opus_20_ms, payloads, sample, samples, stitch, stitch_samples,
+};
+use media::{DamageCause, Event, Problem, Refusal, Stitcher, WebmReader, limits};
+use proptest::prelude::*;
+use std::io::Cursor;
+
+fn any_sample() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(samples().collect::<Vec<_>>())
+}
+
+fn damages(problems: &[Problem]) -> Vec<DamageCause> {
+    let cause = |problem: &Problem| match problem {
+        Problem::Damaged(damage) => Some(damage.cause),
+        Problem::Refused(_)
+        | Problem::MoreDamage { .. }
+        | Problem::SecondHeader
+        | Problem::UndeclaredTrack { .. }
+        | Problem::TooLate { .. }
+        | Problem::TimeWentBack { .. } => None,
+    };
+    problems.iter().filter_map(cause).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_stream_cut_anywhere_keeps_every_intact_packet(name in any_sample(), cut in 0.0..1.0) {
+        let source = sample(name);
+        let cut = &source[..(cut * source.len() as f64) as usize];
+        let intact = payloads(cut);
+        match stitch(&[cut]) {
+            Ok(stitched) => {
+                stitched.verified();
+                prop_assert!(stitched.payloads() == intact);
+            }
+            Err(_) => prop_assert!(intact.is_empty()),
+        }
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_does_not_spoil_the_next(cut in 0.0..1.0) {
+        let (first, second) = (sample("a_opus"), sample("d_run2"));
+        let cut = &first[..(cut * first.len() as f64) as usize];
+        let stitched = stitch(&[cut, &second]).unwrap();
+        stitched.verified();
+        prop_assert!(stitched.payloads() == [payloads(cut), payloads(&second)].concat());
+    }
+
+    #[test]
+    fn corrupt_bytes_never_panic_and_the_file_still_verifies(
+        name in any_sample(),
+        changes in prop::collection::vec((0.0..1.0, any::<u8>()), 1..60),
+    ) {
+        let mut source = sample(name);
+        for (at, byte) in changes {
+            let at = (at * source.len() as f64) as usize;
+            source[at] = byte;
+        }
+        if let Ok(stitched) = stitch(&[&source]) {
+            stitched.verified();
+        }
+    }
+
+    #[test]
+    fn corrupt_element_heads_never_panic_and_the_file_still_verifies(
+        name in any_sample(),
+        changes in prop::collection::vec((0.0..1.0, 0..12usize, any::<u8>()), 1..20),
+    ) {
+        let mut source = sample(name);
+        let heads = block_ends(&source);
+        for (block, step, byte) in changes {
+            let at = heads[(block * heads.len() as f64) as usize] + step;
+            if let Some(place) = source.get_mut(at) {
+                *place = byte;
+            }
+        }
+        if let Ok(stitched) = stitch(&[&source]) {
+            stitched.verified();
+        }
+    }
+
+    #[test]
+    fn pure_noise_never_panics(noise in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let after_a_head = Handmade::opus().cluster(0).raw(&noise);
+        for source in [&noise, &after_a_head.bytes] {
+            if let Ok(stitched) = stitch(&[source]) {
+                stitched.verified();
+            }
+        }
+    }
+}
+
+/// What the reader holds at most while it is fed.
+fn most_held_bytes<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> usize {
+    let mut reader = WebmReader::new();
+    let mut most = 0;
+    for piece in pieces {
+        reader.push(piece);
+        most = most.max(reader.held_bytes());
+        while matches!(reader.next_event(), Ok(Some(_))) {}
+    }
+    most
+}
+
+#[test]
+fn a_promised_size_is_never_allocated() {
+    let block_of_8_mib = [0xA3, 0x08, 0, 0, 0, 0, 0x80, 0, 0, 0x81, 0, 0, 0x80];
+    let source = Handmade::opus().cluster(0).raw(&block_of_8_mib);
+    assert!(most_held_bytes(std::iter::once(&source.bytes[..])) < 4096);
+}
+
+#[test]
+fn memory_stays_bounded_however_much_comes_and_is_promised() {
+    let head = Handmade::opus().cluster(0);
+    let size = (limits::BLOCK_BYTES_MAX as u32 | 1 << 28).to_be_bytes();
+    let promise = Handmade { bytes: Vec::new() }.raw(&[0xA3]).raw(&size).bytes;
+    let piece = promise.repeat(limits::PUSH_PIECE_BYTES / promise.len());
+    let pieces = std::iter::repeat_n(&piece[..], 5 * limits::BLOCK_BYTES_MAX / piece.len());
+    let most = most_held_bytes(std::iter::once(&head.bytes[..]).chain(pieces));
+    assert!(
+        most <= 2 * (limits::BLOCK_BYTES_MAX + limits::PUSH_PIECE_BYTES),
+        "{most} bytes"
+    );
+}
+
+#[test]
+fn huge_and_unknown_sizes_cost_only_their_cluster() {
+    let huge = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE];
+    let unknown = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+    for (id, size) in [(0xA3, huge), (0xA0, huge), (0xEC, huge), (0xE7, huge)]
+        .into_iter()
+        .chain([
+            (0xA3, unknown),
+            (0xA0, unknown),
+            (0xEC, unknown),
+            (0xE7, unknown),
+        ])
+    {
+        let source = Handmade::opus()
+            .cluster(0)
+            .block(0, &opus_20_ms(1))
+            .raw(&[id])
+            .raw(&size)
+            .block(20, &opus_20_ms(2))
+            .cluster(1000)
+            .block(0, &opus_20_ms(3));
+        let stitched = stitch(&[&source.bytes]).unwrap();
+        assert_eq!(
+            stitched.payloads(),
+            [opus_20_ms(1), opus_20_ms(3)],
+            "{id:X} {size:?}"
+        );
+        assert_eq!(
+            stitched.report.segments[0].problems.len(),
+            1,
+            "{id:X} {size:?}"
+        );
+        stitched.verified();
+    }
+}
+
+#[test]
+fn a_wrong_size_that_swallows_clusters_gives_them_back() {
+    let swallowing = |size: u8| {
+        Handmade::opus()
+            .cluster(0)
+            .block(0, &opus_20_ms(1))
+            .raw(&[0xA3, 0x20, size, 0, 0x81, 0, 20, 0x80])
+            .raw(&opus_20_ms(2))
+            .cluster(1000)
+            .block(0, &opus_20_ms(3))
+            .cluster(2000)
+            .block(0, &vec![0xF8; 9000])
+            .block(20, &opus_20_ms(4))
+    };
+    // 0x1000 bytes end inside the long block, 0x6000 past the end of the stream.
+    for size in [0x10, 0x60] {
+        let stitched = stitch(&[&swallowing(size).bytes]).unwrap();
+        assert_eq!(stitched.report.packets, 4, "size {size:#x}00");
+        assert_eq!(stitched.payloads().last(), Some(&opus_20_ms(4)));
+        assert_eq!(damages(&stitched.report.segments[0].problems).len(), 1);
+    }
+}
+
+#[test]
+fn garbage_is_stepped_over_to_the_next_cluster_and_reported() {
+    let source = sample("a_opus");
+    let ends = block_ends(&source);
+    let (before, after) = source.split_at(ends[20]);
+    let garbage = [0x00; 777];
+    let stitched = stitch(&[&[before, &garbage, after].concat()]).unwrap();
+    stitched.verified();
+    let segment = &stitched.report.segments[0];
+    assert_eq!(damages(&segment.problems), [DamageCause::NotAnElement]);
+    assert!(segment.packets > 80, "only the rest of one cluster is lost");
+    let (kept, all) = (stitched.payloads(), payloads(&source));
+    assert!(kept[..21] == all[..21]);
+    assert!(kept[21..] == all[all.len() - (kept.len() - 21)..]);
+}
+
+#[test]
+fn a_declared_hole_resumes_at_the_next_cluster_at_its_own_time() {
+    let chunks = chunks("a_opus");
+    for missing in 1..chunks.len() - 1 {
+        let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
+        stitcher.begin_segment().unwrap();
+        for (number, chunk) in chunks.iter().enumerate() {
+            if number == missing {
+                stitcher.hole().unwrap();
+            } else {
+                stitcher.push(chunk).unwrap();
+            }
+        }
+        let segment = stitcher.end_segment().unwrap();
+        let (file, report) = stitcher.finish().unwrap();
+        assert_eq!(
+            damages(&segment.problems),
+            [DamageCause::Hole],
+            "chunk {missing}"
+        );
+        // What comes after the hole plays when it would have played.
+        let all = common::packets(&sample("a_opus"));
+        let last = common::packets(file.get_ref()).pop().unwrap();
+        assert_eq!(Some(&last), all.last(), "chunk {missing}");
+        assert!(
+            report.packets >= 103 - 17 - 17,
+            "chunk {missing}: {}",
+            report.packets
+        );
+        media::verify(Cursor::new(file.into_inner())).unwrap();
+    }
+}
+
+#[test]
+fn a_cluster_whose_first_byte_fell_into_the_hole_is_still_found() {
+    let before = Handmade::opus().cluster(0).block(0, &opus_20_ms(1));
+    let after = Handmade { bytes: Vec::new() }
+        .cluster(500)
+        .block(0, &opus_20_ms(2));
+    let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
+    stitcher.begin_segment().unwrap();
+    stitcher.push(&before.bytes).unwrap();
+    stitcher.hole().unwrap();
+    stitcher.push(&after.bytes[1..]).unwrap();
+    stitcher.end_segment().unwrap();
+    let (file, report) = stitcher.finish().unwrap();
+    assert_eq!(payloads(file.get_ref()), [opus_20_ms(1), opus_20_ms(2)]);
+    assert_eq!(report.duration.as_millis(), 520);
+}
+
+#[test]
+fn a_recording_whose_keyframe_was_lost_is_cued_at_its_start() {
+    let source = sample("d_vrun2");
+    let without_key: Vec<_> = [&source[..204], &source[2976..]].concat();
+    let stitched = stitch(&[&without_key]).unwrap();
+    assert_eq!(stitched.verified().cues, 1);
+
+    // The video track declares itself to be of another type: nothing is known of its keyframes.
+    let mut strange = source;
+    strange[163] = 3;
+    stitch(&[&strange]).unwrap().verified();
+}
+
+#[test]
+fn every_hole_is_reported_even_one_right_after_another() {
+    let chunks = chunks("a_opus");
+    let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
+    stitcher.begin_segment().unwrap();
+    stitcher.push(&chunks[0]).unwrap();
+    stitcher.hole().unwrap();
+    stitcher.push(&chunks[2][..500]).unwrap();
+    stitcher.hole().unwrap();
+    stitcher.hole().unwrap();
+    stitcher.push(&chunks[5]).unwrap();
+    stitcher.push(&chunks[6]).unwrap();
+    let segment = stitcher.end_segment().unwrap();
+    assert_eq!(damages(&segment.problems), [DamageCause::Hole; 3]);
+    assert_eq!(segment.duration.as_millis(), 6180);
+}
+
+#[test]
+fn a_stream_without_its_first_chunk_has_no_tracks() {
+    let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
+    stitcher.begin_segment().unwrap();
+    stitcher.hole().unwrap();
+    stitcher.push(&chunks("a_opus")[1]).unwrap();
+    let segment = stitcher.end_segment().unwrap();
+    assert_eq!(segment.refusal(), Some(&Refusal::NoTracks));
+}
+
+#[test]
+fn a_hole_nobody_declared_never_panics_and_keeps_what_follows() {
+    for name in samples() {
+        let chunks = chunks(name);
+        for missing in 1..chunks.len() {
+            let rest = [&chunks[..missing], &chunks[missing + 1..]]
+                .concat()
+                .concat();
+            stitch(&[&rest]).unwrap().verified();
+        }
+    }
+}
+
+#[test]
+fn a_second_header_inside_a_segment_is_joined_like_a_segment() {
+    let concatenated = [sample("beep1"), sample("beep2")].concat();
+    let stitched = stitch(&[&concatenated]).unwrap();
+    assert!(stitched.file == stitch_samples(&["beep1", "beep2"]).file);
+    assert_eq!(
+        stitched.report.segments[0].problems,
+        [Problem::SecondHeader]
+    );
+}
+
+#[test]
+fn a_packet_whose_time_goes_back_is_kept_and_reported() {
+    let source = Handmade::opus()
+        .cluster(1000)
+        .block(0, &opus_20_ms(1))
+        .block(20, &opus_20_ms(2))
+        .block(-500, &opus_20_ms(3))
+        .block(40, &opus_20_ms(4));
+    let stitched = stitch(&[&source.bytes]).unwrap();
+    assert_eq!(stitched.verified().packets, 4);
+    let times: Vec<_> = common::packets(&stitched.file)
+        .iter()
+        .map(|packet| packet.millis)
+        .collect();
+    assert_eq!(times, [0, 20, 20, 40]);
+    assert_eq!(
+        stitched.report.segments[0].problems,
+        [Problem::TimeWentBack { packets: 1 }]
+    );
+}
+
+#[test]
+fn blocks_of_undeclared_tracks_and_without_a_time_are_dropped_and_reported() {
+    let source = Handmade::opus()
+        .cluster(0)
+        .block(0, &opus_20_ms(1))
+        .raw(&[0xA3, 0x85, 0x87, 0, 0, 0x80, 9])
+        .raw(&[0x1F, 0x43, 0xB6, 0x75, 0xFF])
+        .block(0, &opus_20_ms(2))
+        .raw(&[0xA3, 0x81, 0x81]);
+    let stitched = stitch(&[&source.bytes]).unwrap();
+    assert_eq!(stitched.payloads(), [opus_20_ms(1)]);
+    let problems = &stitched.report.segments[0].problems;
+    assert!(problems.contains(&Problem::UndeclaredTrack { packets: 1 }));
+    assert_eq!(damages(problems).first(), Some(&DamageCause::NoTime));
+    assert_eq!(damages(problems).len(), 2, "{problems:?}");
+}
+
+#[test]
+fn the_last_block_waits_for_what_follows_it_and_no_longer() {
+    let source = Handmade::opus().cluster(0).block(0, &opus_20_ms(1));
+    let mut reader = WebmReader::new();
+    reader.push(&source.bytes);
+    let blocks = |reader: &mut WebmReader| {
+        let mut blocks = 0;
+        while let Some(event) = reader.next_event().unwrap() {
+            blocks += usize::from(matches!(event, Event::Block(_)));
+        }
+        blocks
+    };
+    assert_eq!(blocks(&mut reader), 0);
+    reader.push(&[0xA3]);
+    assert_eq!(blocks(&mut reader), 1);
+    reader.end();
+    assert_eq!(blocks(&mut reader), 0);
+    assert_eq!(reader.dangling_bytes(), 1);
+}

@@ -1,0 +1,62 @@
+//! How a segment is cut into pushes must not matter.
+
+mod common;
+
+use common::{chunks, sample, stitch, stitch_portions};
+use proptest::prelude::*;
+
+/// Cuts bytes at fractions of their length.
+fn portions<'a>(bytes: &'a [u8], cuts: &[f64]) -> Vec<&'a [u8]> {
+    let mut at: Vec<_> = cuts
+        .iter()
+        .map(|cut| (cut * bytes.len() as f64) as usize)
+        .collect();
+    at.extend([0, bytes.len()]);
+    at.sort_unstable();
+    at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_portioning_of_pushes_gives_the_same_file(
+        cuts in prop::collection::vec(0.0..1.0, 0..40),
+        names in prop::sample::select(vec![["a_opus", "ff_a"], ["b_vp8", "d_vrun2"], ["ff_v", "b_vp8"]]),
+    ) {
+        let sources = names.map(sample);
+        let whole = stitch(&[&sources[0], &sources[1]]).unwrap();
+        let cut: Vec<_> = sources.iter().map(|source| portions(source, &cuts)).collect();
+        let cut = stitch_portions(&cut).unwrap();
+        prop_assert!(whole.file == cut.file);
+        prop_assert_eq!(whole.report, cut.report);
+    }
+}
+
+#[test]
+fn one_byte_at_a_time_gives_the_same_file() {
+    let source = sample("e_req");
+    let bytes = stitch_portions(&[source.chunks(1).collect()]).unwrap();
+    assert!(bytes.file == stitch(&[&source]).unwrap().file);
+}
+
+#[test]
+fn the_browsers_own_chunks_give_the_same_file() {
+    for name in common::samples() {
+        let chunks = chunks(name);
+        let portions = chunks.iter().map(Vec::as_slice).collect();
+        let chunked = stitch_portions(&[portions]).unwrap();
+        assert!(
+            chunked.file == stitch(&[&chunks.concat()]).unwrap().file,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn empty_pushes_change_nothing() {
+    let source = sample("a_opus");
+    let (start, end) = source.split_at(5000);
+    let with_empty = stitch_portions(&[vec![&[], start, &[], &[], end, &[]]]).unwrap();
+    assert!(with_empty.file == stitch(&[&source]).unwrap().file);
+}
