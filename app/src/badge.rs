@@ -1,0 +1,14 @@
+//! Status words with their colour. The word always stands; colour only repeats it.
+
+use leptos::prelude::*;
+use protocol::SessionStatus;
+
+#[component]
+pub(crate) fn StatusBadge(status: SessionStatus, live: bool) -> impl IntoView {
+    view! {
+        <span class="badges">
+            <span class=format!("badge badge-{status}")>{status.label()}</span>
+            {live.then(|| view! { <span class="live"><span class="live-dot"></span>"Live"</span> })}
+        </span>
+    }
+}

@@ -1,0 +1,381 @@
+//! One session: its recording, what is missing, and what the server knows of it.
+
+use leptos::prelude::*;
+use protocol::{SessionId, SessionStatus, TrackKind};
+
+use crate::badge::StatusBadge;
+use crate::format;
+use crate::moment::Moment;
+use crate::paths;
+use crate::shell::{Section, Shell};
+use crate::views::{Instant, RecordingView, SegmentRow, SessionView};
+
+#[component]
+pub fn SessionPage(view: SessionView) -> impl IntoView {
+    let id = view.id;
+    view! {
+        <Shell
+            title=format!("Recording of {}", view.started.human_utc)
+            description="A recording, what is known of it, and what is missing."
+            section=Section::Elsewhere
+            style_sheet="/assets/style/recordings.css"
+        >
+            <p class="back"><a href=paths::HISTORY>"All recordings"</a></p>
+            <div class="title-row">
+                <h1>"Recording of "<Moment at=view.started.clone()/></h1>
+                <StatusBadge status=view.status live=view.live/>
+            </div>
+            <Standing id status=view.status live=view.live failure=view.failure.clone()/>
+            {view.recording.clone().map(|recording| view! { <Player id recording/> })}
+            <Completeness view=view.clone()/>
+            {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
+            <Segments segments=view.segments.clone()/>
+            <Facts view/>
+        </Shell>
+    }
+}
+
+/// What the status means for the reader, where the badge alone does not say enough.
+#[component]
+fn Standing(
+    id: SessionId,
+    status: SessionStatus,
+    live: bool,
+    failure: Option<String>,
+) -> impl IntoView {
+    let words = match status {
+        SessionStatus::Active if live => "This session is being recorded right now.",
+        SessionStatus::Active => "This session is open. Nothing is arriving at the moment.",
+        SessionStatus::Interrupted => {
+            "The connection to the candidate is lost. It usually comes back within seconds; what \
+             is recorded meanwhile is kept on the candidate's device."
+        }
+        SessionStatus::Incomplete => {
+            "The candidate has not come back. What has arrived can be played; if the candidate \
+             returns, the rest is added."
+        }
+        SessionStatus::Finalizing => {
+            "Everything has been handed over. The recording is being made."
+        }
+        SessionStatus::Failed => {
+            "No recording could be made. Everything that arrived is still on the server."
+        }
+        SessionStatus::Discarded => "The candidate threw this recording away.",
+        SessionStatus::Completed => return ().into_any(),
+    };
+    let class = if status == SessionStatus::Failed {
+        "callout callout-bad"
+    } else {
+        "callout"
+    };
+    let changing = match status {
+        SessionStatus::Active
+        | SessionStatus::Interrupted
+        | SessionStatus::Incomplete
+        | SessionStatus::Finalizing => true,
+        SessionStatus::Completed | SessionStatus::Failed | SessionStatus::Discarded => false,
+    };
+    view! {
+        <div class=class>
+            <p>{words}</p>
+            {failure.map(|reason| view! { <p>"Reason: "{reason}</p> })}
+            {changing.then(|| view! { <p><a href=paths::session(id)>"Reload to see the latest"</a></p> })}
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Player(id: SessionId, recording: RecordingView) -> impl IntoView {
+    let source = paths::recording(id);
+    let player = if recording.has_video {
+        view! {
+            <video controls preload="metadata" playsinline src=source aria-label="Recording"></video>
+        }
+        .into_any()
+    } else {
+        view! { <audio controls preload="metadata" src=source aria-label="Recording"></audio> }
+            .into_any()
+    };
+    view! {
+        <section class="player" aria-label="Player">
+            {player}
+            <p>
+                <a class="button" href=paths::recording_download(id) download>
+                    {format!("Download ({})", format::size(recording.bytes))}
+                </a>
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn Completeness(view: SessionView) -> impl IntoView {
+    let open = view.status.takes_items();
+    let arrived = format!(
+        "{} received, {}.",
+        format::count(view.items, "item", "items"),
+        format::size(view.bytes)
+    );
+    let whole = view.missing.is_empty();
+    // Before the end nobody knows the last number.
+    let so_far = if open && whole { " so far." } else { "." };
+    view! {
+        <section>
+            <h2>"Completeness"</h2>
+            <p class=if whole { "whole" } else { "lost" }>
+                {format::missing(&view.missing, open)}{so_far}
+            </p>
+            <p>
+                {arrived}
+                {(whole && !open).then_some(" Every number from the first to the last is there.")}
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
+    view! {
+        <section>
+            <h2>"Receipt"</h2>
+            <dl class="facts">
+                <div><dt>"Items"</dt><dd>{format::grouped(items)}</dd></div>
+                <div><dt>"Duration"</dt><dd>{format::duration(recording.duration)}</dd></div>
+                <div>
+                    <dt>"File size"</dt>
+                    <dd>
+                        {format::size(recording.bytes)}" ("
+                        {format::count(recording.bytes, "byte", "bytes")}")"
+                    </dd>
+                </div>
+                <div>
+                    <dt>"SHA-256"</dt>
+                    <dd><code>{recording.digest.to_string()}</code></dd>
+                </div>
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
+    if segments.is_empty() {
+        return ().into_any();
+    }
+    view! {
+        <section>
+            <h2 id="segments">"Tracks and segments"</h2>
+            <p>
+                "A segment is one uninterrupted run of the recorder. A reload or a change of "
+                "device starts a new one."
+            </p>
+            <div class="scroll" role="region" aria-labelledby="segments" tabindex="0">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Track"</th>
+                            <th scope="col" class="number">"Segment"</th>
+                            <th scope="col">"Source"</th>
+                            <th scope="col">"Format"</th>
+                            <th scope="col" class="number">"Start"</th>
+                            <th scope="col" class="number">"Duration"</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
+                    </tbody>
+                </table>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// People count from 1; the numbers on the wire start at 0.
+#[component]
+fn Segment(row: SegmentRow) -> impl IntoView {
+    let duration = row
+        .duration
+        .map_or_else(|| "–".to_owned(), format::duration);
+    let label = (!row.label.is_empty()).then(|| view! { <span class="aside">{row.label}</span> });
+    view! {
+        <tr>
+            <td>{u16::from(row.track.get()) + 1}</td>
+            <td class="number">{u64::from(row.segment.get()) + 1}</td>
+            <td>{kind_words(row.kind)}{label}</td>
+            <td><code>{row.mime}</code></td>
+            <td class="number">{format::duration(row.start)}</td>
+            <td class="number">{duration}</td>
+        </tr>
+    }
+}
+
+const fn kind_words(kind: TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Microphone => "Microphone",
+        TrackKind::Camera => "Camera",
+        TrackKind::Screen => "Screen",
+        TrackKind::SystemAudio => "System audio",
+    }
+}
+
+#[component]
+fn Facts(view: SessionView) -> impl IntoView {
+    let duration = view
+        .duration
+        .map_or_else(|| "not known yet".to_owned(), format::duration);
+    let moment = |label: &'static str, at: Option<Instant>| {
+        at.map(|at| view! { <div><dt>{label}</dt><dd><Moment at/></dd></div> })
+    };
+    view! {
+        <section>
+            <h2>"Details"</h2>
+            <dl class="facts">
+                {moment("Created", Some(view.started))}
+                {moment("Last sign of life", view.last_heartbeat)}
+                {moment("Completed", view.completed)}
+                <div><dt>"Recorded"</dt><dd>{duration}</dd></div>
+                <div><dt>"Session"</dt><dd><code>{view.id.to_string()}</code></dd></div>
+            </dl>
+            <p><a href=paths::session_json(view.id)>"This session as JSON"</a></p>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rendering::{html, instant, session_id, text};
+    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackNo};
+
+    fn a_completed_session() -> SessionView {
+        SessionView {
+            id: session_id(1),
+            status: SessionStatus::Completed,
+            live: false,
+            started: instant(9),
+            last_heartbeat: Some(instant(10)),
+            completed: Some(instant(11)),
+            items: 53,
+            bytes: 189_000,
+            duration: Some(Millis::from_secs(12)),
+            missing: SeqSet::new(),
+            recording: Some(RecordingView {
+                has_video: false,
+                bytes: 190_400,
+                duration: Millis::from_secs(12),
+                digest: Digest::from_bytes([0xab; 32]),
+            }),
+            failure: None,
+            segments: vec![SegmentRow {
+                track: TrackNo::new(0),
+                segment: SegmentNo::new(0),
+                kind: TrackKind::Microphone,
+                mime: "audio/webm;codecs=opus".to_owned(),
+                label: "Built-in microphone".to_owned(),
+                start: Millis::ZERO,
+                duration: Some(Millis::from_secs(12)),
+            }],
+        }
+    }
+
+    fn page(view: SessionView) -> String {
+        html(|| view! { <SessionPage view/> })
+    }
+
+    #[test]
+    fn a_completed_session_can_be_played_kept_and_checked() {
+        let page = page(a_completed_session());
+        let recording = paths::recording(session_id(1));
+        assert!(
+            page.contains("<audio controls preload=\"metadata\""),
+            "{page}"
+        );
+        assert!(page.contains(&format!("src=\"{recording}\"")));
+        assert!(
+            page.contains(&format!("href=\"{recording}?download=1\" download")),
+            "{page}"
+        );
+        assert!(page.contains("Download (190 KB)"));
+        assert!(page.contains(&"ab".repeat(32)));
+        assert!(text(&page).contains("Nothing is missing."));
+        assert!(!page.contains("callout"));
+        assert_eq!(page.matches("<h1").count(), 1);
+    }
+
+    #[test]
+    fn video_is_shown_in_a_video_element() {
+        let mut view = a_completed_session();
+        if let Some(recording) = &mut view.recording {
+            recording.has_video = true;
+        }
+        let page = page(view);
+        assert!(page.contains("<video controls") && !page.contains("<audio"));
+    }
+
+    #[test]
+    fn holes_are_named() {
+        let missing: SeqSet = (5..=9).map(Seq::new).collect();
+        let lost = SessionView {
+            missing: missing.clone(),
+            ..a_completed_session()
+        };
+        let lost = text(&page(lost));
+        assert!(lost.contains("Chunks 5–9 never arrived."), "{lost}");
+        assert!(!lost.contains("Every number"));
+        let open = SessionView {
+            missing,
+            status: SessionStatus::Active,
+            ..a_completed_session()
+        };
+        assert!(text(&page(open)).contains("Chunks 5–9 have not arrived yet."));
+    }
+
+    #[test]
+    fn a_live_session_says_so_and_has_no_player_yet() {
+        let page = page(SessionView {
+            status: SessionStatus::Active,
+            live: true,
+            recording: None,
+            completed: None,
+            duration: None,
+            ..a_completed_session()
+        });
+        assert!(page.contains("This session is being recorded right now."));
+        assert!(page.contains("Reload to see the latest"));
+        assert!(
+            text(&page).contains("Nothing is missing so far."),
+            "the end is not known yet"
+        );
+        assert!(!page.contains("<audio") && !page.contains("Receipt"));
+        assert!(
+            !page.contains("http-equiv"),
+            "a page that reloads itself interrupts its reader"
+        );
+    }
+
+    #[test]
+    fn a_failed_session_gives_its_reason() {
+        let page = page(SessionView {
+            status: SessionStatus::Failed,
+            recording: None,
+            failure: Some("no chunk opens with a WebM header".to_owned()),
+            ..a_completed_session()
+        });
+        assert!(
+            text(&page).contains("Reason: no chunk opens with a WebM header"),
+            "{page}"
+        );
+    }
+
+    #[test]
+    fn what_the_browser_called_its_device_cannot_become_markup() {
+        let mut view = a_completed_session();
+        view.segments[0].label = "<img src=x onerror=alert(1)>".to_owned();
+        view.segments[0].mime = "\"><script>alert(1)</script>".to_owned();
+        let page = page(view);
+        assert!(!page.contains("<img src=x") && !page.contains("<script>alert"));
+        assert!(page.contains("&lt;img src=x"));
+    }
+}

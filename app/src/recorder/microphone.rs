@@ -1,0 +1,102 @@
+//! Choosing and testing the microphone, and its level.
+
+use leptos::prelude::*;
+
+use super::island::{Readiness, Ui};
+use super::port::{Command, Device, RecorderState, send};
+
+#[component]
+pub(super) fn Microphone(ui: Ui) -> impl IntoView {
+    let is_idle = Memo::new(move |_| ui.state.get() == RecorderState::Idle);
+    let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
+    let is_waiting = move || ui.readiness.get() != Readiness::Attached;
+    let toggle = move |_| {
+        send(if testing.get_untracked() {
+            Command::StopTest
+        } else {
+            Command::TestMicrophone
+        });
+    };
+    view! {
+        <div class="microphone" hidden=move || !is_idle.get()>
+            <DeviceChoice ui/>
+            <button
+                type="button"
+                class="button button-quiet"
+                disabled=is_waiting
+                on:click=toggle
+            >
+                {move || if testing.get() { "Stop test" } else { "Test microphone" }}
+            </button>
+        </div>
+    }
+    .into_any()
+}
+
+/// The default comes first: browsers name the devices only once the microphone is allowed.
+#[component]
+fn DeviceChoice(ui: Ui) -> impl IntoView {
+    let devices = Memo::new(move |_| {
+        ui.view
+            .with(|view| (view.devices.clone(), view.device.clone()))
+    });
+    let choices = move || {
+        let (devices, chosen) = devices.get();
+        let default = devices.is_empty().then(|| Device {
+            id: String::new(),
+            label: "Your default microphone".to_owned(),
+        });
+        default
+            .into_iter()
+            .chain(devices)
+            .map(|device| {
+                let is_chosen = chosen.as_ref() == Some(&device.id);
+                view! { <option value=device.id selected=is_chosen>{device.label}</option> }
+            })
+            .collect_view()
+    };
+    view! {
+        <div class="field">
+            <label for="microphone">"Microphone"</label>
+            <select
+                id="microphone"
+                disabled=move || ui.readiness.get() != Readiness::Attached
+                on:change=move |event| send(Command::ChooseDevice(event_target_value(&event)))
+            >
+                {choices}
+            </select>
+        </div>
+    }
+}
+
+#[component]
+pub(super) fn Level(ui: Ui) -> impl IntoView {
+    let is_shown = Memo::new(move |_| {
+        ui.view
+            .with(|view| view.testing || view.state == RecorderState::Recording)
+    });
+    view! {
+        <div class="level" hidden=move || !is_shown.get()>
+            <label for="level">"Microphone level"</label>
+            <meter id="level" min="0" max="1" prop:value=move || ui.level.get()></meter>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::recorder::island::Recorder;
+    use crate::rendering::html;
+    use leptos::prelude::*;
+
+    #[test]
+    fn the_microphone_and_its_level_have_labels() {
+        let island = html(|| view! { <Recorder/> });
+        assert!(
+            island.contains(r#"<label for="microphone">Microphone</label>"#),
+            "{island}"
+        );
+        assert!(island.contains("Your default microphone") && island.contains("Test microphone"));
+        assert!(island.contains(r#"<label for="level">Microphone level</label><meter id="level""#));
+    }
+}

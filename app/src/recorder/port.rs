@@ -1,0 +1,150 @@
+//! What the recorder shows and what it can ask for: the border between the island and the browser
+//! adapter that captures, stores and sends.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use protocol::{Millis, Receipt, SessionId};
+
+/// Where the candidate's recorder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RecorderState {
+    #[default]
+    Idle,
+    /// The browser asks the candidate for the microphone, or opens it.
+    Acquiring,
+    Recording,
+    Paused,
+    /// Capture is over; the rest is sent and the receipt is awaited.
+    Finishing,
+    Done,
+    Error,
+}
+
+impl RecorderState {
+    pub const ALL: [Self; 7] = [
+        Self::Idle,
+        Self::Acquiring,
+        Self::Recording,
+        Self::Paused,
+        Self::Finishing,
+        Self::Done,
+        Self::Error,
+    ];
+
+    /// The word in `data-state`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Acquiring => "acquiring",
+            Self::Recording => "recording",
+            Self::Paused => "paused",
+            Self::Finishing => "finishing",
+            Self::Done => "done",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The connection to the server, in parallel to [`RecorderState`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LinkState {
+    #[default]
+    Online,
+    Reconnecting,
+}
+
+impl LinkState {
+    /// The word in `data-link`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Reconnecting => "reconnecting",
+        }
+    }
+}
+
+/// All that the recorder shows, apart from the level, which changes too often.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecorderView {
+    pub state: RecorderState,
+    pub link: LinkState,
+    /// Items captured and not yet acked.
+    pub pending: u64,
+    /// How much of the recording those items are.
+    pub pending_duration: Millis,
+    pub session: Option<SessionId>,
+    pub recorded: Millis,
+    /// How much of it the server has acked.
+    pub safe: Millis,
+    /// The microphones to choose from; empty until the browser names them.
+    pub devices: Vec<Device>,
+    /// The id of the chosen one; none is the browser's default.
+    pub device: Option<String>,
+    /// The microphone test runs.
+    pub testing: bool,
+    pub alert: Option<Alert>,
+    /// Things to know that are no errors.
+    pub notices: Vec<String>,
+    pub receipt: Option<Receipt>,
+}
+
+/// One microphone, as the browser names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub id: String,
+    pub label: String,
+}
+
+/// Something is wrong: what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    pub title: String,
+    pub detail: String,
+    /// [`Command::Retry`] may help.
+    pub retry: bool,
+}
+
+/// What the candidate asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    TestMicrophone,
+    StopTest,
+    /// By [`Device::id`].
+    ChooseDevice(String),
+    Start,
+    Pause,
+    Resume,
+    Stop,
+    Retry,
+}
+
+/// The browser adapter, as the island sees it.
+pub trait RecorderPort {
+    /// Called once. From then on the adapter reports each change of the view, the first at once,
+    /// and while the microphone is open its level, 0 to 1, about 20 times a second.
+    fn attach(&self, on_view: Box<dyn Fn(RecorderView)>, on_level: Box<dyn Fn(f32)>);
+
+    fn command(&self, command: Command);
+}
+
+thread_local! {
+    static PORT: RefCell<Option<Rc<dyn RecorderPort>>> = const { RefCell::new(None) };
+}
+
+/// Gives the island its adapter. To be called in the browser before hydration.
+pub fn install(port: Rc<dyn RecorderPort>) {
+    PORT.with(|slot| *slot.borrow_mut() = Some(port));
+}
+
+/// The installed adapter. Cloned out, because an adapter may report back while it is called.
+pub(super) fn installed() -> Option<Rc<dyn RecorderPort>> {
+    PORT.with(|slot| slot.borrow().clone())
+}
+
+/// Passes `command` on. Without an adapter no button is enabled, so there is nobody to tell.
+pub(super) fn send(command: Command) {
+    if let Some(port) = installed() {
+        port.command(command);
+    }
+}

@@ -1,0 +1,85 @@
+//! What the recorder tells the candidate: state, safety, trouble, notices and the receipt.
+
+use leptos::prelude::*;
+
+use super::island::{Readiness, Ui};
+use super::port::Alert;
+use super::words;
+
+/// The polite live region: it changes with the state and not each second.
+#[component]
+pub(super) fn Headline(ui: Ui) -> impl IntoView {
+    let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
+    let line = Memo::new(move |_| match ui.readiness.get() {
+        Readiness::Waiting => "Getting ready…",
+        Readiness::Attached => words::headline(ui.state.get(), ui.link.get(), testing.get()),
+        Readiness::NoAdapter => "Recording is not possible here",
+    });
+    let is_waiting = Memo::new(move |_| ui.readiness.get() == Readiness::Waiting);
+    view! {
+        <p class="headline" role="status">{line}</p>
+        <p class="late-hint" hidden=move || !is_waiting.get()>
+            "This takes longer than usual. If it does not go on, please reload the page."
+        </p>
+    }
+}
+
+/// Changes each second, so it is not read out by itself.
+#[component]
+pub(super) fn Safety(ui: Ui) -> impl IntoView {
+    let line = Memo::new(move |_| ui.view.with(words::safety));
+    view! { <p class="safety" hidden=move || line.with(String::is_empty)>{line}</p> }
+}
+
+/// The container stays, so that what appears in it is read out at once.
+#[component]
+pub(super) fn AlertBox(ui: Ui) -> impl IntoView {
+    let alert = Memo::new(move |_| match ui.readiness.get() {
+        Readiness::NoAdapter => Some(Alert {
+            title: "The recorder could not start".to_owned(),
+            detail: "Please reload the page. If that does not help, try another browser."
+                .to_owned(),
+            retry: false,
+        }),
+        Readiness::Waiting | Readiness::Attached => ui.view.with(|view| view.alert.clone()),
+    });
+    view! {
+        <div role="alert" class="alert">
+            {move || alert.get().map(|alert| view! {
+                <div class="callout callout-bad">
+                    <p class="alert-title">{alert.title}</p>
+                    <p>{alert.detail}</p>
+                </div>
+            })}
+        </div>
+    }
+}
+
+#[component]
+pub(super) fn Notices(ui: Ui) -> impl IntoView {
+    let notices = Memo::new(move |_| ui.view.with(|view| view.notices.clone()));
+    view! {
+        <ul class="notices" aria-label="Notices" hidden=move || notices.with(Vec::is_empty)>
+            {move || notices.get().into_iter().map(|notice| view! { <li>{notice}</li> }).collect_view()}
+        </ul>
+    }
+}
+
+/// The digest, for whoever wants to check the file later; the rest of the receipt is in words.
+#[component]
+pub(super) fn ReceiptBox(ui: Ui) -> impl IntoView {
+    let digest = Memo::new(move |_| {
+        ui.view
+            .with(|view| view.receipt.as_ref().map(|receipt| receipt.digest))
+    });
+    move || {
+        digest.get().map(|digest| {
+            view! {
+                <details class="receipt">
+                    <summary>"Receipt for your records"</summary>
+                    <p>"SHA-256 of the recording: "<code>{digest.to_string()}</code></p>
+                </details>
+            }
+        })
+    }
+}

@@ -1,0 +1,222 @@
+//! What the recorder says, derived from its state. Pure.
+
+use protocol::{Millis, Receipt};
+
+use super::port::{LinkState, RecorderState, RecorderView};
+use crate::format;
+
+/// The one line that is read out when it changes. It holds no numbers, so it changes only with
+/// the state.
+pub(super) const fn headline(state: RecorderState, link: LinkState, testing: bool) -> &'static str {
+    use LinkState as L;
+    use RecorderState as S;
+    match (state, link) {
+        (S::Idle, _) if testing => "Testing: speak, and the level should move",
+        (S::Idle, _) => "Ready to record",
+        (S::Acquiring, _) => "Please allow the microphone when your browser asks",
+        (S::Recording, L::Online) => "Recording",
+        (S::Recording, L::Reconnecting) => "Recording; the connection is being restored",
+        (S::Paused, L::Online) => "Paused",
+        (S::Paused, L::Reconnecting) => "Paused; the connection is being restored",
+        (S::Finishing, L::Online) => "Saving your recording",
+        (S::Finishing, L::Reconnecting) => "Saving; the connection is being restored",
+        (S::Done, _) => "Saved",
+        (S::Error, _) => "Not recording",
+    }
+}
+
+/// Where everything recorded so far is. Empty when there is nothing to say.
+pub(super) fn safety(view: &RecorderView) -> String {
+    use LinkState as L;
+    use RecorderState as S;
+    match (view.state, view.link) {
+        (S::Idle | S::Acquiring, _) if view.pending > 0 => {
+            format!(
+                "{} from an earlier recording kept safe on this device.",
+                kept(view)
+            )
+        }
+        (S::Idle | S::Acquiring, _) => String::new(),
+        (S::Recording | S::Paused, L::Online) => tally(view),
+        (S::Recording, L::Reconnecting) => {
+            format!("{} Keep talking; nothing is lost.", reconnecting(view))
+        }
+        (S::Paused, L::Reconnecting) => format!("{} Nothing is lost.", reconnecting(view)),
+        (S::Finishing, L::Online) if view.pending > 0 => {
+            format!(
+                "Sending the rest: {}. Please keep this page open.",
+                waiting(view)
+            )
+        }
+        (S::Finishing, L::Online) => {
+            "Everything has arrived. The server is making and checking the recording.".to_owned()
+        }
+        (S::Finishing, L::Reconnecting) => {
+            format!(
+                "{} Please keep this page open; nothing is lost.",
+                reconnecting(view)
+            )
+        }
+        (S::Done, _) => view.receipt.as_ref().map_or_else(String::new, receipt),
+        (S::Error, _) if view.pending > 0 => format!("{} kept safe on this device.", kept(view)),
+        (S::Error, _) if view.recorded > Millis::ZERO => tally(view),
+        (S::Error, _) => String::new(),
+    }
+}
+
+/// What the candidate may take away.
+pub(super) fn receipt(receipt: &Receipt) -> String {
+    let sum = format!(
+        "{}, {}, {}",
+        format::count(receipt.items, "item", "items"),
+        format::span(receipt.duration),
+        format::size(receipt.bytes)
+    );
+    if receipt.missing.is_empty() {
+        format!("All of it is safe: {sum}.")
+    } else {
+        format!("Safe: {sum}. {}.", format::missing(&receipt.missing, false))
+    }
+}
+
+fn tally(view: &RecorderView) -> String {
+    let recorded = format::duration(view.recorded);
+    if view.pending == 0 {
+        return format!("Recorded {recorded} · all of it safe on the server");
+    }
+    format!(
+        "Recorded {recorded} · {} safe on the server · {} kept on this device",
+        format::duration(view.safe),
+        format::span(view.pending_duration)
+    )
+}
+
+fn reconnecting(view: &RecorderView) -> String {
+    if view.pending == 0 {
+        return "Reconnecting: everything so far is safe on the server.".to_owned();
+    }
+    format!("Reconnecting: {} kept safe on this device.", kept(view))
+}
+
+/// `4 chunks (1 s) are`.
+fn kept(view: &RecorderView) -> String {
+    format!(
+        "{} {}",
+        waiting(view),
+        if view.pending == 1 { "is" } else { "are" }
+    )
+}
+
+/// `4 chunks (1 s)`.
+fn waiting(view: &RecorderView) -> String {
+    let chunks = format::count(view.pending, "chunk", "chunks");
+    match view.pending_duration {
+        Millis::ZERO => chunks,
+        duration => format!("{chunks} ({})", format::span(duration)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Digest, Seq, SeqSet};
+
+    fn view(state: RecorderState, link: LinkState, pending: u64) -> RecorderView {
+        RecorderView {
+            state,
+            link,
+            pending,
+            pending_duration: Millis::new(pending * 250),
+            recorded: Millis::new(12_250),
+            safe: Millis::new(11_250),
+            ..RecorderView::default()
+        }
+    }
+
+    fn a_receipt(missing: SeqSet) -> Receipt {
+        Receipt {
+            items: 53,
+            bytes: 190_400,
+            duration: Millis::new(12_250),
+            digest: Digest::from_bytes([1; 32]),
+            missing,
+        }
+    }
+
+    #[test]
+    fn while_recording_the_words_say_where_everything_is() {
+        assert_eq!(
+            safety(&view(RecorderState::Recording, LinkState::Online, 4)),
+            "Recorded 0:12 · 0:11 safe on the server · 1 s kept on this device"
+        );
+        assert_eq!(
+            safety(&view(RecorderState::Paused, LinkState::Online, 0)),
+            "Recorded 0:12 · all of it safe on the server"
+        );
+    }
+
+    #[test]
+    fn without_a_connection_the_words_calm() {
+        assert_eq!(
+            safety(&view(RecorderState::Recording, LinkState::Reconnecting, 4)),
+            "Reconnecting: 4 chunks (1 s) are kept safe on this device. Keep talking; nothing is lost."
+        );
+        assert_eq!(
+            safety(&view(RecorderState::Paused, LinkState::Reconnecting, 1)),
+            "Reconnecting: 1 chunk (1 s) is kept safe on this device. Nothing is lost."
+        );
+        assert_eq!(
+            safety(&view(RecorderState::Recording, LinkState::Reconnecting, 0)),
+            "Reconnecting: everything so far is safe on the server. Keep talking; nothing is lost."
+        );
+    }
+
+    #[test]
+    fn a_page_is_not_let_go_before_everything_has_arrived() {
+        for link in [LinkState::Online, LinkState::Reconnecting] {
+            let words = safety(&view(RecorderState::Finishing, link, 4));
+            assert!(words.contains("4 chunks (1 s)"), "{words}");
+            assert!(words.contains("keep this page open"), "{words}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_called_safe_while_items_wait() {
+        for state in RecorderState::ALL {
+            for link in [LinkState::Online, LinkState::Reconnecting] {
+                let words = safety(&view(state, link, 4));
+                assert!(
+                    !words.contains("all of it") && !words.contains("everything"),
+                    "{words}"
+                );
+                assert!(!words.contains("Everything has arrived"), "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_receipt_promises_only_what_is_there() {
+        assert_eq!(
+            receipt(&a_receipt(SeqSet::new())),
+            "All of it is safe: 53 items, 12 s, 190 KB."
+        );
+        let holes: SeqSet = (5..=9).map(Seq::new).collect();
+        assert_eq!(
+            receipt(&a_receipt(holes)),
+            "Safe: 53 items, 12 s, 190 KB. Chunks 5–9 never arrived."
+        );
+    }
+
+    #[test]
+    fn every_state_has_its_own_headline() {
+        let lines: std::collections::BTreeSet<_> = RecorderState::ALL
+            .into_iter()
+            .map(|state| headline(state, LinkState::Online, false))
+            .collect();
+        assert_eq!(lines.len(), RecorderState::ALL.len());
+        assert_ne!(
+            headline(RecorderState::Idle, LinkState::Online, true),
+            headline(RecorderState::Idle, LinkState::Online, false)
+        );
+    }
+}
