@@ -1,0 +1,160 @@
+//! The shapes of the API's JSON.
+
+use protocol::{Digest, Millis, Receipt, SeqSet, UnixMillis};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::store::{Segment, Session};
+
+/// A session in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SessionSummary {
+    /// UUID of version 7, made by the client.
+    id: String,
+    /// `active`, `interrupted`, `incomplete`, `finalizing`, `completed`, `failed` or `discarded`.
+    status: String,
+    /// RFC 3339, UTC.
+    created_at: String,
+    last_heartbeat_at: String,
+    completed_at: Option<String>,
+    /// Of the recording; while there is none, of what has been captured.
+    duration_ms: Option<u64>,
+    /// Of the recording; while there is none, of the payloads.
+    bytes: u64,
+    /// Items stored, markers included.
+    items: u64,
+}
+
+/// A session with all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SessionDetails {
+    #[serde(flatten)]
+    summary: SessionSummary,
+    /// The number of the last item that the writer captured, or the highest that arrived.
+    last_seq: Option<u64>,
+    /// Inclusive pairs of item numbers that never arrived.
+    #[schema(value_type = Vec<[u64; 2]>)]
+    missing: SeqSet,
+    tracks: Vec<Track>,
+    /// Where the recording is, once there is one.
+    recording_url: Option<String>,
+    /// Present once the session is completed.
+    receipt: Option<ReceiptDto>,
+    /// Why no recording could be made.
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Track {
+    track: u8,
+    /// `microphone`, `camera`, `screen` or `system_audio`.
+    kind: &'static str,
+    /// As the recorder named it.
+    mime: String,
+    /// As the browser named the device.
+    label: String,
+    segments: Vec<TrackSegment>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TrackSegment {
+    segment: u32,
+    /// On the session's timeline.
+    started_at_ms: u64,
+    /// Known once the recording is made.
+    duration_ms: Option<u64>,
+}
+
+/// Proof of what the server holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReceiptDto {
+    items: u64,
+    /// Of the recording file.
+    bytes: u64,
+    duration_ms: u64,
+    /// SHA-256 of the recording file, in hexadecimal.
+    #[schema(value_type = String)]
+    digest: Digest,
+    #[schema(value_type = Vec<[u64; 2]>)]
+    missing: SeqSet,
+}
+
+impl SessionSummary {
+    pub(super) fn new(session: &Session) -> Self {
+        let recording = session.recording.as_ref();
+        Self {
+            id: session.id.to_string(),
+            status: session.status.to_string(),
+            created_at: rfc3339(session.created_at),
+            last_heartbeat_at: rfc3339(session.last_heartbeat_at),
+            completed_at: session.completed_at.map(rfc3339),
+            duration_ms: recording
+                .map(|recording| recording.duration)
+                .or((session.items > 0).then_some(session.captured))
+                .map(Millis::get),
+            bytes: recording.map_or(session.payload_bytes, |recording| recording.bytes),
+            items: session.items,
+        }
+    }
+}
+
+impl SessionDetails {
+    pub(super) fn new(session: &Session, have: &SeqSet, segments: Vec<Segment>) -> Self {
+        Self {
+            summary: SessionSummary::new(session),
+            last_seq: session.last_seq.max(have.last()).map(protocol::Seq::get),
+            missing: session.missing(have),
+            tracks: tracks(segments),
+            recording_url: session
+                .recording
+                .as_ref()
+                .map(|_| app::paths::recording(session.id)),
+            receipt: session.receipt(have).map(ReceiptDto::from),
+            failure: session.failure.clone(),
+        }
+    }
+}
+
+impl From<Receipt> for ReceiptDto {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            items: receipt.items,
+            bytes: receipt.bytes,
+            duration_ms: receipt.duration.get(),
+            digest: receipt.digest,
+            missing: receipt.missing,
+        }
+    }
+}
+
+fn tracks(segments: Vec<Segment>) -> Vec<Track> {
+    let mut tracks: Vec<Track> = Vec::new();
+    for segment in segments {
+        let row = TrackSegment {
+            segment: segment.segment.get(),
+            started_at_ms: segment.started_at.get(),
+            duration_ms: segment.duration.map(Millis::get),
+        };
+        match tracks
+            .last_mut()
+            .filter(|track| track.track == segment.track.get())
+        {
+            Some(track) => track.segments.push(row),
+            None => tracks.push(Track {
+                track: segment.track.get(),
+                kind: segment.kind.as_str(),
+                mime: segment.mime,
+                label: segment.label,
+                segments: vec![row],
+            }),
+        }
+    }
+    tracks
+}
+
+pub(super) fn rfc3339(at: UnixMillis) -> String {
+    let millis = i64::try_from(at.get()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis)
+        .unwrap_or(jiff::Timestamp::MAX)
+        .to_string()
+}

@@ -1,0 +1,72 @@
+//! `POST /api/sessions/{id}/finish`
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use protocol::{Seq, SessionStatus};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::dto::SessionDetails;
+use super::extract::{Caller, SessionPath, optional_body};
+use super::show_session::details;
+use crate::error::{ApiError, Problem};
+use crate::recording::Outcome;
+use crate::state::AppState;
+
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FinishSession {
+    /// The last item captured. Given: refused while an item up to it is missing. Not given: the
+    /// recording is made of what is there.
+    last_seq: Option<u64>,
+}
+
+/// Finish a session
+///
+/// Makes the recording and answers when it is durable. Repeating it is no error.
+#[utoipa::path(
+    post, path = "/sessions/{id}/finish", tag = "sessions", params(("id" = String, Path)),
+    request_body = Option<FinishSession>,
+    responses(
+        (status = 200, description = "Completed, or failed with its reason", body = SessionDetails),
+        (status = 403, description = "Wrong token", body = Problem),
+        (status = 404, description = "No such session", body = Problem),
+        (status = 409, description = "Items are missing, or the status forbids it", body = Problem),
+    )
+)]
+pub(super) async fn finish(
+    State(state): State<AppState>,
+    SessionPath(id): SessionPath,
+    Caller(whose): Caller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<SessionDetails>), ApiError> {
+    let request: FinishSession = optional_body(&body)?;
+    let last_seq = request.last_seq.map(Seq::new);
+    if let Some(last_seq) = last_seq {
+        if last_seq.get() >= protocol::limits::ITEMS_PER_SESSION_MAX {
+            return Err(ApiError::BadRequest(
+                "`last_seq` is above the limit.".into(),
+            ));
+        }
+        let missing = state.store.have(id).await?.missing_up_to(last_seq);
+        let session = state.store.session(id).await?;
+        if !missing.is_empty() && session.status != SessionStatus::Completed {
+            return Err(ApiError::Missing(missing));
+        }
+    }
+    match state
+        .store
+        .begin_finalizing(id, whose, last_seq)
+        .await
+        .map_err(ApiError::from)
+    {
+        Ok(()) => match state.recordings.make(id).await {
+            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => {}
+        },
+        Err(ApiError::WrongStatus(SessionStatus::Completed)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok((StatusCode::OK, Json(details(&state, id).await?)))
+}

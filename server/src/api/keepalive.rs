@@ -1,0 +1,38 @@
+//! `POST /api/sessions/{id}/keepalive`
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::{Caller, SessionPath};
+use crate::clock;
+use crate::error::{ApiError, Problem};
+use crate::state::AppState;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeptAlive {
+    status: String,
+}
+
+/// Note a sign of life
+///
+/// For clients that cannot keep a WebSocket open.
+#[utoipa::path(
+    post, path = "/sessions/{id}/keepalive", tag = "sessions", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "Noted", body = KeptAlive),
+        (status = 403, description = "Wrong token", body = Problem),
+        (status = 404, description = "No such session", body = Problem),
+    )
+)]
+pub(super) async fn keepalive(
+    State(state): State<AppState>,
+    SessionPath(id): SessionPath,
+    Caller(whose): Caller,
+) -> Result<Json<KeptAlive>, ApiError> {
+    let status = state.store.heartbeat(id, whose, clock::wall()).await?;
+    Ok(Json(KeptAlive {
+        status: status.to_string(),
+    }))
+}

@@ -1,0 +1,67 @@
+//! The JSON API for people and tools. One file an action; the routes and their OpenAPI document
+//! come from the same annotations.
+
+mod check_timeouts;
+mod create_session;
+pub(crate) mod cursor;
+mod docs;
+mod dto;
+mod extract;
+mod finish;
+mod keepalive;
+mod list_sessions;
+mod missing_chunks;
+mod recording;
+mod show_session;
+
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "Sessions and their recordings. Times are RFC 3339 in UTC, durations are in \
+            milliseconds, sizes in bytes. Errors are `application/problem+json` (RFC 9457). The \
+            candidate's writes carry the session's token as a bearer token; whoever reaches the \
+            server without one counts as a reviewer."
+    ),
+    tags((name = "sessions", description = "One candidate's attempt each"))
+)]
+struct ApiDoc;
+
+/// Everything below `/api` but the WebSocket.
+pub(crate) fn router() -> Router<AppState> {
+    let (routes, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .nest(
+            "/api",
+            OpenApiRouter::new()
+                .routes(routes!(
+                    list_sessions::list_sessions,
+                    create_session::create_session
+                ))
+                .routes(routes!(check_timeouts::check_timeouts))
+                .routes(routes!(show_session::show_session))
+                .routes(routes!(missing_chunks::missing_chunks))
+                .routes(routes!(keepalive::keepalive))
+                .routes(routes!(finish::finish))
+                .routes(routes!(recording::recording)),
+        )
+        .split_for_parts();
+    let json = document.to_json().unwrap_or_default();
+    routes
+        .route(
+            "/api/openapi.json",
+            get(move || docs::openapi(json.clone())),
+        )
+        .route("/api/docs", get(docs::redirect))
+        .route("/api/docs/", get(docs::index))
+        .route("/api/docs/{*file}", get(docs::file))
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+}

@@ -1,0 +1,179 @@
+//! `GET /api/sessions/{id}/recording`: the file, with ranges (RFC 9110 section 14).
+
+use std::ops::{Bound, Range};
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum_extra::headers::{self, HeaderMapExt as _};
+use protocol::SessionId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::extract::SessionPath;
+use crate::error::{ApiError, Problem};
+use crate::state::AppState;
+use crate::store::{Recording, Session};
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RecordingQuery {
+    /// Anything: the browser saves the file instead of playing it.
+    download: Option<String>,
+}
+
+/// The recording
+///
+/// Of a session that is not completed: what there is of it.
+#[utoipa::path(
+    get, path = "/sessions/{id}/recording", tag = "sessions",
+    params(("id" = String, Path), RecordingQuery),
+    responses(
+        (status = 200, description = "The whole file", content_type = "audio/webm"),
+        (status = 206, description = "The range asked for", content_type = "audio/webm"),
+        (status = 304, description = "Not changed"),
+        (status = 404, description = "No such session, or no recording yet", body = Problem),
+        (status = 416, description = "The range is beyond the file", body = Problem),
+    )
+)]
+pub(super) async fn recording(
+    State(state): State<AppState>,
+    SessionPath(id): SessionPath,
+    query: Result<Query<RecordingQuery>, QueryRejection>,
+    request: HeaderMap,
+) -> Result<Response, ApiError> {
+    let session = state.store.session(id).await?;
+    let recording = session.recording.clone().ok_or(ApiError::NoRecording)?;
+    let download = query?.0.download.is_some();
+    let etag = format!("\"{}\"", recording.digest);
+    let unchanged = request
+        .typed_get::<headers::IfNoneMatch>()
+        .zip(etag.parse::<headers::ETag>().ok())
+        .is_some_and(|(if_none_match, etag)| !if_none_match.precondition_passes(&etag));
+    if unchanged {
+        return respond(StatusCode::NOT_MODIFIED, &etag, Body::empty());
+    }
+    let range = wanted(&request, &recording, &etag)?;
+    let bytes = range.clone().unwrap_or(0..recording.bytes);
+    let stream = state
+        .files
+        .read(&recording.key, bytes.clone())
+        .await
+        .map_err(|error| ApiError::Internal(error.into()))?;
+    let status = if range.is_some() {
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        StatusCode::OK
+    };
+    let mut response = respond(status, &etag, Body::from_stream(stream))?;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, value(&recording.mime)?);
+    headers.insert(header::CONTENT_LENGTH, (bytes.end - bytes.start).into());
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        value(&disposition(&session, id, download))?,
+    );
+    if range.is_some() {
+        let whole = format!(
+            "bytes {}-{}/{}",
+            bytes.start,
+            bytes.end - 1,
+            recording.bytes
+        );
+        headers.insert(header::CONTENT_RANGE, value(&whole)?);
+    }
+    Ok(response)
+}
+
+/// The one range asked for, or `None` for the whole file: several ranges are not worth their
+/// multipart answer, and a range of another version of the file is void (`If-Range`).
+fn wanted(
+    request: &HeaderMap,
+    recording: &Recording,
+    etag: &str,
+) -> Result<Option<Range<u64>>, ApiError> {
+    let same_file = request
+        .get(header::IF_RANGE)
+        .is_none_or(|if_range| if_range.as_bytes() == etag.as_bytes());
+    let Some(ranges) = request.typed_get::<headers::Range>().filter(|_| same_file) else {
+        return Ok(None);
+    };
+    let bytes = recording.bytes;
+    let mut ranges = ranges.satisfiable_ranges(bytes);
+    match (ranges.next(), ranges.next()) {
+        (Some((from, to)), None) => resolve(from, to, bytes)
+            .map(Some)
+            .ok_or(ApiError::RangeNotSatisfiable { bytes }),
+        (Some(_), Some(_)) => Ok(None),
+        (None, _) => Err(ApiError::RangeNotSatisfiable { bytes }),
+    }
+}
+
+fn resolve(from: Bound<u64>, to: Bound<u64>, bytes: u64) -> Option<Range<u64>> {
+    let start = match from {
+        Bound::Included(start) => start,
+        Bound::Excluded(before) => before.checked_add(1)?,
+        Bound::Unbounded => 0,
+    };
+    let end = match to {
+        Bound::Included(last) => last.saturating_add(1).min(bytes),
+        Bound::Excluded(end) => end.min(bytes),
+        Bound::Unbounded => bytes,
+    };
+    (start < end).then_some(start..end)
+}
+
+fn disposition(session: &Session, id: SessionId, download: bool) -> String {
+    let kind = if download { "attachment" } else { "inline" };
+    let day = super::dto::rfc3339(session.created_at);
+    let day = day.split('T').next().unwrap_or_default();
+    let short = &id.to_string()[24..];
+    format!("{kind}; filename=\"holdfast-{day}-{short}.webm\"")
+}
+
+fn respond(status: StatusCode, etag: &str, body: Body) -> Result<Response, ApiError> {
+    Response::builder()
+        .status(status)
+        .header(header::ETAG, etag)
+        .header(header::ACCEPT_RANGES, "bytes")
+        .header(header::CACHE_CONTROL, "private, no-cache")
+        .body(body)
+        .map_err(|error| ApiError::Internal(error.into()))
+}
+
+fn value(text: &str) -> Result<HeaderValue, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::Internal(anyhow::anyhow!("{text:?} is no header value")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::{Digest, Millis};
+
+    fn range(text: &str) -> Result<Option<Range<u64>>, ()> {
+        let recording = Recording {
+            key: String::new(),
+            mime: String::new(),
+            bytes: 1000,
+            digest: Digest::from_bytes([0; 32]),
+            duration: Millis::ZERO,
+        };
+        let mut request = HeaderMap::new();
+        request.insert(header::RANGE, text.parse().unwrap());
+        wanted(&request, &recording, "\"x\"").map_err(|_| ())
+    }
+
+    #[test]
+    fn ranges_are_resolved_against_the_file() {
+        assert_eq!(range("bytes=0-"), Ok(Some(0..1000)));
+        assert_eq!(range("bytes=0-0"), Ok(Some(0..1)));
+        assert_eq!(range("bytes=990-2000"), Ok(Some(990..1000)));
+        assert_eq!(range("bytes=-10"), Ok(Some(990..1000)));
+        assert_eq!(range("bytes=1000-"), Err(()));
+        assert_eq!(range("bytes=0-1,5-6"), Ok(None));
+        assert_eq!(range("lines=0-1"), Ok(None));
+    }
+}

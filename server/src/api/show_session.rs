@@ -1,0 +1,34 @@
+//! `GET /api/sessions/{id}`
+
+use axum::Json;
+use axum::extract::State;
+
+use super::dto::SessionDetails;
+use super::extract::SessionPath;
+use crate::error::{ApiError, Problem};
+use crate::state::AppState;
+
+/// Show a session
+#[utoipa::path(
+    get, path = "/sessions/{id}", tag = "sessions", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The session", body = SessionDetails),
+        (status = 404, description = "No such session", body = Problem),
+    )
+)]
+pub(super) async fn show_session(
+    State(state): State<AppState>,
+    SessionPath(id): SessionPath,
+) -> Result<Json<SessionDetails>, ApiError> {
+    details(&state, id).await.map(Json)
+}
+
+pub(super) async fn details(
+    state: &AppState,
+    id: protocol::SessionId,
+) -> Result<SessionDetails, ApiError> {
+    let session = state.store.session(id).await?;
+    let have = state.store.have(id).await?;
+    let segments = state.store.segments(id).await?;
+    Ok(SessionDetails::new(&session, &have, segments))
+}

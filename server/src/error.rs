@@ -1,0 +1,178 @@
+//! What the JSON API answers when it cannot do what was asked: `application/problem+json`
+//! (RFC 9457). The inside of an error is logged here, once, and hidden from the client.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use protocol::{SeqSet, SessionStatus};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("There is nothing at this address.")]
+    NoSuchAddress,
+    #[error("The address does not take this method.")]
+    MethodNotAllowed,
+    #[error("There is no such session.")]
+    UnknownSession,
+    #[error("This session has no recording yet.")]
+    NoRecording,
+    #[error("The token does not belong to this session.")]
+    WrongToken,
+    #[error("The session is {0}, which does not allow this.")]
+    WrongStatus(SessionStatus),
+    #[error("Items are missing; send them, or finish without `last_seq`.")]
+    Missing(SeqSet),
+    #[error("The range cannot be satisfied.")]
+    RangeNotSatisfiable { bytes: u64 },
+    #[error("The request body is above the limit.")]
+    BodyTooLarge,
+    #[error("The server has as many connections as it allows; try again.")]
+    TooManyConnections,
+    #[error("The server is shutting down; try again.")]
+    ShuttingDown,
+    #[error("The server could not do this; the operator's log says why.")]
+    Internal(anyhow::Error),
+}
+
+/// A problem as RFC 9457 describes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// A short name of the kind of problem, stable across versions.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, for people.
+    detail: String,
+    /// The session's status, where that is the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    session_status: Option<SessionStatus>,
+    /// What is missing as inclusive pairs, where that is the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<[u64; 2]>>)]
+    missing: Option<SeqSet>,
+}
+
+impl ApiError {
+    fn kind(&self) -> (StatusCode, &'static str, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Bad request"),
+            Self::NoSuchAddress => (S::NOT_FOUND, "no-such-address", "Not found"),
+            Self::MethodNotAllowed => (
+                S::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "Method not allowed",
+            ),
+            Self::UnknownSession => (S::NOT_FOUND, "unknown-session", "Unknown session"),
+            Self::NoRecording => (S::NOT_FOUND, "no-recording", "No recording"),
+            Self::WrongToken => (S::FORBIDDEN, "wrong-token", "Wrong token"),
+            Self::WrongStatus(_) => (S::CONFLICT, "wrong-status", "Wrong status"),
+            Self::Missing(_) => (S::CONFLICT, "items-missing", "Items missing"),
+            Self::RangeNotSatisfiable { .. } => (
+                S::RANGE_NOT_SATISFIABLE,
+                "range-not-satisfiable",
+                "Range not satisfiable",
+            ),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
+            Self::TooManyConnections => (
+                S::SERVICE_UNAVAILABLE,
+                "too-many-connections",
+                "Too many connections",
+            ),
+            Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
+            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
+        }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind().0
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Self::Internal(error) = &self {
+            tracing::error!("{error:#}");
+        }
+        let (status, kind, title) = self.kind();
+        let mut problem = Problem {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail: self.to_string(),
+            session_status: None,
+            missing: None,
+        };
+        let mut unsatisfied = None;
+        match self {
+            Self::WrongStatus(status) => problem.session_status = Some(status),
+            Self::Missing(missing) => problem.missing = Some(missing),
+            Self::RangeNotSatisfiable { bytes } => {
+                unsatisfied = HeaderValue::try_from(format!("bytes */{bytes}")).ok();
+            }
+            Self::BadRequest(_)
+            | Self::NoSuchAddress
+            | Self::MethodNotAllowed
+            | Self::UnknownSession
+            | Self::NoRecording
+            | Self::WrongToken
+            | Self::BodyTooLarge
+            | Self::TooManyConnections
+            | Self::ShuttingDown
+            | Self::Internal(_) => {}
+        }
+        let mut response = (status, Json(problem)).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if let Some(unsatisfied) = unsatisfied {
+            headers.insert(header::CONTENT_RANGE, unsatisfied);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UnknownSession => Self::UnknownSession,
+            StoreError::WrongToken => Self::WrongToken,
+            StoreError::Illegal(illegal) => Self::WrongStatus(illegal.from),
+            StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
+                Self::Internal(error.into())
+            }
+        }
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::BadRequest(rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::BadRequest(rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Self::BodyTooLarge
+        } else {
+            Self::BadRequest(rejection.body_text())
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The durable store of items as connections see it: hand items in, get verdicts back once they
+//! are committed. One writer task commits everything that waits as one transaction.
+
+pub mod payload;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::store::{Append, Appended, Store, StoreError};
+use payload::PayloadStore;
+
+/// Appends that may wait for the writer; more make their connections wait.
+const QUEUE_MAX: usize = 1024;
+/// Payload bytes that one transaction takes before it commits.
+const BATCH_PAYLOAD_BYTES_MAX: usize = 16 * ITEM_PAYLOAD_BYTES_MAX;
+/// Appends that one transaction takes before it commits.
+const BATCH_APPENDS_MAX: usize = 512;
+
+/// The items could not be stored; nothing is acked, and the client will send them again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the items could not be stored: {0}")]
+pub struct LedgerError(Arc<str>);
+
+#[derive(Debug)]
+struct Waiting {
+    append: Append,
+    reply: oneshot::Sender<Result<Appended, LedgerError>>,
+}
+
+/// A handle to the writer task. When the last one is dropped, the task commits what waits and
+/// ends.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Waiting>,
+}
+
+impl Ledger {
+    pub fn start(store: Store, payloads: Arc<dyn PayloadStore>) -> (Self, JoinHandle<()>) {
+        let (queue, waiting) = mpsc::channel(QUEUE_MAX);
+        (
+            Self { queue },
+            tokio::spawn(write(store, payloads, waiting)),
+        )
+    }
+
+    /// Resolves once every item is durable or refused.
+    pub async fn append(&self, append: Append) -> Result<Appended, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = |_| LedgerError("the writer has ended".into());
+        self.queue
+            .send(Waiting { append, reply })
+            .await
+            .map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))?
+    }
+}
+
+async fn write(
+    store: Store,
+    payloads: Arc<dyn PayloadStore>,
+    mut waiting: mpsc::Receiver<Waiting>,
+) {
+    while let Some(first) = waiting.recv().await {
+        let batch = take_batch(first, &mut waiting);
+        let started = Instant::now();
+        let appends: Vec<&Append> = batch.iter().map(|one| &one.append).collect();
+        match store.append(&*payloads, &appends).await {
+            Ok(results) => {
+                tracing::debug!(appends = batch.len(), elapsed = ?started.elapsed(), "committed");
+                for (one, result) in batch.into_iter().zip(results) {
+                    // A connection that has gone will ask again.
+                    drop(one.reply.send(Ok(result)));
+                }
+            }
+            Err(error) => write_one_by_one(&store, &*payloads, batch, &error).await,
+        }
+    }
+}
+
+fn take_batch(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting> {
+    let payload_bytes = |one: &Waiting| {
+        one.append
+            .items
+            .iter()
+            .map(|item| item.payload_bytes())
+            .sum::<usize>()
+    };
+    let mut bytes = payload_bytes(&first);
+    let mut batch = vec![first];
+    while bytes < BATCH_PAYLOAD_BYTES_MAX && batch.len() < BATCH_APPENDS_MAX {
+        let Ok(next) = waiting.try_recv() else { break };
+        bytes += payload_bytes(&next);
+        batch.push(next);
+    }
+    batch
+}
+
+/// A batch that failed as a whole is tried append by append, so that one session's trouble is not
+/// another's.
+async fn write_one_by_one(
+    store: &Store,
+    payloads: &dyn PayloadStore,
+    batch: Vec<Waiting>,
+    cause: &StoreError,
+) {
+    tracing::warn!(%cause, appends = batch.len(), "a commit failed; trying one by one");
+    for one in batch {
+        let result = match store.append(payloads, &[&one.append]).await {
+            Ok(mut results) => results
+                .pop()
+                .ok_or_else(|| LedgerError("the store gave no result".into())),
+            Err(error) => {
+                tracing::error!(session = %one.append.session, %error, "items not stored");
+                Err(LedgerError(error.to_string().into()))
+            }
+        };
+        drop(one.reply.send(result));
+    }
+}

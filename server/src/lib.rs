@@ -1,0 +1,21 @@
+//! The `holdfast` server: takes items over WebSockets, makes them durable, turns them into
+//! recordings and shows them. Everything that decides is in `protocol` and `media`; this crate
+//! does the IO.
+
+pub mod config;
+pub mod ledger;
+pub mod store;
+
+mod api;
+mod assets;
+mod clock;
+mod error;
+mod pages;
+mod recording;
+mod routes;
+mod serve;
+mod socket;
+mod state;
+mod timeouts;
+
+pub use serve::Server;

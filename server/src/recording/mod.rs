@@ -1,0 +1,150 @@
+//! Makes the recording of a session: stitches its chunks, verifies the file, stores it durably,
+//! and only then lets the chunks go. Every step can be repeated after a crash.
+
+mod assemble;
+mod files;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use protocol::{Receipt, SessionId, SessionStatus};
+use tokio::sync::Semaphore;
+
+pub(crate) use assemble::AssembleError;
+pub(crate) use files::RecordingFiles;
+
+use crate::clock;
+use crate::ledger::payload::PayloadStore;
+use crate::store::{Store, StoreError};
+
+/// Recordings made at the same time: stitching is disk work, more at once only slows each.
+const CONCURRENT_MAX: usize = 2;
+
+/// How a try to make a recording ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed(Receipt),
+    /// A recording of what is there so far; the session goes on.
+    Partial,
+    Failed(String),
+}
+
+/// Makes recordings, one at a time for each session.
+#[derive(Debug, Clone)]
+pub(crate) struct Recordings(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    payloads: Arc<dyn PayloadStore>,
+    files: RecordingFiles,
+    scratch: PathBuf,
+    permits: Semaphore,
+    in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Recordings {
+    /// `scratch` is a folder of its own for files in the making; what an earlier process left
+    /// there is deleted.
+    pub(crate) fn new(
+        store: Store,
+        payloads: Arc<dyn PayloadStore>,
+        files: RecordingFiles,
+        scratch: PathBuf,
+    ) -> std::io::Result<Self> {
+        if scratch.exists() {
+            std::fs::remove_dir_all(&scratch)?;
+        }
+        std::fs::create_dir_all(&scratch)?;
+        Ok(Self(Arc::new(Inner {
+            store,
+            payloads,
+            files,
+            scratch,
+            permits: Semaphore::new(CONCURRENT_MAX),
+            in_the_making: Mutex::default(),
+        })))
+    }
+
+    /// Makes the recording of what is there. Runs to its end even when nobody waits for it.
+    pub(crate) async fn make(&self, id: SessionId) -> Outcome {
+        let this = self.clone();
+        match tokio::spawn(async move { this.make_once(id).await }).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Failed(format!("making the recording broke off: {error}")),
+        }
+    }
+
+    async fn make_once(&self, id: SessionId) -> Outcome {
+        let lock = self.lock_of(id);
+        let _one_at_a_time = lock.lock().await;
+        let Ok(_permit) = self.0.permits.acquire().await else {
+            return Outcome::Failed("the server is shutting down".into());
+        };
+        match self.try_make(id).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(session = %id, %error, "no recording");
+                if let Err(error) = self.0.store.recording_failed(id, &error.to_string()).await {
+                    tracing::error!(session = %id, %error, "cannot note the failure");
+                }
+                Outcome::Failed(error.to_string())
+            }
+        }
+    }
+
+    async fn try_make(&self, id: SessionId) -> Result<Outcome, AssembleError> {
+        let Inner {
+            store,
+            payloads,
+            files,
+            scratch,
+            ..
+        } = &*self.0;
+        if let Some(receipt) = self.receipt(id).await? {
+            return Ok(Outcome::Completed(receipt));
+        }
+        let before = store.session(id).await?.recording;
+        let assembled = assemble::assemble(store, payloads, scratch, id).await?;
+        let recording = files.store(id, &assembled).await?;
+        let status = store
+            .recording_durable(id, &recording, &assembled.segments, clock::wall())
+            .await?;
+        tracing::info!(
+            session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
+            "recording durable"
+        );
+        if let Some(old) = before.filter(|old| old.key != recording.key) {
+            files.delete(&old.key).await;
+        }
+        if status != SessionStatus::Completed {
+            return Ok(Outcome::Partial);
+        }
+        store.drop_payloads(id).await?;
+        let receipt = self.receipt(id).await?;
+        receipt
+            .map(Outcome::Completed)
+            .ok_or(AssembleError::Store(StoreError::UnknownSession))
+    }
+
+    async fn receipt(&self, id: SessionId) -> Result<Option<Receipt>, StoreError> {
+        let session = self.0.store.session(id).await?;
+        Ok(session.receipt(&self.0.store.have(id).await?))
+    }
+
+    fn lock_of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self
+            .0
+            .in_the_making
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = locks.get(&id).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::default();
+        locks.insert(id, Arc::downgrade(&lock));
+        lock
+    }
+}

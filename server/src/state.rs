@@ -1,0 +1,29 @@
+//! What every handler and task can reach.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::recording::{RecordingFiles, Recordings};
+use crate::socket::Fences;
+use crate::store::Store;
+
+#[derive(Debug, Clone)]
+pub(crate) struct AppState {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) ledger: Ledger,
+    pub(crate) recordings: Recordings,
+    pub(crate) files: RecordingFiles,
+    pub(crate) fences: Fences,
+    /// One permit for each WebSocket that may be open.
+    pub(crate) connections: Arc<Semaphore>,
+    /// Cancelled when the server is to stop: no new sockets, commits done, then exit.
+    pub(crate) stopping: CancellationToken,
+    /// Connections and recordings in the making; the server ends after them.
+    pub(crate) tasks: TaskTracker,
+}

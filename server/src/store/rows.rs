@@ -1,0 +1,163 @@
+//! Rows of the database as typed values.
+
+use protocol::item::TrackKind;
+use protocol::{Digest, Millis, Receipt, SegmentNo, Seq, SeqSet, SessionId, SessionStatus};
+use protocol::{TrackNo, UnixMillis};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::StoreError;
+
+/// A session as the history shows it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub id: SessionId,
+    pub status: SessionStatus,
+    pub created_at: UnixMillis,
+    pub started_at: UnixMillis,
+    pub last_heartbeat_at: UnixMillis,
+    pub completed_at: Option<UnixMillis>,
+    pub last_seq: Option<Seq>,
+    pub items: u64,
+    pub payload_bytes: u64,
+    /// Where the newest item lies on the session's timeline.
+    pub captured: Millis,
+    pub recording: Option<Recording>,
+    pub failure: Option<String>,
+}
+
+/// The file made from a session's chunks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    pub key: String,
+    pub mime: String,
+    pub bytes: u64,
+    pub digest: Digest,
+    pub duration: Millis,
+}
+
+/// A recorder run, from its marker.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    pub kind: TrackKind,
+    pub mime: String,
+    pub label: String,
+    pub started_at: Millis,
+    pub duration: Option<Millis>,
+}
+
+impl Session {
+    pub(super) const COLUMNS: &str = "id, status, created_at, started_at, last_heartbeat_at, \
+        completed_at, last_seq, items, payload_bytes, captured_ms, recording_key, recording_mime, \
+        recording_bytes, recording_digest, recording_ms, failure";
+
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: session_id(&row.try_get::<Vec<u8>, _>("id")?)?,
+            status: status(row.try_get("status")?)?,
+            created_at: unix_millis(row.try_get("created_at")?),
+            started_at: unix_millis(row.try_get("started_at")?),
+            last_heartbeat_at: unix_millis(row.try_get("last_heartbeat_at")?),
+            completed_at: row
+                .try_get::<Option<i64>, _>("completed_at")?
+                .map(unix_millis),
+            last_seq: row
+                .try_get::<Option<i64>, _>("last_seq")?
+                .map(unsigned)
+                .map(Seq::new),
+            items: unsigned(row.try_get("items")?),
+            payload_bytes: unsigned(row.try_get("payload_bytes")?),
+            captured: Millis::new(unsigned(row.try_get("captured_ms")?)),
+            recording: Recording::from_row(row)?,
+            failure: row.try_get("failure")?,
+        })
+    }
+
+    /// What was captured and never arrived, as far as the server can know.
+    pub fn missing(&self, have: &SeqSet) -> SeqSet {
+        let last = self.last_seq.max(have.last());
+        last.map(|last| have.missing_up_to(last))
+            .unwrap_or_default()
+    }
+
+    /// The receipt of a completed session.
+    pub fn receipt(&self, have: &SeqSet) -> Option<Receipt> {
+        let recording = self.recording.as_ref()?;
+        (self.status == SessionStatus::Completed).then(|| Receipt {
+            items: self.items,
+            bytes: recording.bytes,
+            duration: recording.duration,
+            digest: recording.digest,
+            missing: self.missing(have),
+        })
+    }
+}
+
+impl Recording {
+    fn from_row(row: &SqliteRow) -> Result<Option<Self>, StoreError> {
+        let Some(key) = row.try_get::<Option<String>, _>("recording_key")? else {
+            return Ok(None);
+        };
+        let digest: Vec<u8> = row.try_get("recording_digest")?;
+        Ok(Some(Self {
+            key,
+            mime: row.try_get("recording_mime")?,
+            bytes: unsigned(row.try_get("recording_bytes")?),
+            digest: self::digest(&digest)?,
+            duration: Millis::new(unsigned(row.try_get("recording_ms")?)),
+        }))
+    }
+}
+
+impl Segment {
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        let kind: String = row.try_get("kind")?;
+        Ok(Self {
+            track: TrackNo::new(row.try_get("track")?),
+            segment: SegmentNo::new(row.try_get("segment")?),
+            kind: TrackKind::ALL
+                .into_iter()
+                .find(|known| known.as_str() == kind)
+                .ok_or(StoreError::Corrupt("a track kind"))?,
+            mime: row.try_get("mime")?,
+            label: row.try_get("label")?,
+            started_at: Millis::new(unsigned(row.try_get("started_at_ms")?)),
+            duration: row
+                .try_get::<Option<i64>, _>("duration_ms")?
+                .map(|millis| Millis::new(unsigned(millis))),
+        })
+    }
+}
+
+/// SQLite's integers are signed; everything stored here is not.
+pub(super) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unix_millis(value: i64) -> UnixMillis {
+    UnixMillis::new(unsigned(value))
+}
+
+pub(super) fn status(word: &str) -> Result<SessionStatus, StoreError> {
+    word.parse()
+        .map_err(|_| StoreError::Corrupt("a session status"))
+}
+
+pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId, StoreError> {
+    <[u8; 16]>::try_from(bytes)
+        .ok()
+        .and_then(|bytes| SessionId::from_bytes(bytes).ok())
+        .ok_or(StoreError::Corrupt("a session id"))
+}
+
+pub(super) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    <[u8; 32]>::try_from(bytes)
+        .map(Digest::from_bytes)
+        .map_err(|_| StoreError::Corrupt("a digest"))
+}

@@ -1,0 +1,396 @@
+//! Sessions: making, opening, listing them, and moving them from status to status.
+
+use protocol::message::{Hello, Opening};
+use protocol::{Epoch, Millis, Seq, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis};
+use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+
+use super::rows::{self, signed};
+use super::{Recording, Session, Store, StoreError};
+
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub token: TokenHash,
+    pub started_at: UnixMillis,
+    pub now: UnixMillis,
+}
+
+/// On whose word a session is changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose {
+    /// The holder of the session's token.
+    Candidate(TokenHash),
+    /// Whoever may review.
+    Reviewer,
+}
+
+/// A place in the history: the session before which the next page starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageKey {
+    pub created_at: UnixMillis,
+    pub id: SessionId,
+}
+
+#[derive(Debug)]
+pub struct Page {
+    pub sessions: Vec<Session>,
+    pub next: Option<PageKey>,
+}
+
+impl Store {
+    /// Makes a session, or finds the one that the same token made before. True when it is new.
+    pub async fn create_session(&self, new: &NewSession) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let created = insert_if_new(&mut tx, new).await?;
+        if !created {
+            let row = fetch_guard(&mut tx, new.id)
+                .await?
+                .ok_or(StoreError::UnknownSession)?;
+            row.check(Whose::Candidate(new.token))?;
+        }
+        tx.commit().await?;
+        Ok(created)
+    }
+
+    /// Opens a session for a new writer: checks its token, fences off the writer before, and makes
+    /// it active again if it still takes items. Returns the new epoch and the status.
+    pub async fn open_session(
+        &self,
+        hello: &Hello,
+        now: UnixMillis,
+    ) -> Result<(Epoch, SessionStatus), StoreError> {
+        let mut tx = self.begin().await?;
+        if let Opening::New { started_at } = hello.opening {
+            let new = NewSession {
+                id: hello.session,
+                token: hello.token.hash(),
+                started_at,
+                now,
+            };
+            insert_if_new(&mut tx, &new).await?;
+        }
+        let row = fetch_guard(&mut tx, hello.session)
+            .await?
+            .ok_or(StoreError::UnknownSession)?;
+        row.check(Whose::Candidate(hello.token.hash()))?;
+        let status = row
+            .status
+            .after(SessionEvent::WriterConnected)
+            .unwrap_or(row.status);
+        let epoch = Epoch::new(row.epoch.get() + 1);
+        sqlx::query(
+            "UPDATE sessions SET epoch = ?, status = ?, last_heartbeat_at = ?, \
+             deadline_at = CASE WHEN ? THEN NULL ELSE deadline_at END WHERE id = ?",
+        )
+        .bind(signed(epoch.get()))
+        .bind(status.as_str())
+        .bind(signed(now.get()))
+        .bind(status == SessionStatus::Active)
+        .bind(hello.session.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok((epoch, status))
+    }
+
+    pub async fn session(&self, id: SessionId) -> Result<Session, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query
+            .push(Session::COLUMNS)
+            .push(" FROM sessions WHERE id = ");
+        query.push_bind(id.as_bytes().to_vec());
+        let row = query.build().fetch_optional(&self.reader).await?;
+        Session::from_row(&row.ok_or(StoreError::UnknownSession)?)
+    }
+
+    /// Newest first, `limit` of them, from `before` on.
+    pub async fn sessions(
+        &self,
+        status: Option<SessionStatus>,
+        before: Option<PageKey>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
+        query
+            .push(Session::COLUMNS)
+            .push(" FROM sessions WHERE status <> 'discarded'");
+        if let Some(status) = status {
+            query.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(before) = before {
+            query
+                .push(" AND (created_at, id) < (")
+                .push_bind(signed(before.created_at.get()));
+            query
+                .push(", ")
+                .push_bind(before.id.as_bytes().to_vec())
+                .push(")");
+        }
+        query
+            .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+            .push_bind(i64::from(limit) + 1);
+        let rows = query.build().fetch_all(&self.reader).await?;
+        let mut sessions = rows
+            .iter()
+            .map(Session::from_row)
+            .collect::<Result<Vec<_>, _>>()?;
+        let more = sessions.len() > limit as usize;
+        sessions.truncate(limit as usize);
+        let next = sessions.last().filter(|_| more).map(|last| PageKey {
+            created_at: last.created_at,
+            id: last.id,
+        });
+        Ok(Page { sessions, next })
+    }
+
+    /// Notes a sign of life.
+    pub async fn heartbeat(
+        &self,
+        id: SessionId,
+        whose: Whose,
+        now: UnixMillis,
+    ) -> Result<SessionStatus, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id)
+            .await?
+            .ok_or(StoreError::UnknownSession)?;
+        row.check(whose)?;
+        sqlx::query("UPDATE sessions SET last_heartbeat_at = ? WHERE id = ?")
+            .bind(signed(now.get()))
+            .bind(id.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(row.status)
+    }
+
+    /// The writer of `epoch` is gone: the grace period runs until `deadline`. Nothing happens when
+    /// a newer writer is there already, or the session is past that.
+    pub async fn connection_lost(
+        &self,
+        id: SessionId,
+        epoch: Epoch,
+        deadline: UnixMillis,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE sessions SET status = 'interrupted', deadline_at = ? \
+             WHERE id = ? AND epoch = ? AND status = 'active'",
+        )
+        .bind(signed(deadline.get()))
+        .bind(id.as_bytes().as_slice())
+        .bind(signed(epoch.get()))
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Active sessions without a sign of life since `silent_since` become interrupted. `None`: all
+    /// active ones, for a server that has just started and has no connections at all.
+    pub async fn interrupt_silent(
+        &self,
+        silent_since: Option<UnixMillis>,
+        deadline: UnixMillis,
+    ) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE sessions SET status = 'interrupted', deadline_at = ? \
+             WHERE status = 'active' AND last_heartbeat_at <= ?",
+        )
+        .bind(signed(deadline.get()))
+        .bind(silent_since.map_or(i64::MAX, |at| signed(at.get())))
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Sessions in `status` whose deadline has passed, the longest overdue first.
+    pub async fn due_sessions(
+        &self,
+        status: SessionStatus,
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id FROM sessions WHERE status = ? AND deadline_at <= ? \
+             ORDER BY deadline_at LIMIT ?",
+        )
+        .bind(status.as_str())
+        .bind(signed(now.get()))
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter()
+            .map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?))
+            .collect()
+    }
+
+    pub async fn sessions_in(&self, status: SessionStatus) -> Result<Vec<SessionId>, StoreError> {
+        let rows = sqlx::query("SELECT id FROM sessions WHERE status = ?")
+            .bind(status.as_str())
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter()
+            .map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?))
+            .collect()
+    }
+
+    /// The grace period is over. False when the writer came back in the very last moment.
+    pub async fn grace_over(
+        &self,
+        id: SessionId,
+        now: UnixMillis,
+        resume_until: UnixMillis,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE sessions SET status = 'incomplete', deadline_at = ? \
+             WHERE id = ? AND status = 'interrupted' AND deadline_at <= ?",
+        )
+        .bind(signed(resume_until.get()))
+        .bind(id.as_bytes().as_slice())
+        .bind(signed(now.get()))
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Takes no more items from here on. `last_seq` is the writer's last, if it said so.
+    pub async fn begin_finalizing(
+        &self,
+        id: SessionId,
+        whose: Whose,
+        last_seq: Option<Seq>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id)
+            .await?
+            .ok_or(StoreError::UnknownSession)?;
+        row.check(whose)?;
+        let status = row.status.after(SessionEvent::FinishAsked)?;
+        sqlx::query(
+            "UPDATE sessions SET status = ?, deadline_at = NULL, failure = NULL, \
+             last_seq = coalesce(?, last_seq) WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(last_seq.map(|seq| signed(seq.get())))
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes a durable recording with the durations of its segments. When the session is being
+    /// finalized it is completed by this.
+    pub async fn recording_durable(
+        &self,
+        id: SessionId,
+        recording: &Recording,
+        segments: &[(u8, u32, Millis)],
+        now: UnixMillis,
+    ) -> Result<SessionStatus, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id)
+            .await?
+            .ok_or(StoreError::UnknownSession)?;
+        let status = row
+            .status
+            .after(SessionEvent::RecordingDurable)
+            .unwrap_or(row.status);
+        sqlx::query(
+            "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
+             recording_bytes = ?, recording_digest = ?, recording_ms = ?, \
+             completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(&recording.key)
+        .bind(&recording.mime)
+        .bind(signed(recording.bytes))
+        .bind(recording.digest.as_bytes().as_slice())
+        .bind(signed(recording.duration.get()))
+        .bind(status == SessionStatus::Completed)
+        .bind(signed(now.get()))
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        for (track, segment, duration) in segments {
+            sqlx::query(
+                "UPDATE segments SET duration_ms = ? \
+                 WHERE session_id = ? AND track = ? AND segment = ?",
+            )
+            .bind(signed(duration.get()))
+            .bind(id.as_bytes().as_slice())
+            .bind(track)
+            .bind(segment)
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(status)
+    }
+
+    /// No recording could be made of a session that is being finalized.
+    pub async fn recording_failed(&self, id: SessionId, reason: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE sessions SET status = 'failed', failure = ? \
+             WHERE id = ? AND status = 'finalizing'",
+        )
+        .bind(reason)
+        .bind(id.as_bytes().as_slice())
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+}
+
+/// What decides whether a session may be changed.
+pub(super) struct Guard {
+    pub(super) status: SessionStatus,
+    pub(super) epoch: Epoch,
+    token_hash: Vec<u8>,
+}
+
+impl Guard {
+    fn check(&self, whose: Whose) -> Result<(), StoreError> {
+        match whose {
+            Whose::Candidate(TokenHash(hash)) if self.token_hash != hash => {
+                Err(StoreError::WrongToken)
+            }
+            Whose::Candidate(_) | Whose::Reviewer => Ok(()),
+        }
+    }
+}
+
+pub(super) async fn fetch_guard(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: SessionId,
+) -> Result<Option<Guard>, StoreError> {
+    let row = sqlx::query("SELECT status, epoch, token_hash FROM sessions WHERE id = ?")
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.map(|row| {
+        Ok(Guard {
+            status: rows::status(row.try_get("status")?)?,
+            epoch: Epoch::new(rows::unsigned(row.try_get("epoch")?)),
+            token_hash: row.try_get("token_hash")?,
+        })
+    })
+    .transpose()
+}
+
+async fn insert_if_new(
+    tx: &mut Transaction<'static, Sqlite>,
+    new: &NewSession,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "INSERT INTO sessions (id, token_hash, status, created_at, started_at, last_heartbeat_at) \
+         VALUES (?, ?, 'active', ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(new.id.as_bytes().as_slice())
+    .bind(new.token.0.as_slice())
+    .bind(signed(new.now.get()))
+    .bind(signed(new.started_at.get()))
+    .bind(signed(new.now.get()))
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}

@@ -1,0 +1,94 @@
+//! Deadlines that lie in the database: grace periods and resume windows. A restarted or another
+//! server carries on where the last one stopped.
+
+use std::time::Duration;
+
+use protocol::{SessionId, SessionStatus, UnixMillis};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock;
+use crate::state::AppState;
+use crate::store::{StoreError, Whose};
+
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// Sessions taken on in one check; the rest wait for the next.
+const SESSIONS_PER_CHECK_MAX: u32 = 100;
+
+/// What one check found overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Checked {
+    pub(crate) interrupted: u64,
+    pub(crate) incomplete: u64,
+    pub(crate) finalized: u64,
+}
+
+pub(crate) async fn watch(state: AppState) {
+    let mut ticks = interval(CHECK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = state.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = check(&state, clock::wall()).await {
+            tracing::error!(%error, "deadlines could not be checked");
+        }
+    }
+}
+
+/// Moves every overdue session on and has its recording made in the background.
+pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, StoreError> {
+    let config = &state.config;
+    // A live connection notes a heartbeat far more often than this; only a client that lives by
+    // HTTP, or a connection of another server that was killed, can be this silent.
+    let silent_since = UnixMillis::new(now.get().saturating_sub(config.heartbeat_timeout.0.get()));
+    let grace_until = now.plus(config.grace.0);
+    let mut checked = Checked {
+        interrupted: state
+            .store
+            .interrupt_silent(Some(silent_since), grace_until)
+            .await?,
+        ..Checked::default()
+    };
+    let resume_until = now.plus(config.resume_window.0);
+    for id in due(state, SessionStatus::Interrupted, now).await? {
+        if state.store.grace_over(id, now, resume_until).await? {
+            tracing::info!(session = %id, "the grace period is over");
+            checked.incomplete += 1;
+            make_recording(state, id);
+        }
+    }
+    for id in due(state, SessionStatus::Incomplete, now).await? {
+        match state
+            .store
+            .begin_finalizing(id, Whose::Reviewer, None)
+            .await
+        {
+            Ok(()) => {
+                tracing::info!(session = %id, "the resume window is over");
+                checked.finalized += 1;
+                make_recording(state, id);
+            }
+            // The writer came back in the very last moment.
+            Err(StoreError::Illegal(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(checked)
+}
+
+async fn due(
+    state: &AppState,
+    status: SessionStatus,
+    now: UnixMillis,
+) -> Result<Vec<SessionId>, StoreError> {
+    state
+        .store
+        .due_sessions(status, now, SESSIONS_PER_CHECK_MAX)
+        .await
+}
+
+fn make_recording(state: &AppState, id: SessionId) {
+    let recordings = state.recordings.clone();
+    state.tasks.spawn(async move { recordings.make(id).await });
+}

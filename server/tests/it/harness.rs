@@ -1,0 +1,312 @@
+//! A server of one's own, and a candidate that speaks the protocol to it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Parser as _;
+use futures::{SinkExt as _, StreamExt as _};
+use protocol::item::SegmentStart;
+use protocol::limits::PROTOCOL_VERSION;
+use protocol::message::{Finish, Hello, Opening, Refusal, Welcome};
+use protocol::{
+    ClientMessage, Content, Item, Marker, Millis, Receipt, SegmentNo, Seq, SeqSet, ServerMessage,
+    SessionId, SessionToken, TrackKind, TrackNo, UnixMillis,
+};
+use serde_json::Value;
+use server::Server;
+use server::config::{Cli, Command};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Nothing a test waits for takes this long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct TestServer {
+    server: Option<Server>,
+    pub(crate) folder: TempDir,
+    options: Vec<String>,
+    pub(crate) http: reqwest::Client,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with_options(&[]).await
+    }
+
+    pub(crate) async fn with_options(options: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
+        let server = Some(start(folder.path(), &options).await);
+        Self {
+            server,
+            folder,
+            options,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Stops the server cleanly and starts it again on the same data.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    pub(crate) async fn start_again(&mut self) {
+        self.server = Some(start(self.folder.path(), &self.options).await);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        timeout(PATIENCE, self.server.take().unwrap().stop())
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    fn authority(&self) -> String {
+        self.server.as_ref().unwrap().address().to_string()
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.authority())
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(self.url(path)).send().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert!(
+            response.status().is_success(),
+            "{path}: {}",
+            response.status()
+        );
+        response.json().await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let response = self
+            .http
+            .post(self.url(path))
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        (
+            response.status().as_u16(),
+            response.json().await.unwrap_or_default(),
+        )
+    }
+
+    /// Polls the session's JSON until its status is `status`.
+    pub(crate) async fn wait_for_status(&self, id: SessionId, status: &str) -> Value {
+        let path = format!("/api/sessions/{id}");
+        timeout(PATIENCE, async {
+            loop {
+                let session = self.json(&path).await;
+                if session["status"] == status {
+                    return session;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("the session never became {status}"))
+    }
+
+    pub(crate) async fn connect(&self) -> Socket {
+        let url = format!("ws://{}/api/ws", self.authority());
+        Socket(connect_async(url).await.unwrap().0)
+    }
+}
+
+async fn start(folder: &Path, options: &[String]) -> Server {
+    let folder = folder.to_str().unwrap();
+    let arguments = [
+        "holdfast",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--data-dir",
+        folder,
+    ];
+    let arguments = arguments
+        .into_iter()
+        .map(str::to_owned)
+        .chain(options.iter().cloned());
+    let Cli {
+        command: Command::Serve(config),
+    } = Cli::parse_from(arguments);
+    Server::start(config).await.unwrap()
+}
+
+/// A raw protocol connection.
+pub(crate) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn send(&mut self, message: &ClientMessage) {
+        self.send_frame(message.encode()).await;
+    }
+
+    pub(crate) async fn send_frame(&mut self, frame: Vec<u8>) {
+        self.0.send(Message::Binary(frame.into())).await.unwrap();
+    }
+
+    /// A frame that the server may not read to its end.
+    pub(crate) async fn send_in_vain(&mut self, frame: Vec<u8>) {
+        drop(self.0.send(Message::Binary(frame.into())).await);
+    }
+
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next message; `None` when the connection has ended.
+    pub(crate) async fn receive(&mut self) -> Option<ServerMessage> {
+        loop {
+            match timeout(PATIENCE, self.0.next())
+                .await
+                .expect("the server says nothing")
+            {
+                Some(Ok(Message::Binary(frame))) => {
+                    return Some(ServerMessage::decode(&frame).unwrap());
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    pub(crate) async fn expect_goodbye(&mut self) -> Refusal {
+        match self.receive().await {
+            Some(ServerMessage::Goodbye(refusal)) => refusal,
+            other => panic!("expected a goodbye, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn acked(&mut self) -> (SeqSet, SeqSet) {
+        match self.receive().await {
+            Some(ServerMessage::Ack { seqs, duplicates }) => (seqs, duplicates),
+            other => panic!("expected an ack, got {other:?}"),
+        }
+    }
+
+    /// Sends items and waits until every one is acked.
+    pub(crate) async fn deliver(&mut self, items: Vec<Item>) {
+        let mut open: SeqSet = items.iter().map(|item| item.seq).collect();
+        for some in items.chunks(20) {
+            self.send(&ClientMessage::Items(some.to_vec())).await;
+        }
+        while !open.is_empty() {
+            open = open.difference(&self.acked().await.0);
+        }
+    }
+
+    pub(crate) async fn finish(&mut self, last_seq: Option<Seq>, lost: SeqSet) -> ServerMessage {
+        self.send(&ClientMessage::Finish(Finish { last_seq, lost }))
+            .await;
+        loop {
+            match self
+                .receive()
+                .await
+                .expect("the connection ended before the receipt")
+            {
+                ServerMessage::Finalizing | ServerMessage::HeartbeatAck => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    pub(crate) async fn finish_completely(&mut self, last_seq: Seq) -> Receipt {
+        match self.finish(Some(last_seq), SeqSet::new()).await {
+            ServerMessage::Completed(receipt) => receipt,
+            other => panic!("expected a receipt, got {other:?}"),
+        }
+    }
+}
+
+/// One candidate's session.
+#[derive(Clone)]
+pub(crate) struct Candidate {
+    pub(crate) session: SessionId,
+    pub(crate) token: SessionToken,
+}
+
+impl Candidate {
+    pub(crate) fn new(number: u8) -> Self {
+        let mut random = [number; 10];
+        random[9] = 7;
+        Self {
+            session: SessionId::from_parts(UnixMillis::new(1_795_257_600_000), random),
+            token: SessionToken::from_random([number; 32]),
+        }
+    }
+
+    pub(crate) fn hello(&self, opening: Opening) -> ClientMessage {
+        ClientMessage::Hello(Hello {
+            version: PROTOCOL_VERSION,
+            session: self.session,
+            token: self.token.clone(),
+            opening,
+        })
+    }
+
+    pub(crate) async fn open(&self, server: &TestServer) -> (Socket, Welcome) {
+        let mut socket = server.connect().await;
+        let opening = Opening::New {
+            started_at: UnixMillis::new(1_795_257_600_000),
+        };
+        socket.send(&self.hello(opening)).await;
+        match socket.receive().await {
+            Some(ServerMessage::Welcome(welcome)) => (socket, welcome),
+            other => panic!("expected a welcome, got {other:?}"),
+        }
+    }
+}
+
+pub(crate) fn chunk(seq: u64, segment: u32, bytes: &[u8]) -> Item {
+    let content = Content::Chunk {
+        track: TrackNo::new(0),
+        segment: SegmentNo::new(segment),
+        bytes: Bytes::copy_from_slice(bytes),
+    };
+    Item::new(Seq::new(seq), Millis::new(seq.saturating_mul(250)), content)
+}
+
+pub(crate) fn segment_start(seq: u64, segment: u32) -> Item {
+    let start = SegmentStart {
+        track: TrackNo::new(0),
+        segment: SegmentNo::new(segment),
+        kind: TrackKind::Microphone,
+        mime: "audio/webm;codecs=opus".into(),
+        label: "Test <microphone>".into(),
+        wall: UnixMillis::new(1_795_257_600_000),
+    };
+    let content = Content::Marker(Marker::SegmentStarted(start));
+    Item::new(Seq::new(seq), Millis::new(seq.saturating_mul(250)), content)
+}
+
+/// A recorder run's items from a fixture: its marker, then its chunks.
+pub(crate) fn run(first_seq: u64, segment: u32, fixture: &str) -> Vec<Item> {
+    let chunks = fixture_chunks(fixture);
+    let chunks = (first_seq + 1..)
+        .zip(&chunks)
+        .map(|(seq, bytes)| chunk(seq, segment, bytes));
+    std::iter::once(segment_start(first_seq, segment))
+        .chain(chunks)
+        .collect()
+}
+
+/// The chunks of real recorder output, in order.
+pub(crate) fn fixture_chunks(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/tests/fixtures");
+    let chunks: Vec<_> = (0..)
+        .map_while(|number| std::fs::read(folder.join(format!("{name}.{number:03}.chunk"))).ok())
+        .collect();
+    assert!(!chunks.is_empty(), "no fixture {name}");
+    chunks
+}
