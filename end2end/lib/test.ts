@@ -1,0 +1,83 @@
+/** What every browser test starts from: Chromium that hears the tone code, and a server of its own. */
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { test as base, type LaunchOptions, type Page } from '@playwright/test';
+import { writeWav } from './audio.ts';
+import { RecordPage } from './record-page.ts';
+import { Server } from './server.ts';
+import { generateTones } from './tones.ts';
+
+export { expect } from '@playwright/test';
+
+const OUTPUT = resolve(import.meta.dirname, '../output');
+/** Longer than any test records. After it the microphone is silent. */
+const TONES_MS = 180_000;
+
+interface TestFixtures {
+  /** More arguments for `holdfast serve`. */
+  serverFlags: string[];
+  server: Server;
+  recordPage: RecordPage;
+  /** What the page complained about on its console, and uncaught errors. */
+  complaints: string[];
+}
+
+export const test = base.extend<TestFixtures, { launchOptions: LaunchOptions }>({
+  launchOptions: [
+    async ({}, use, workerInfo) => {
+      const wav = join(OUTPUT, `tones-${workerInfo.parallelIndex}.wav`);
+      await writeWav(wav, generateTones(TONES_MS));
+      await use({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        args: [
+          ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+          '--disable-quic',
+          '--no-first-run',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+          '--mute-audio',
+          '--autoplay-policy=no-user-gesture-required',
+          '--use-fake-device-for-media-stream',
+          '--use-fake-ui-for-media-stream',
+          `--use-file-for-fake-audio-capture=${wav}%noloop`,
+        ],
+      });
+      await rm(wav, { force: true });
+    },
+    { scope: 'worker', timeout: 30_000 },
+  ],
+
+  serverFlags: [[], { option: true }],
+
+  server: async ({ serverFlags }, use, testInfo) => {
+    const folder = testInfo.outputPath('server');
+    const server = await Server.start(folder, serverFlags);
+    try {
+      await use(server);
+    } finally {
+      await testInfo.attach('server.log', { path: server.logPath });
+      await server.close();
+      await rm(server.dataDir, { recursive: true, force: true });
+    }
+  },
+
+  baseURL: async ({ server }, use) => use(server.baseURL),
+
+  recordPage: async ({ page }, use) => use(new RecordPage(page)),
+
+  complaints: async ({ page }, use) => {
+    const complaints: string[] = [];
+    watchForComplaints(page, complaints);
+    await use(complaints);
+  },
+});
+
+function watchForComplaints(page: Page, complaints: string[]): void {
+  page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') {
+      complaints.push(`${message.type()}: ${message.text()} (${message.location().url})`);
+    }
+  });
+}

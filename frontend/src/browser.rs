@@ -1,0 +1,179 @@
+//! The plain services of the browser: clocks, randomness, addresses, the timer, the log. Nothing
+//! in here knows of recording.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use gloo_events::{EventListener, EventListenerOptions};
+use gloo_timers::callback::Timeout;
+use gloo_timers::future::TimeoutFuture;
+use protocol::{Millis, SessionId, SessionToken, UnixMillis};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{EventTarget, Window};
+
+pub(crate) fn window() -> Window {
+    web_sys::window().expect("the bundle is only ever loaded by a page, and a page has a window")
+}
+
+/// The monotonic clock of this page.
+pub(crate) fn now() -> Millis {
+    let millis = window()
+        .performance()
+        .map_or(0.0, |performance| performance.now());
+    Millis::new(millis as u64)
+}
+
+pub(crate) fn wall_clock() -> UnixMillis {
+    UnixMillis::new(js_sys::Date::now() as u64)
+}
+
+pub(crate) fn new_session_id() -> Result<SessionId, JsValue> {
+    Ok(SessionId::from_parts(wall_clock(), random()?))
+}
+
+pub(crate) fn new_session_token() -> Result<SessionToken, JsValue> {
+    Ok(SessionToken::from_random(random()?))
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], JsValue> {
+    let mut bytes = [0; BYTES];
+    window()
+        .crypto()?
+        .get_random_values_with_u8_array(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Where the server's socket is, next to this page.
+pub(crate) fn socket_url() -> Result<String, JsValue> {
+    let location = window().location();
+    let scheme = if location.protocol()? == "https:" {
+        "wss://"
+    } else {
+        "ws://"
+    };
+    Ok([scheme, &location.host()?, "/api/ws"].concat())
+}
+
+/// True when the page's address asks for the sound as the microphone delivers it.
+pub(crate) fn wants_unprocessed_sound() -> bool {
+    window().location().search().is_ok_and(|query| {
+        query
+            .trim_start_matches('?')
+            .split('&')
+            .any(|pair| pair == "processing=off")
+    })
+}
+
+/// True when `target` has the property, and it is no `undefined` or `null`.
+pub(crate) fn has(target: &JsValue, property: &str) -> bool {
+    js_sys::Reflect::get(target, &JsValue::from_str(property))
+        .is_ok_and(|value| !value.is_undefined() && !value.is_null())
+}
+
+/// The `name` of a JavaScript error such as `NotAllowedError`; empty when it has none.
+pub(crate) fn error_name(error: &JsValue) -> String {
+    js_sys::Reflect::get(error, &JsValue::from_str("name"))
+        .ok()
+        .and_then(|name| name.as_string())
+        .unwrap_or_default()
+}
+
+/// For what goes wrong without a consequence for the candidate.
+pub(crate) fn warn(what: &str, why: &JsValue) {
+    web_sys::console::warn_2(&JsValue::from_str(what), why);
+}
+
+pub(crate) fn log_error(what: &str) {
+    web_sys::console::error_1(&JsValue::from_str(what));
+}
+
+/// Waits for `future`, but not longer than `limit`. The future itself is not dropped: browser
+/// callbacks may still be on their way to it.
+pub(crate) async fn within<T: 'static>(
+    limit: Millis,
+    future: impl Future<Output = T> + 'static,
+) -> Option<T> {
+    let (done, outcome) = oneshot::channel();
+    spawn_local(async move {
+        // Nobody waits any longer when the limit is over.
+        let _ = done.send(future.await);
+    });
+    match select(outcome, TimeoutFuture::new(to_timer_millis(limit))).await {
+        Either::Left((outcome, _)) => outcome.ok(),
+        Either::Right(_) => None,
+    }
+}
+
+/// One shot at a point of [`now`]'s clock; dropping it calls it off.
+pub(crate) struct Timer {
+    at: Millis,
+    _timeout: Timeout,
+}
+
+impl Timer {
+    pub(crate) fn new(at: Millis, fire: impl FnOnce() + 'static) -> Self {
+        let delay = to_timer_millis(at.since(now()));
+        Self {
+            at,
+            _timeout: Timeout::new(delay, fire),
+        }
+    }
+
+    pub(crate) fn at(&self) -> Millis {
+        self.at
+    }
+}
+
+/// `setTimeout` takes 31 bits.
+fn to_timer_millis(span: Millis) -> u32 {
+    u32::try_from(span.get())
+        .unwrap_or(u32::MAX)
+        .min(i32::MAX as u32)
+}
+
+pub(crate) fn on(
+    target: &EventTarget,
+    event: &'static str,
+    call: impl Fn() + 'static,
+) -> EventListener {
+    EventListener::new(target, event, move |_| call())
+}
+
+/// Has the browser ask before the page is left, as long as the flag is set.
+pub(crate) struct LeaveGuard {
+    is_set: Rc<Cell<bool>>,
+    _listener: EventListener,
+}
+
+impl LeaveGuard {
+    pub(crate) fn new() -> Self {
+        let is_set = Rc::new(Cell::new(false));
+        let asks = is_set.clone();
+        let options = EventListenerOptions::enable_prevent_default();
+        let listener =
+            EventListener::new_with_options(&window(), "beforeunload", options, move |event| {
+                if asks.get() {
+                    event.prevent_default();
+                    // Chromium before 119 only looks at the value.
+                    let value = JsValue::from_bool(true);
+                    let _ = js_sys::Reflect::set(
+                        event.unchecked_ref(),
+                        &JsValue::from_str("returnValue"),
+                        &value,
+                    );
+                }
+            });
+        Self {
+            is_set,
+            _listener: listener,
+        }
+    }
+
+    pub(crate) fn set(&self, asks: bool) {
+        self.is_set.set(asks);
+    }
+}

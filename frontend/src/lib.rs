@@ -1,0 +1,40 @@
+//! The browser's side of Holdfast: the WASM entry, and the adapters between the recorder's island,
+//! the protocol's sender and the browser.
+//!
+//! [`driver`] is the run loop. Everything that happens arrives in its one channel: the candidate's
+//! commands from the [`port`], sound from the [`capture`], answers from the [`spool`] and the
+//! [`socket`], and the timer. What is numbered, kept, sent and let go is decided in
+//! [`protocol::sender`]; a [`pipeline`] carries that out.
+
+mod browser;
+mod capture;
+mod capture_error;
+mod devices;
+mod driver;
+mod earlier;
+mod level;
+mod microphone;
+mod pipeline;
+mod port;
+mod recorder;
+mod session;
+mod session_lock;
+mod socket;
+mod spool;
+mod stopwatch;
+
+use std::rc::Rc;
+
+// Without a use of the crate the linker drops its islands.
+use app as _;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Called by the page once the module is loaded.
+#[wasm_bindgen]
+pub fn hydrate() {
+    std::panic::set_hook(Box::new(|panic| browser::log_error(&panic.to_string())));
+    let (port, inputs) = port::BrowserPort::new();
+    driver::spawn(port.inputs(), inputs);
+    app::recorder::port::install(Rc::new(port));
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,336 @@
+//! One session's way to the server: carries out what its [`Sender`] decides, with the spool and a
+//! socket. Serves the session that is being recorded as well as one that an earlier page left.
+
+use protocol::message::Opening;
+use protocol::sender::{BacklogStatus, Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
+use protocol::{
+    ClientMessage, Content, Item, Millis, Seq, SeqSet, ServerMessage, SessionId, SessionToken,
+};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::browser;
+use crate::driver::Input;
+use crate::port::Inputs;
+use crate::socket::{Socket, SocketEvent};
+use crate::spool::{Spool, SpoolError, Unfinished};
+
+/// Counts the connections of a pipeline, so that news of an old one is known as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ConnectionNo(u64);
+
+/// What a pipeline's spool and socket report.
+pub(crate) enum PipelineEvent {
+    Socket {
+        connection: ConnectionNo,
+        event: SocketEvent,
+    },
+    Spooled(Seq),
+    SpoolFailed(Seq, SpoolError),
+    Loaded(Item),
+    Vanished(Seq),
+    RecordFailed(SpoolError),
+}
+
+pub(crate) struct Pipeline {
+    sender: Sender,
+    spool: Spool,
+    inputs: Inputs,
+    socket: Option<Socket>,
+    connection: ConnectionNo,
+    /// A connection has failed or was lost at least once.
+    was_disconnected: bool,
+    /// The spool has refused a write at least once.
+    spool_has_failed: bool,
+    /// The media time of what is being captured, to be stored with the first item made of it.
+    span: Millis,
+}
+
+impl Pipeline {
+    /// Starts a session that neither the spool nor the server knows yet.
+    pub(crate) fn new(
+        now: Millis,
+        session: SessionId,
+        token: SessionToken,
+        spool: Spool,
+        inputs: Inputs,
+    ) -> Self {
+        let opening = Opening::New {
+            started_at: browser::wall_clock(),
+        };
+        Self::with_sender(Sender::new(now, session, token, opening), spool, inputs)
+    }
+
+    /// Takes up what an earlier page left in the spool.
+    pub(crate) fn restore(
+        now: Millis,
+        unfinished: Unfinished,
+        spool: Spool,
+        inputs: Inputs,
+    ) -> Self {
+        let Unfinished { record, items } = unfinished;
+        Self::with_sender(Sender::restore(now, record, items), spool, inputs)
+    }
+
+    fn with_sender(sender: Sender, spool: Spool, inputs: Inputs) -> Self {
+        let mut pipeline = Self {
+            sender,
+            spool,
+            inputs,
+            socket: None,
+            connection: ConnectionNo(0),
+            was_disconnected: false,
+            spool_has_failed: false,
+            span: Millis::ZERO,
+        };
+        pipeline.carry_out();
+        pipeline
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.sender.session()
+    }
+
+    pub(crate) fn backlog(&self) -> BacklogStatus {
+        self.sender.backlog_status()
+    }
+
+    pub(crate) fn link(&self) -> LinkStatus {
+        self.sender.link_status()
+    }
+
+    pub(crate) fn finish_status(&self) -> FinishStatus {
+        self.sender.finish_status()
+    }
+
+    pub(crate) fn was_disconnected(&self) -> bool {
+        self.was_disconnected
+    }
+
+    pub(crate) fn spool_has_failed(&self) -> bool {
+        self.spool_has_failed
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Millis> {
+        self.sender.poll_timeout()
+    }
+
+    pub(crate) fn capture(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
+        self.span = span;
+        self.sender.capture(now, at, span, content);
+        self.carry_out();
+    }
+
+    pub(crate) fn finish(&mut self, now: Millis) {
+        self.sender.finish(now);
+        self.carry_out();
+    }
+
+    pub(crate) fn network_online(&mut self, now: Millis) {
+        self.sender.handle_network_online(now);
+        self.carry_out();
+    }
+
+    /// To be called after every input and when [`Pipeline::poll_timeout`] is reached. Inputs come
+    /// often while recording, also in a hidden page, whose timers the browser slows down.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        if self.poll_timeout().is_some_and(|at| now >= at) {
+            self.sender.handle_timeout(now);
+            self.carry_out();
+        }
+    }
+
+    pub(crate) fn handle(&mut self, now: Millis, event: PipelineEvent) {
+        match event {
+            PipelineEvent::Socket { connection, event } if connection == self.connection => {
+                self.handle_socket(now, event);
+            }
+            PipelineEvent::Socket { .. } => {}
+            PipelineEvent::Spooled(seq) => self.sender.handle_spooled(now, seq),
+            PipelineEvent::SpoolFailed(seq, error) => {
+                self.note_spool_failure(&error);
+                self.sender.handle_spool_failed(now, seq);
+            }
+            PipelineEvent::Loaded(item) => self.sender.handle_loaded(now, item),
+            PipelineEvent::Vanished(seq) => self.sender.handle_vanished(now, seq),
+            PipelineEvent::RecordFailed(error) => self.note_spool_failure(&error),
+        }
+        self.carry_out();
+    }
+
+    fn handle_socket(&mut self, now: Millis, event: SocketEvent) {
+        match event {
+            SocketEvent::Opened => self.sender.handle_connected(now),
+            SocketEvent::Frame(frame) => match ServerMessage::decode(&frame) {
+                Ok(message) => self.sender.handle_message(now, message),
+                Err(error) => {
+                    browser::log_error(&error.to_string());
+                    self.disconnect();
+                    self.sender.handle_disconnected(now);
+                }
+            },
+            SocketEvent::Closed => {
+                self.disconnect();
+                self.sender.handle_disconnected(now);
+            }
+        }
+    }
+
+    fn note_spool_failure(&mut self, error: &SpoolError) {
+        if !self.spool_has_failed {
+            browser::log_error(&error.to_string());
+        }
+        self.spool_has_failed = true;
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.sender.poll_effect() {
+            match effect {
+                Effect::Remember(record) => self.remember(record),
+                Effect::Spool(item) => self.put(item),
+                Effect::Forget { seqs, record } => self.forget(seqs, record),
+                Effect::Load(seqs) => self.load(seqs),
+                Effect::Release => self.release(),
+                Effect::Connect => self.connect(),
+                Effect::Send(message) => self.send(&message),
+                Effect::Disconnect => self.disconnect(),
+            }
+        }
+    }
+
+    fn remember(&self, record: SessionRecord) {
+        let (spool, outlet) = (self.spool.clone(), self.outlet());
+        spawn_local(async move {
+            if let Err(error) = spool.remember(record).await {
+                outlet.send(PipelineEvent::RecordFailed(error));
+            }
+        });
+    }
+
+    fn put(&mut self, item: Item) {
+        let (spool, outlet, seq) = (self.spool.clone(), self.outlet(), item.seq);
+        let span = std::mem::take(&mut self.span);
+        spawn_local(async move {
+            outlet.send(match spool.put(outlet.session, item, span).await {
+                Ok(()) => PipelineEvent::Spooled(seq),
+                Err(error) => PipelineEvent::SpoolFailed(seq, error),
+            });
+        });
+    }
+
+    /// What is not deleted is sent again by a later page, and acked as a duplicate.
+    fn forget(&self, seqs: Vec<Seq>, record: SessionRecord) {
+        let spool = self.spool.clone();
+        spawn_local(async move {
+            if let Err(error) = spool.forget(seqs, record).await {
+                browser::warn("Items could not be deleted.", &text(&error));
+            }
+        });
+    }
+
+    fn release(&self) {
+        let (spool, session) = (self.spool.clone(), self.session());
+        spawn_local(async move {
+            if let Err(error) = spool.release(session).await {
+                browser::warn("The session's record could not be deleted.", &text(&error));
+            }
+        });
+    }
+
+    /// When reading fails, nothing is reported: an item that cannot be read has not vanished. The
+    /// sender misses its answer and asks again.
+    fn load(&self, seqs: Vec<Seq>) {
+        let (spool, outlet) = (self.spool.clone(), self.outlet());
+        spawn_local(async move {
+            let mut missing: SeqSet = seqs.into_iter().collect();
+            match spool.load(outlet.session, &missing).await {
+                Ok(items) => {
+                    for item in items {
+                        missing.remove(item.seq);
+                        outlet.send(PipelineEvent::Loaded(item));
+                    }
+                    for seq in missing
+                        .ranges()
+                        .flat_map(|range| each(*range.start(), *range.end()))
+                    {
+                        outlet.send(PipelineEvent::Vanished(seq));
+                    }
+                }
+                Err(error) => browser::warn("Items could not be read back.", &text(&error)),
+            }
+        });
+    }
+
+    fn connect(&mut self) {
+        self.connection = self.connection.next();
+        let (connection, outlet) = (self.connection, self.outlet());
+        let opening = Socket::connect(move |event| {
+            outlet.send(PipelineEvent::Socket { connection, event });
+        });
+        self.socket = opening
+            .inspect_err(|error| {
+                browser::warn("No connection could be opened.", error);
+                self.report_closed();
+            })
+            .ok();
+    }
+
+    fn send(&self, message: &ClientMessage) {
+        // Without a socket the sender is about to hear that the connection is gone.
+        if let Some(socket) = &self.socket
+            && let Err(error) = socket.send(&message.encode())
+        {
+            browser::warn("A message could not be sent.", &error);
+            self.report_closed();
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.socket = None;
+        self.connection = self.connection.next();
+        self.was_disconnected = true;
+    }
+
+    fn report_closed(&self) {
+        let (connection, event) = (self.connection, SocketEvent::Closed);
+        self.outlet()
+            .send(PipelineEvent::Socket { connection, event });
+    }
+
+    fn outlet(&self) -> Outlet {
+        Outlet {
+            session: self.session(),
+            inputs: self.inputs.clone(),
+        }
+    }
+}
+
+impl ConnectionNo {
+    const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// Where the events of one pipeline go.
+#[derive(Clone)]
+struct Outlet {
+    session: SessionId,
+    inputs: Inputs,
+}
+
+impl Outlet {
+    fn send(&self, event: PipelineEvent) {
+        self.inputs.send(Input::Pipeline {
+            session: self.session,
+            event,
+        });
+    }
+}
+
+fn each(first: Seq, last: Seq) -> impl Iterator<Item = Seq> {
+    (first.get()..=last.get()).map(Seq::new)
+}
+
+fn text(error: &SpoolError) -> JsValue {
+    JsValue::from_str(&error.to_string())
+}

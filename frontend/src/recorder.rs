@@ -1,0 +1,438 @@
+//! The candidate's recorder: what each command and each event of the microphone means in the state
+//! in which it comes. What is captured goes to the [`Session`]; the words are in [`view`].
+
+mod view;
+
+use std::rc::Rc;
+
+use app::recorder::port::Command;
+use protocol::sender::FinishStatus;
+use protocol::{Millis, SegmentNo};
+use wasm_bindgen_futures::spawn_local;
+
+use crate::capture::{Run, RunEvent};
+use crate::capture_error::CaptureError;
+use crate::driver::Input;
+use crate::microphone::{Microphone, MicrophoneEvent};
+use crate::pipeline::Pipeline;
+use crate::port::Inputs;
+use crate::session::Session;
+use crate::spool::Spool;
+
+/// How long the recorder may take to hand over its last chunk.
+const STOP_DEADLINE: Millis = Millis::from_secs(10);
+
+/// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
+/// of an earlier microphone, is known as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestNo(u32);
+
+/// What a microphone is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Test,
+    Record,
+}
+
+enum Phase {
+    Idle,
+    Acquiring(Purpose),
+    Capturing(Live),
+    /// The run was told to stop and hands over the rest.
+    Closing {
+        live: Live,
+        ending: Ending,
+        deadline: Millis,
+    },
+    /// Capture is over for good.
+    Finishing,
+    Failed {
+        error: CaptureError,
+        again: Purpose,
+    },
+}
+
+struct Live {
+    run: Run,
+    segment: SegmentNo,
+}
+
+enum Ending {
+    Save,
+    Failed(CaptureError),
+}
+
+pub(crate) struct Recorder {
+    spool: Spool,
+    inputs: Inputs,
+    on_level: Rc<dyn Fn(f32)>,
+    phase: Phase,
+    request: RequestNo,
+    chosen: Option<String>,
+    microphone: Option<Microphone>,
+    session: Option<Session>,
+    /// The chosen microphone was gone, and the default took its place.
+    has_stand_in: bool,
+    /// The browser did not hand over the end of a run in time.
+    tail_was_lost: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(spool: Spool, inputs: Inputs) -> Self {
+        Self {
+            spool,
+            inputs,
+            on_level: Rc::new(|_| {}),
+            phase: Phase::Idle,
+            request: RequestNo(0),
+            chosen: None,
+            microphone: None,
+            session: None,
+            has_stand_in: false,
+            tail_was_lost: false,
+        }
+    }
+
+    pub(crate) fn show_level(&mut self, on_level: Box<dyn Fn(f32)>) {
+        self.on_level = on_level.into();
+    }
+
+    pub(crate) fn pipeline(&mut self) -> Option<&mut Pipeline> {
+        self.session.as_mut().map(|session| &mut session.pipeline)
+    }
+
+    pub(crate) fn command(&mut self, now: Millis, command: Command) {
+        match command {
+            Command::TestMicrophone => self.test(),
+            Command::StopTest => self.stop_test(),
+            Command::ChooseDevice(id) => self.choose(id),
+            Command::Start => self.start(now),
+            Command::Pause => {
+                if let Phase::Capturing(live) = &mut self.phase {
+                    live.run.pause();
+                }
+            }
+            Command::Resume => {
+                if let Phase::Capturing(live) = &mut self.phase {
+                    live.run.resume();
+                }
+            }
+            Command::Stop => self.stop(now),
+            Command::Retry => self.retry(now),
+        }
+    }
+
+    fn test(&mut self) {
+        if matches!(self.phase, Phase::Idle) && self.microphone.is_none() {
+            self.acquire(Purpose::Test);
+        }
+    }
+
+    fn stop_test(&mut self) {
+        match self.phase {
+            Phase::Idle | Phase::Acquiring(Purpose::Test) => {
+                self.request = self.request.next();
+                self.microphone = None;
+                self.phase = Phase::Idle;
+            }
+            Phase::Acquiring(Purpose::Record)
+            | Phase::Capturing(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::Failed { .. } => {}
+        }
+    }
+
+    fn choose(&mut self, id: String) {
+        self.chosen = Some(id).filter(|id| !id.is_empty());
+        self.has_stand_in = false;
+        if matches!(self.phase, Phase::Idle) && self.microphone.is_some() {
+            self.acquire(Purpose::Test);
+        }
+    }
+
+    fn start(&mut self, now: Millis) {
+        if !matches!(self.phase, Phase::Idle) {
+            return;
+        }
+        let tested = self.microphone.as_ref();
+        if tested.is_some_and(|microphone| microphone.serves(self.chosen.as_ref())) {
+            self.begin(now);
+        } else {
+            self.acquire(Purpose::Record);
+        }
+    }
+
+    fn stop(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Capturing(_) => self.close(now, Ending::Save),
+            Phase::Failed { .. } if self.session.is_some() => self.finish(now),
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::Failed { .. } => {}
+        }
+    }
+
+    fn retry(&mut self, now: Millis) {
+        match self.phase {
+            Phase::Failed { again, .. } => self.acquire(again),
+            Phase::Finishing if self.has_failed_to_finish() => self.finish(now),
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Capturing(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing => {}
+        }
+    }
+
+    /// Opens the chosen microphone; the answer is [`Input::Opened`].
+    fn acquire(&mut self, purpose: Purpose) {
+        // Some devices can be opened only once.
+        self.microphone = None;
+        self.request = self.request.next();
+        self.phase = Phase::Acquiring(purpose);
+        let (request, device, inputs) = (self.request, self.chosen.clone(), self.inputs.clone());
+        spawn_local(async move {
+            let microphone = Microphone::open(device).await;
+            inputs.send(Input::Opened {
+                request,
+                microphone,
+            });
+        });
+    }
+
+    pub(crate) fn opened(
+        &mut self,
+        now: Millis,
+        request: RequestNo,
+        microphone: Result<Microphone, CaptureError>,
+    ) {
+        let Phase::Acquiring(purpose) = self.phase else {
+            return;
+        };
+        if request != self.request {
+            return;
+        }
+        match (microphone, purpose) {
+            (Ok(microphone), purpose) => {
+                self.take_over(microphone);
+                match purpose {
+                    Purpose::Test => self.phase = Phase::Idle,
+                    Purpose::Record => self.begin(now),
+                }
+            }
+            (Err(error), again) => self.phase = Phase::Failed { error, again },
+        }
+    }
+
+    fn take_over(&mut self, mut microphone: Microphone) {
+        let (request, inputs) = (self.request, self.inputs.clone());
+        let on_level = self.on_level.clone();
+        microphone.watch(
+            move |event| inputs.send(Input::Microphone { request, event }),
+            move |level| on_level(level),
+        );
+        if microphone.is_stand_in() {
+            self.has_stand_in = true;
+            self.chosen = None;
+        }
+        self.microphone = Some(microphone);
+    }
+
+    /// Starts a run on the open microphone, in a new session or in the one that was interrupted.
+    fn begin(&mut self, now: Millis) {
+        self.phase = match self.begin_run(now) {
+            Ok(live) => Phase::Capturing(live),
+            Err(error) => {
+                self.microphone = None;
+                Phase::Failed {
+                    error,
+                    again: Purpose::Record,
+                }
+            }
+        };
+    }
+
+    /// The run comes first: a recorder that does not start must not leave an empty session behind.
+    /// Its events arrive through the driver's channel, so after the segment's first marker.
+    fn begin_run(&mut self, now: Millis) -> Result<Live, CaptureError> {
+        let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
+        let segment = self
+            .session
+            .as_ref()
+            .map_or(SegmentNo::new(0), |session| session.next_segment());
+        let inputs = self.inputs.clone();
+        let run = Run::start(microphone, move |event| {
+            inputs.send(Input::Run { segment, event })
+        })?;
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::new(now, self.spool.clone(), self.inputs.clone())
+                .map_err(|error| CaptureError::of_recorder(&error))?,
+        };
+        let session = self.session.insert(session);
+        session.segment_started(now, run.mime(), &microphone.label());
+        Ok(Live { run, segment })
+    }
+
+    pub(crate) fn microphone_event(
+        &mut self,
+        now: Millis,
+        request: RequestNo,
+        event: MicrophoneEvent,
+    ) {
+        if request != self.request {
+            return;
+        }
+        match event {
+            // Whether it is muted is asked when it is shown.
+            MicrophoneEvent::MutingChanged => {}
+            MicrophoneEvent::Ended => match self.phase {
+                Phase::Capturing(_) => self.close(now, Ending::Failed(CaptureError::Disconnected)),
+                Phase::Idle => {
+                    self.microphone = None;
+                    let error = CaptureError::Disconnected;
+                    self.phase = Phase::Failed {
+                        error,
+                        again: Purpose::Test,
+                    };
+                }
+                Phase::Acquiring(_)
+                | Phase::Closing { .. }
+                | Phase::Finishing
+                | Phase::Failed { .. } => {}
+            },
+        }
+    }
+
+    pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
+        let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &self.phase else {
+            return;
+        };
+        let Some(session) = self.session.as_mut().filter(|_| live.segment == segment) else {
+            return;
+        };
+        match event {
+            RunEvent::Chunk { bytes, clock } => session.chunk(now, segment, clock, bytes),
+            RunEvent::Paused { clock } => session.paused(now, clock),
+            RunEvent::Resumed { clock } => session.resumed(now, clock),
+            RunEvent::Failed(error) => self.close(now, Ending::Failed(error)),
+            RunEvent::Stopped { clock } => self.closed(now, clock),
+        }
+    }
+
+    /// Tells the run to stop; the rest of it arrives before [`RunEvent::Stopped`].
+    fn close(&mut self, now: Millis, ending: Ending) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Capturing(live) => {
+                live.run.stop();
+                Phase::Closing {
+                    live,
+                    ending,
+                    deadline: now + STOP_DEADLINE,
+                }
+            }
+            other @ (Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::Failed { .. }) => other,
+        };
+    }
+
+    /// The run is over, and everything of it was captured that there is.
+    fn closed(&mut self, now: Millis, clock: Millis) {
+        let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Closing { live, ending, .. } => (live, ending),
+            Phase::Capturing(live) => (live, Ending::Failed(self.unasked_end())),
+            other @ (Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Finishing
+            | Phase::Failed { .. }) => {
+                self.phase = other;
+                return;
+            }
+        };
+        self.microphone = None;
+        if let Some(session) = &mut self.session {
+            session.segment_ended(now, live.segment, clock);
+        }
+        match ending {
+            Ending::Save => self.finish(now),
+            Ending::Failed(error) => {
+                self.phase = Phase::Failed {
+                    error,
+                    again: Purpose::Record,
+                };
+            }
+        }
+    }
+
+    /// Why a recorder ends that nobody has told to: mostly because its microphone did.
+    fn unasked_end(&self) -> CaptureError {
+        match &self.microphone {
+            Some(microphone) if microphone.is_live() => CaptureError::RecorderStopped,
+            Some(_) | None => CaptureError::Disconnected,
+        }
+    }
+
+    fn finish(&mut self, now: Millis) {
+        self.phase = Phase::Finishing;
+        if let Some(session) = &mut self.session {
+            session.pipeline.finish(now);
+        }
+    }
+
+    fn has_failed_to_finish(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| {
+            matches!(session.pipeline.finish_status(), FinishStatus::Failed(_))
+        })
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Millis> {
+        let closing = match &self.phase {
+            Phase::Closing { deadline, .. } => Some(*deadline),
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Capturing(_)
+            | Phase::Finishing
+            | Phase::Failed { .. } => None,
+        };
+        let session = self
+            .session
+            .as_ref()
+            .and_then(|session| session.pipeline.poll_timeout());
+        [closing, session].into_iter().flatten().min()
+    }
+
+    /// To be called after every input and when [`Recorder::poll_timeout`] is reached.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        if matches!(&self.phase, Phase::Closing { deadline, .. } if now >= *deadline) {
+            self.tail_was_lost = true;
+            self.closed(now, now);
+        }
+        if let Some(session) = &mut self.session {
+            session.pipeline.tick(now);
+            if matches!(session.pipeline.finish_status(), FinishStatus::Completed(_)) {
+                session.unlock();
+            }
+        }
+    }
+
+    /// True while leaving the page would cost sound, or delay what the server is waiting for.
+    pub(crate) fn is_unsafe_to_leave(&self) -> bool {
+        matches!(self.phase, Phase::Capturing(_) | Phase::Closing { .. })
+            || self
+                .session
+                .as_ref()
+                .is_some_and(|session| session.pipeline.backlog().items > 0)
+    }
+}
+
+impl RequestNo {
+    const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}

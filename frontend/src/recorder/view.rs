@@ -1,0 +1,242 @@
+//! What the candidate sees of the recorder, derived from its state.
+
+use app::format;
+use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView};
+use protocol::sender::{FinishStatus, LinkStatus};
+use protocol::{Millis, Refusal};
+
+use super::{Ending, Phase, Recorder};
+use crate::pipeline::Pipeline;
+use crate::session::Session;
+
+impl Recorder {
+    /// All but the list of devices.
+    pub(crate) fn view(&self, now: Millis) -> RecorderView {
+        let mut view = RecorderView {
+            state: self.state(),
+            device: self.device(),
+            testing: matches!(self.phase, Phase::Idle) && self.microphone.is_some(),
+            alert: self.alert(),
+            notices: self.notices(),
+            ..RecorderView::default()
+        };
+        if let Some(session) = &self.session {
+            show_session(&mut view, now, session);
+        }
+        view
+    }
+
+    fn state(&self) -> RecorderState {
+        match &self.phase {
+            Phase::Idle => RecorderState::Idle,
+            Phase::Acquiring(_) => RecorderState::Acquiring,
+            Phase::Capturing(live) if live.run.is_paused() => RecorderState::Paused,
+            Phase::Capturing(_) => RecorderState::Recording,
+            Phase::Closing {
+                ending: Ending::Save,
+                ..
+            } => RecorderState::Finishing,
+            Phase::Closing {
+                ending: Ending::Failed(_),
+                ..
+            }
+            | Phase::Failed { .. } => RecorderState::Error,
+            Phase::Finishing => self
+                .session
+                .as_ref()
+                .map_or(RecorderState::Finishing, |session| {
+                    finishing(&session.pipeline)
+                }),
+        }
+    }
+
+    fn device(&self) -> Option<String> {
+        let in_use = self
+            .microphone
+            .as_ref()
+            .and_then(|microphone| microphone.device());
+        in_use.or_else(|| self.chosen.clone())
+    }
+
+    fn alert(&self) -> Option<Alert> {
+        match &self.phase {
+            Phase::Failed { error, .. } => Some(error.alert()),
+            // The old run is still being closed.
+            Phase::Closing {
+                ending: Ending::Failed(error),
+                ..
+            } => Some(Alert {
+                retry: false,
+                ..error.alert()
+            }),
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Capturing(_)
+            | Phase::Closing {
+                ending: Ending::Save,
+                ..
+            }
+            | Phase::Finishing => self
+                .session
+                .as_ref()
+                .and_then(|session| trouble(&session.pipeline)),
+        }
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.has_stand_in {
+            notices.push(
+                "The chosen microphone is not there any more; the default one is used.".to_owned(),
+            );
+        }
+        if self
+            .microphone
+            .as_ref()
+            .is_some_and(|microphone| microphone.is_muted())
+        {
+            notices.push(
+                "Your system has muted the microphone: nothing of what you say is heard."
+                    .to_owned(),
+            );
+        }
+        if self.tail_was_lost {
+            notices.push(
+                "Your browser did not hand over the end of the recording: up to a second of it \
+                 may be missing."
+                    .to_owned(),
+            );
+        }
+        if let Some(session) = &self.session {
+            note_storage(&mut notices, &session.pipeline);
+        }
+        notices
+    }
+}
+
+fn show_session(view: &mut RecorderView, now: Millis, session: &Session) {
+    let backlog = session.pipeline.backlog();
+    view.link = link(&session.pipeline);
+    view.pending = backlog.items;
+    view.pending_duration = backlog.span;
+    view.session = Some(session.pipeline.session());
+    view.recorded = session.recorded(now);
+    view.safe = session.safe();
+    if let FinishStatus::Completed(receipt) = session.pipeline.finish_status() {
+        view.receipt = Some(receipt);
+    }
+}
+
+/// The first connection is no reconnection, until it fails.
+fn link(pipeline: &Pipeline) -> LinkState {
+    match pipeline.link() {
+        LinkStatus::Online => LinkState::Online,
+        LinkStatus::Reconnecting if !pipeline.was_disconnected() => LinkState::Online,
+        LinkStatus::Reconnecting | LinkStatus::Stopped(_) => LinkState::Reconnecting,
+    }
+}
+
+fn finishing(pipeline: &Pipeline) -> RecorderState {
+    match (pipeline.finish_status(), pipeline.link()) {
+        (FinishStatus::Completed(_), _) => RecorderState::Done,
+        (FinishStatus::Failed(_), _) | (_, LinkStatus::Stopped(_)) => RecorderState::Error,
+        (
+            FinishStatus::NotAsked | FinishStatus::Finishing,
+            LinkStatus::Online | LinkStatus::Reconnecting,
+        ) => RecorderState::Finishing,
+    }
+}
+
+fn trouble(pipeline: &Pipeline) -> Option<Alert> {
+    if let FinishStatus::Failed(reason) = pipeline.finish_status() {
+        return Some(Alert {
+            title: "The server could not make your recording".to_owned(),
+            detail: [
+                &reason,
+                ". Everything that has arrived is kept there. Please try again.",
+            ]
+            .concat(),
+            retry: true,
+        });
+    }
+    match pipeline.link() {
+        LinkStatus::Stopped(refusal) => Some(refused(&refusal)),
+        LinkStatus::Online | LinkStatus::Reconnecting => None,
+    }
+}
+
+fn refused(refusal: &Refusal) -> Alert {
+    let (title, advice) = match refusal {
+        Refusal::Fenced => (
+            "This recording goes on elsewhere",
+            "Another tab or page has taken it over. Please go on there.",
+        ),
+        Refusal::UnsupportedVersion { .. } => (
+            "This page is out of date",
+            "Please stop the recording and reload the page: then the rest can be sent.",
+        ),
+        Refusal::Discarded => ("This recording was discarded", "Please start a new one."),
+        Refusal::UnknownSession => (
+            "The server does not know this recording any more",
+            "Please tell whoever runs this server, before you close this page.",
+        ),
+        Refusal::UndecodableFrame
+        | Refusal::FrameTooLarge
+        | Refusal::TooManyItems
+        | Refusal::InvalidSessionId
+        | Refusal::WrongToken
+        | Refusal::HelloExpected
+        | Refusal::Silent
+        | Refusal::ShuttingDown
+        | Refusal::Unavailable
+        | Refusal::TooManyConnections => (
+            "The server takes no more of this recording",
+            "Please tell whoever runs this server, before you close this page.",
+        ),
+    };
+    let reason = refusal.to_string();
+    let detail = [
+        advice,
+        " What has not been sent is kept on this device. (",
+        &reason,
+        ".)",
+    ]
+    .concat();
+    Alert {
+        title: title.to_owned(),
+        detail,
+        retry: false,
+    }
+}
+
+fn note_storage(notices: &mut Vec<String>, pipeline: &Pipeline) {
+    let backlog = pipeline.backlog();
+    if backlog.memory_only_items > 0 {
+        let chunks = format::count(backlog.memory_only_items, "chunk", "chunks");
+        notices.push(
+            [
+                "This browser's storage is full or blocked. Until the server has them, ",
+                &chunks,
+                " exist only in this page: please do not close it.",
+            ]
+            .concat(),
+        );
+    } else if pipeline.spool_has_failed() {
+        notices.push(
+            "This browser's storage is full or blocked. The recording goes straight to the \
+             server: please stay connected, and keep this page open."
+                .to_owned(),
+        );
+    }
+    if backlog.refused_items > 0 {
+        let chunks = format::count(backlog.refused_items, "chunk", "chunks");
+        notices.push(
+            [
+                "The server did not take ",
+                &chunks,
+                "; kept on this device.",
+            ]
+            .concat(),
+        );
+    }
+}

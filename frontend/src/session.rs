@@ -1,0 +1,137 @@
+//! The session that this page records: its timeline, its segments, and what of it is safe.
+
+use bytes::Bytes;
+use protocol::item::SegmentStart;
+use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX};
+use protocol::{Content, Marker, Millis, SegmentNo, TrackKind, TrackNo};
+use wasm_bindgen::JsValue;
+
+use crate::browser;
+use crate::pipeline::Pipeline;
+use crate::port::Inputs;
+use crate::session_lock::LockKeeper;
+use crate::spool::Spool;
+use crate::stopwatch::Stopwatch;
+
+const MICROPHONE: TrackNo = TrackNo::new(0);
+
+pub(crate) struct Session {
+    pub(crate) pipeline: Pipeline,
+    /// Where the timeline starts, on the page's clock.
+    started: Millis,
+    watch: Stopwatch,
+    /// The recorded time that has come out as chunks.
+    chunked: Millis,
+    segments: u32,
+    lock: Option<LockKeeper>,
+}
+
+impl Session {
+    pub(crate) fn new(now: Millis, spool: Spool, inputs: Inputs) -> Result<Self, JsValue> {
+        let id = browser::new_session_id()?;
+        let token = browser::new_session_token()?;
+        let lock = Some(LockKeeper::new(id));
+        Ok(Self {
+            pipeline: Pipeline::new(now, id, token, spool, inputs),
+            started: now,
+            watch: Stopwatch::default(),
+            chunked: Millis::ZERO,
+            segments: 0,
+            lock,
+        })
+    }
+
+    /// The number of the segment that starts next.
+    pub(crate) fn next_segment(&self) -> SegmentNo {
+        SegmentNo::new(self.segments)
+    }
+
+    pub(crate) fn segment_started(&mut self, now: Millis, mime: &str, label: &str) {
+        let segment = self.next_segment();
+        self.segments += 1;
+        self.watch.start(now);
+        self.mark(
+            now,
+            now,
+            Marker::SegmentStarted(SegmentStart {
+                track: MICROPHONE,
+                segment,
+                kind: TrackKind::Microphone,
+                mime: cut(mime, MIME_BYTES_MAX),
+                label: cut(label, LABEL_BYTES_MAX),
+                wall: browser::wall_clock(),
+            }),
+        );
+    }
+
+    pub(crate) fn chunk(&mut self, now: Millis, segment: SegmentNo, clock: Millis, bytes: Bytes) {
+        let recorded = self.watch.elapsed(clock);
+        let span = recorded.since(self.chunked);
+        self.chunked = self.chunked.max(recorded);
+        let content = Content::Chunk {
+            track: MICROPHONE,
+            segment,
+            bytes,
+        };
+        self.pipeline
+            .capture(now, clock.since(self.started), span, content);
+    }
+
+    pub(crate) fn paused(&mut self, now: Millis, clock: Millis) {
+        self.watch.stop(clock);
+        self.mark(now, clock, Marker::Paused);
+    }
+
+    pub(crate) fn resumed(&mut self, now: Millis, clock: Millis) {
+        self.watch.start(clock);
+        self.mark(now, clock, Marker::Resumed);
+    }
+
+    pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, clock: Millis) {
+        self.watch.stop(clock);
+        self.mark(
+            now,
+            clock,
+            Marker::SegmentEnded {
+                track: MICROPHONE,
+                segment,
+            },
+        );
+    }
+
+    /// To be called once everything is safe: another tab has nothing left to disturb.
+    pub(crate) fn unlock(&mut self) {
+        self.lock = None;
+    }
+
+    pub(crate) fn recorded(&self, now: Millis) -> Millis {
+        self.watch.elapsed(now)
+    }
+
+    /// The recorded time that the server has acked.
+    pub(crate) fn safe(&self) -> Millis {
+        self.chunked.since(self.pipeline.backlog().span)
+    }
+
+    fn mark(&mut self, now: Millis, clock: Millis, marker: Marker) {
+        let at = clock.since(self.started);
+        self.pipeline
+            .capture(now, at, Millis::ZERO, Content::Marker(marker));
+    }
+}
+
+/// The server refuses longer texts, and a label is not worth a refused item.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text[..text.floor_char_boundary(bytes_max)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("Mikrofon", 256), "Mikrofon");
+        assert_eq!(cut("Gerät", 4), "Ger");
+    }
+}

@@ -1,0 +1,296 @@
+//! The browser's durable store of what the server has not acknowledged yet: IndexedDB. Decides
+//! nothing: it deletes what it is told to, when it is told to.
+//!
+//! | store | key | value |
+//! |---|---|---|
+//! | `sessions` | session id | the session's record, in postcard |
+//! | `items` | [session id, seq] | an item and its media time, in postcard |
+//!
+//! Values are byte arrays and never `File` or `Blob` objects, which iOS stores corruptly.
+
+use std::rc::Rc;
+
+use js_sys::{Array, Uint8Array};
+use protocol::sender::SessionRecord;
+use protocol::{Item, Millis, Seq, SeqSet, SessionId};
+use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::browser;
+
+const DATABASE: &str = "holdfast";
+/// To be raised with any change of the stores or of the encoding of records and items.
+const DATABASE_VERSION: u32 = 1;
+const SESSIONS: &str = "sessions";
+const ITEMS: &str = "items";
+
+const OPEN_DEADLINE: Millis = Millis::from_secs(3);
+const READ_DEADLINE: Millis = Millis::from_secs(20);
+
+/// Items read in one go when a whole session is looked through.
+const PAGE_ITEMS: u32 = 64;
+
+#[wasm_bindgen(module = "/js/strict-durability.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = makeWritesDurable)]
+    fn make_writes_durable();
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SpoolError {
+    #[error("the browser offers no storage to this page")]
+    Unavailable,
+    #[error("the browser's storage failed ({0})")]
+    Failed(String),
+    #[error("the browser's storage does not answer")]
+    TimedOut,
+}
+
+/// A stored item, and how much media time it covers.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    span: Millis,
+    item: Item,
+}
+
+/// What an earlier page left behind of a session.
+pub(crate) struct Unfinished {
+    pub(crate) record: SessionRecord,
+    /// Each item's seq, payload bytes and media time.
+    pub(crate) items: Vec<(Seq, usize, Millis)>,
+}
+
+/// A handle; its clones share one database. Operations reach the database in the order in which
+/// their futures are first polled, and need not wait for each other.
+#[derive(Clone)]
+pub(crate) struct Spool {
+    database: Option<Rc<Rexie>>,
+}
+
+impl Spool {
+    /// Never fails: without a database every operation does.
+    pub(crate) async fn open() -> Self {
+        make_writes_durable();
+        let opening = async {
+            Rexie::builder(DATABASE)
+                .version(DATABASE_VERSION)
+                .add_object_store(ObjectStore::new(SESSIONS))
+                .add_object_store(ObjectStore::new(ITEMS))
+                .build()
+                .await
+                .map_err(|error| SpoolError::from(error).to_string())
+        };
+        let problem = match browser::within(OPEN_DEADLINE, opening).await {
+            Some(Ok(database)) => {
+                return Self {
+                    database: Some(Rc::new(database)),
+                };
+            }
+            Some(Err(problem)) => problem,
+            None => SpoolError::TimedOut.to_string(),
+        };
+        browser::log_error(&problem);
+        Self { database: None }
+    }
+
+    /// Returns once the item is on disk. Waits without a deadline of its own: the sender has one,
+    /// and an answer that comes later still counts.
+    pub(crate) async fn put(
+        &self,
+        session: SessionId,
+        item: Item,
+        span: Millis,
+    ) -> Result<(), SpoolError> {
+        let key = item_key(session, item.seq);
+        let value = encode(&Stored { span, item });
+        let transaction = self.write(&[ITEMS])?;
+        transaction.store(ITEMS)?.put(&value, Some(&key)).await?;
+        commit(transaction).await
+    }
+
+    pub(crate) async fn remember(&self, record: SessionRecord) -> Result<(), SpoolError> {
+        let transaction = self.write(&[SESSIONS])?;
+        put_record(&transaction.store(SESSIONS)?, &record).await?;
+        commit(transaction).await
+    }
+
+    /// Writes the record and deletes these items, in one transaction.
+    pub(crate) async fn forget(
+        &self,
+        seqs: Vec<Seq>,
+        record: SessionRecord,
+    ) -> Result<(), SpoolError> {
+        let transaction = self.write(&[SESSIONS, ITEMS])?;
+        put_record(&transaction.store(SESSIONS)?, &record).await?;
+        let items = transaction.store(ITEMS)?;
+        for range in seqs.into_iter().collect::<SeqSet>().ranges() {
+            let keys = item_keys(record.session, *range.start(), *range.end())?;
+            items.delete(keys.into()).await?;
+        }
+        commit(transaction).await
+    }
+
+    /// Deletes the session's record.
+    pub(crate) async fn release(&self, session: SessionId) -> Result<(), SpoolError> {
+        let transaction = self.write(&[SESSIONS])?;
+        transaction
+            .store(SESSIONS)?
+            .delete(session_key(session))
+            .await?;
+        commit(transaction).await
+    }
+
+    /// Those of `seqs` that are here; what is missing or unreadable in the result is gone.
+    pub(crate) async fn load(
+        &self,
+        session: SessionId,
+        seqs: &SeqSet,
+    ) -> Result<Vec<Item>, SpoolError> {
+        let mut items = Vec::new();
+        for range in seqs.ranges() {
+            let keys = item_keys(session, *range.start(), *range.end())?;
+            items.extend(
+                self.read_items(keys, None)
+                    .await?
+                    .into_iter()
+                    .map(|stored| stored.item),
+            );
+        }
+        Ok(items)
+    }
+
+    /// Every session of which something is here.
+    pub(crate) async fn sessions(&self) -> Result<Vec<SessionId>, SpoolError> {
+        let spool = self.clone();
+        let keys = in_time(async move {
+            spool
+                .read(&[SESSIONS])?
+                .store(SESSIONS)?
+                .get_all_keys(None, None)
+                .await
+                .map_err(failed)
+        });
+        let sessions = keys
+            .await?
+            .into_iter()
+            .filter_map(|key| key.as_string()?.parse().ok());
+        Ok(sessions.collect())
+    }
+
+    /// The session's record and the numbers of its items, or `None` when there is no such session.
+    pub(crate) async fn unfinished(
+        &self,
+        session: SessionId,
+    ) -> Result<Option<Unfinished>, SpoolError> {
+        let spool = self.clone();
+        let value = in_time(async move {
+            let sessions = spool.read(&[SESSIONS])?.store(SESSIONS)?;
+            sessions.get(session_key(session)).await.map_err(failed)
+        });
+        let Some(record) = value
+            .await?
+            .and_then(|value| decode::<SessionRecord>(&value))
+        else {
+            return Ok(None);
+        };
+        let mut items = Vec::new();
+        let mut from = Seq::ZERO;
+        loop {
+            let keys = item_keys(session, from, Seq::new(u64::MAX))?;
+            let page = self.read_items(keys, Some(PAGE_ITEMS)).await?;
+            let Some(last) = page.last() else {
+                return Ok(Some(Unfinished { record, items }));
+            };
+            from = last.item.seq.next();
+            items.extend(
+                page.iter()
+                    .map(|Stored { span, item }| (item.seq, item.payload_bytes(), *span)),
+            );
+        }
+    }
+
+    async fn read_items(
+        &self,
+        keys: KeyRange,
+        limit: Option<u32>,
+    ) -> Result<Vec<Stored>, SpoolError> {
+        let spool = self.clone();
+        let values = in_time(async move {
+            spool
+                .read(&[ITEMS])?
+                .store(ITEMS)?
+                .get_all(Some(keys), limit)
+                .await
+                .map_err(failed)
+        });
+        Ok(values.await?.iter().filter_map(decode).collect())
+    }
+
+    fn read(&self, stores: &[&str]) -> Result<Transaction, SpoolError> {
+        let database = self.database.as_ref().ok_or(SpoolError::Unavailable)?;
+        Ok(database.transaction(stores, TransactionMode::ReadOnly)?)
+    }
+
+    fn write(&self, stores: &[&str]) -> Result<Transaction, SpoolError> {
+        let database = self.database.as_ref().ok_or(SpoolError::Unavailable)?;
+        Ok(database.transaction(stores, TransactionMode::ReadWrite)?)
+    }
+}
+
+async fn put_record(sessions: &Store, record: &SessionRecord) -> Result<(), SpoolError> {
+    let key = session_key(record.session);
+    sessions.put(&encode(record), Some(&key)).await?;
+    Ok(())
+}
+
+/// A transaction is on disk only once it is complete as a whole.
+async fn commit(transaction: Transaction) -> Result<(), SpoolError> {
+    if transaction.done().await?.is_committed() {
+        Ok(())
+    } else {
+        Err(SpoolError::Failed("aborted".to_owned()))
+    }
+}
+
+async fn in_time<T: 'static>(
+    reading: impl Future<Output = Result<T, SpoolError>> + 'static,
+) -> Result<T, SpoolError> {
+    browser::within(READ_DEADLINE, reading)
+        .await
+        .unwrap_or(Err(SpoolError::TimedOut))
+}
+
+fn session_key(session: SessionId) -> JsValue {
+    JsValue::from_str(&session.to_string())
+}
+
+/// Seqs stay far below 2^53, where a JavaScript number would stop being exact.
+fn item_key(session: SessionId, seq: Seq) -> JsValue {
+    Array::of2(&session_key(session), &JsValue::from_f64(seq.get() as f64)).into()
+}
+
+fn item_keys(session: SessionId, first: Seq, last: Seq) -> Result<KeyRange, SpoolError> {
+    let (first, last) = (item_key(session, first), item_key(session, last));
+    KeyRange::bound(&first, &last, None, None).map_err(|error| rexie::Error::from(error).into())
+}
+
+fn encode(value: &impl Serialize) -> JsValue {
+    let bytes = postcard::to_stdvec(value).expect("postcard encodes every record and item");
+    Uint8Array::from(bytes.as_slice()).into()
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(value: &JsValue) -> Option<T> {
+    postcard::from_bytes(&value.dyn_ref::<Uint8Array>()?.to_vec()).ok()
+}
+
+fn failed(error: rexie::Error) -> SpoolError {
+    error.into()
+}
+
+impl From<rexie::Error> for SpoolError {
+    fn from(error: rexie::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: where things are, and how to talk. Installs nothing.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT" || exit
+
+CACHE=${HOLDFAST_CACHE:-$HOME/.cache/holdfast}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$CACHE/target}
+export PATH=$ROOT/.tools/bin:$PATH
+
+# In CI the lock file is the law; at the desk cargo may amend it after a change to Cargo.toml.
+# shellcheck disable=SC2034 # read by the scripts that source this one
+if [[ -n ${CI:-} ]]; then
+  LOCKED=(--locked)
+else
+  LOCKED=()
+fi
+
+say() {
+  printf '==> %s\n' "$*"
+}
+
+fail() {
+  printf 'holdfast: %s\n' "$*" >&2
+  exit 1
+}
+
+have() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+# The path of a browser the tests can drive, or nothing. Ubuntu's chromium packages are scripts
+# that point at a snap, whose confinement keeps the tests from driving it.
+find_chromium() {
+  local name path
+  if [[ -n ${CHROMIUM:-} ]]; then
+    printf '%s\n' "$CHROMIUM"
+    return
+  fi
+  for name in chromium google-chrome google-chrome-stable chromium-browser; do
+    path=$(command -v "$name") || continue
+    path=$(readlink -f "$path")
+    if [[ $path == */snap* ]] || grep -qsI '/snap/bin/chromium' "$path"; then
+      continue
+    fi
+    printf '%s\n' "$path"
+    return
+  done
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Everything that reads the code without running it.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+
+# The server embeds dist/: it must exist, even empty, for the server to compile.
+mkdir -p dist
+say "Formatting"
+cargo fmt --all --check || fail "the code is not formatted: run cargo fmt --all."
+say "Clippy, native"
+cargo clippy "${LOCKED[@]}" --all-targets -- -D warnings
+say "Clippy, in the browser"
+cargo clippy "${LOCKED[@]}" --package frontend --target wasm32-unknown-unknown -- -D warnings
+say "Type check of the browser tests"
+end2end/node_modules/.bin/tsc --noEmit --project end2end
+if have shellcheck; then
+  say "Shellcheck"
+  shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
+fi

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Builds what the browser loads into dist/: the frontend's WASM and JS, and the style sheets.
+# Does nothing when dist/ is newer than everything it is made of.
+set -euo pipefail
+source "$(dirname "$0")/env.sh"
+
+INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol app frontend style scripts/web.sh)
+STAMP=.tools/web.stamp
+
+mkdir -p style .tools
+if [[ -f dist/frontend_bg.wasm && -f $STAMP ]] &&
+  [[ -z $(find "${INPUTS[@]}" -newer "$STAMP" -print -quit) ]]; then
+  say "dist/ is up to date"
+  exit
+fi
+
+say "Building the browser's part into dist/"
+started=$(mktemp "$ROOT/.tools/web.XXXXXX")
+trap 'rm -f "$started"' EXIT
+# Trunk runs cargo offline too, so what it will compile has to be here.
+cargo fetch "${LOCKED[@]}" || fail "cargo could not fetch the dependencies: is the network there?"
+# Trunk reads NO_COLOR as a flag of its own and refuses the usual value 1.
+env -u NO_COLOR trunk build --release "${LOCKED[@]}" || fail "the browser's part did not build."
+# Trunk's page is only its input: the server renders the real ones.
+rm -f dist/index.html
+mv "$started" "$STAMP"
+node scripts/asset-sizes.mjs dist
