@@ -58,11 +58,7 @@ pub fn size(bytes: u64) -> String {
 
 /// `1 chunk`, `4 chunks`, `12,345 chunks`.
 pub fn count(number: u64, one: &str, many: &str) -> String {
-    format!(
-        "{} {}",
-        grouped(number),
-        if number == 1 { one } else { many }
-    )
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
 /// `12,345`.
@@ -85,11 +81,7 @@ pub fn ranges(set: &SeqSet) -> String {
     for range in set.ranges().take(RANGES_SHOWN_MAX) {
         let (first, last) = (range.start().get(), range.end().get());
         shown = shown.saturating_add((last - first).saturating_add(1));
-        parts.push(if first == last {
-            first.to_string()
-        } else {
-            format!("{first}–{last}")
-        });
+        parts.push(if first == last { first.to_string() } else { format!("{first}–{last}") });
     }
     let rest = set.len().saturating_sub(shown);
     if rest > 0 {

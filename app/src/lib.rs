@@ -4,6 +4,8 @@
 //! and knows no database. Each page component renders a whole document. Only the recorder is an
 //! island; it reaches the browser through [`recorder::port::RecorderPort`].
 
+// The recorder is one deep type. Erasing parts of it would add 30 KB, compressed, to the download.
+#![recursion_limit = "256"]
 #![expect(
     unreachable_pub,
     reason = "the component macro writes `pub` for components that only this crate sees"

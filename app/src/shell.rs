@@ -60,10 +60,7 @@ pub fn Shell(
 
 /// Where Trunk's output is served: `/assets/frontend.js` and `/assets/frontend_bg.wasm`.
 fn bundle() -> LeptosOptions {
-    LeptosOptions::builder()
-        .output_name("frontend")
-        .site_pkg_dir("assets")
-        .build()
+    LeptosOptions::builder().output_name("frontend").site_pkg_dir("assets").build()
 }
 
 #[component]

@@ -21,9 +21,7 @@ pub(crate) fn window() -> Window {
 
 /// The monotonic clock of this page.
 pub(crate) fn now() -> Millis {
-    let millis = window()
-        .performance()
-        .map_or(0.0, |performance| performance.now());
+    let millis = window().performance().map_or(0.0, |performance| performance.now());
     Millis::new(millis as u64)
 }
 
@@ -41,30 +39,21 @@ pub(crate) fn new_session_token() -> Result<SessionToken, JsValue> {
 
 fn random<const BYTES: usize>() -> Result<[u8; BYTES], JsValue> {
     let mut bytes = [0; BYTES];
-    window()
-        .crypto()?
-        .get_random_values_with_u8_array(&mut bytes)?;
+    window().crypto()?.get_random_values_with_u8_array(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Where the server's socket is, next to this page.
 pub(crate) fn socket_url() -> Result<String, JsValue> {
     let location = window().location();
-    let scheme = if location.protocol()? == "https:" {
-        "wss://"
-    } else {
-        "ws://"
-    };
+    let scheme = if location.protocol()? == "https:" { "wss://" } else { "ws://" };
     Ok([scheme, &location.host()?, "/api/ws"].concat())
 }
 
 /// True when the page's address asks for the sound as the microphone delivers it.
 pub(crate) fn wants_unprocessed_sound() -> bool {
     window().location().search().is_ok_and(|query| {
-        query
-            .trim_start_matches('?')
-            .split('&')
-            .any(|pair| pair == "processing=off")
+        query.trim_start_matches('?').split('&').any(|pair| pair == "processing=off")
     })
 }
 
@@ -117,10 +106,7 @@ pub(crate) struct Timer {
 impl Timer {
     pub(crate) fn new(at: Millis, fire: impl FnOnce() + 'static) -> Self {
         let delay = to_timer_millis(at.since(now()));
-        Self {
-            at,
-            _timeout: Timeout::new(delay, fire),
-        }
+        Self { at, _timeout: Timeout::new(delay, fire) }
     }
 
     pub(crate) fn at(&self) -> Millis {
@@ -130,9 +116,7 @@ impl Timer {
 
 /// `setTimeout` takes 31 bits.
 fn to_timer_millis(span: Millis) -> u32 {
-    u32::try_from(span.get())
-        .unwrap_or(u32::MAX)
-        .min(i32::MAX as u32)
+    u32::try_from(span.get()).unwrap_or(u32::MAX).min(i32::MAX as u32)
 }
 
 pub(crate) fn on(
@@ -167,10 +151,7 @@ impl LeaveGuard {
                     );
                 }
             });
-        Self {
-            is_set,
-            _listener: listener,
-        }
+        Self { is_set, _listener: listener }
     }
 
     pub(crate) fn set(&self, asks: bool) {

@@ -25,12 +25,8 @@ const AUDIO_BITS_PER_SECOND: u32 = 128_000;
 /// without another program, and because Chromium, Firefox and newer Safari all write it; plain WebM
 /// is for browsers that know the container but not the parameter. Older Safari has only MP4, older
 /// Firefox may have only Ogg.
-const MIMES: [&str; 4] = [
-    "audio/webm;codecs=opus",
-    "audio/webm",
-    "audio/mp4",
-    "audio/ogg;codecs=opus",
-];
+const MIMES: [&str; 4] =
+    ["audio/webm;codecs=opus", "audio/webm", "audio/mp4", "audio/ogg;codecs=opus"];
 
 /// For one blob; a blob of 50 MB after the computer's sleep takes a while.
 const READ_DEADLINE: Millis = Millis::from_secs(30);
@@ -90,18 +86,8 @@ impl Run {
             .map_err(|error| CaptureError::of_recorder(&error))?;
         spawn_local(hand_over(queue, on_event));
         let actual = recorder.mime_type();
-        let mime = if actual.is_empty() {
-            mime.to_owned()
-        } else {
-            actual
-        };
-        Ok(Self {
-            recorder,
-            mime,
-            signals,
-            is_paused: false,
-            _listeners: listeners,
-        })
+        let mime = if actual.is_empty() { mime.to_owned() } else { actual };
+        Ok(Self { recorder, mime, signals, is_paused: false, _listeners: listeners })
     }
 
     /// As the recorder names what it writes.
@@ -119,9 +105,7 @@ impl Run {
             return;
         }
         self.is_paused = true;
-        self.push(RunEvent::Paused {
-            clock: browser::now(),
-        });
+        self.push(RunEvent::Paused { clock: browser::now() });
         // Otherwise the last fraction of a second would be withheld until the recorder goes on.
         self.flush();
     }
@@ -131,9 +115,7 @@ impl Run {
             return;
         }
         self.is_paused = false;
-        self.push(RunEvent::Resumed {
-            clock: browser::now(),
-        });
+        self.push(RunEvent::Resumed { clock: browser::now() });
     }
 
     /// Asks for the rest, which arrives as a last chunk before [`RunEvent::Stopped`].
@@ -185,29 +167,19 @@ fn listen(recorder: &MediaRecorder, signals: &UnboundedSender<Signal>) -> Vec<Ev
         let signals = signals.clone();
         EventListener::new(recorder, "error", move |event| {
             browser::warn("The recorder failed.", event);
-            push(
-                &signals,
-                Signal::Ready(RunEvent::Failed(CaptureError::RecorderStopped)),
-            );
+            push(&signals, Signal::Ready(RunEvent::Failed(CaptureError::RecorderStopped)));
         })
     };
     let stopped = {
         let signals = signals.clone();
         browser::on(recorder, "stop", move || {
-            push(
-                &signals,
-                Signal::Ready(RunEvent::Stopped {
-                    clock: browser::now(),
-                }),
-            );
+            push(&signals, Signal::Ready(RunEvent::Stopped { clock: browser::now() }));
         })
     };
     let leaving = {
         let recorder = recorder.clone();
         // In `pagehide` it would be too late for the recorder to answer.
-        browser::on(&browser::window(), "beforeunload", move || {
-            request_data(&recorder)
-        })
+        browser::on(&browser::window(), "beforeunload", move || request_data(&recorder))
     };
     vec![data, failed, stopped, leaving]
 }

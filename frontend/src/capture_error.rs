@@ -93,10 +93,6 @@ impl CaptureError {
     }
 
     pub(crate) fn alert(&self) -> Alert {
-        Alert {
-            title: self.to_string(),
-            detail: self.advice().to_owned(),
-            retry: self.may_pass(),
-        }
+        Alert { title: self.to_string(), detail: self.advice().to_owned(), retry: self.may_pass() }
     }
 }

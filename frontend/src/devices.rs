@@ -42,10 +42,7 @@ fn microphones(infos: &JsValue) -> Vec<Device> {
         .iter()
         .filter_map(|info| info.dyn_into::<MediaDeviceInfo>().ok())
         .filter(|info| info.kind() == MediaDeviceKind::Audioinput)
-        .map(|info| Device {
-            id: info.device_id(),
-            label: info.label(),
-        })
+        .map(|info| Device { id: info.device_id(), label: info.label() })
         .filter(|device| !device.id.is_empty() && !device.label.is_empty())
         .collect()
 }

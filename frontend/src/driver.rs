@@ -108,15 +108,11 @@ impl Driver {
             Input::DevicesChanged => self.list_devices(),
             Input::DevicesListed(devices) => self.devices = devices,
             Input::NetworkOnline => {
-                self.pipelines()
-                    .for_each(|pipeline| pipeline.network_online(now));
+                self.pipelines().for_each(|pipeline| pipeline.network_online(now));
             }
             // Whatever is due is done after every input.
             Input::Timer => self.timer = None,
-            Input::Opened {
-                request,
-                microphone,
-            } => {
+            Input::Opened { request, microphone } => {
                 self.recorder.opened(now, request, microphone);
                 // Only now does the browser name the devices.
                 self.list_devices();
@@ -172,10 +168,7 @@ impl Driver {
     }
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
-        self.recorder
-            .pipeline()
-            .into_iter()
-            .chain(self.earlier.pipeline())
+        self.recorder.pipeline().into_iter().chain(self.earlier.pipeline())
     }
 
     fn list_devices(&self) {
@@ -187,9 +180,7 @@ impl Driver {
 fn listen(inputs: &Inputs) -> Vec<EventListener> {
     let online = {
         let inputs = inputs.clone();
-        browser::on(&browser::window(), "online", move || {
-            inputs.send(Input::NetworkOnline)
-        })
+        browser::on(&browser::window(), "online", move || inputs.send(Input::NetworkOnline))
     };
     let inputs = inputs.clone();
     let devices = devices::on_change(move || inputs.send(Input::DevicesChanged));

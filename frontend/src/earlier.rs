@@ -46,12 +46,7 @@ pub(crate) struct Earlier {
 
 impl Earlier {
     pub(crate) fn new(spool: Spool, inputs: Inputs) -> Self {
-        Self {
-            spool,
-            inputs,
-            sending: None,
-            outcome: None,
-        }
+        Self { spool, inputs, sending: None, outcome: None }
     }
 
     /// Looks through the whole spool.
@@ -66,17 +61,9 @@ impl Earlier {
     }
 
     pub(crate) fn found(&mut self, now: Millis, found: Found) {
-        let Found {
-            unfinished,
-            lock,
-            rest,
-        } = found;
+        let Found { unfinished, lock, rest } = found;
         let pipeline = Pipeline::restore(now, unfinished, self.spool.clone(), self.inputs.clone());
-        self.sending = Some(Sending {
-            pipeline,
-            rest,
-            _lock: lock,
-        });
+        self.sending = Some(Sending { pipeline, rest, _lock: lock });
     }
 
     pub(crate) fn pipeline(&mut self) -> Option<&mut Pipeline> {
@@ -92,9 +79,7 @@ impl Earlier {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        self.sending
-            .as_ref()
-            .and_then(|sending| sending.pipeline.poll_timeout())
+        self.sending.as_ref().and_then(|sending| sending.pipeline.poll_timeout())
     }
 
     /// To be called after every input: goes on to the next recording when one is done with.
@@ -138,11 +123,7 @@ impl Earlier {
 impl Sending {
     fn outcome(&self) -> Option<Outcome> {
         let backlog = self.pipeline.backlog();
-        let all_arrived = if backlog.items == 0 {
-            Outcome::Safe
-        } else {
-            Outcome::Kept
-        };
+        let all_arrived = if backlog.items == 0 { Outcome::Safe } else { Outcome::Kept };
         match (self.pipeline.finish_status(), self.pipeline.link()) {
             (FinishStatus::Completed(receipt), _) if receipt.missing.is_empty() => {
                 Some(all_arrived)
@@ -173,11 +154,7 @@ async fn first_of(
             continue;
         };
         if unfinished.record.finish_asked || !unfinished.items.is_empty() {
-            return Ok(Some(Found {
-                unfinished,
-                lock,
-                rest: sessions,
-            }));
+            return Ok(Some(Found { unfinished, lock, rest: sessions }));
         }
     }
     Ok(None)

@@ -38,11 +38,7 @@ impl LevelMeter {
         let interval = Interval::new(METER_EVERY.get() as u32, move || {
             on_level(measure(&analyser, &mut samples));
         });
-        Ok(Self {
-            context,
-            _source: source,
-            _interval: interval,
-        })
+        Ok(Self { context, _source: source, _interval: interval })
     }
 }
 

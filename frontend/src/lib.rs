@@ -1,10 +1,10 @@
 //! The browser's side of Holdfast: the WASM entry, and the adapters between the recorder's island,
 //! the protocol's sender and the browser.
 //!
-//! [`driver`] is the run loop. Everything that happens arrives in its one channel: the candidate's
-//! commands from the [`port`], sound from the [`capture`], answers from the [`spool`] and the
-//! [`socket`], and the timer. What is numbered, kept, sent and let go is decided in
-//! [`protocol::sender`]; a [`pipeline`] carries that out.
+//! `driver` is the run loop. Everything that happens arrives in its one channel: the candidate's
+//! commands from the `port`, sound from the `capture`, answers from the `spool` and the
+//! `socket`, and the timer. What is numbered, kept, sent and let go is decided in
+//! [`protocol::sender`]; a `pipeline` carries that out.
 
 mod browser;
 mod capture;

@@ -84,10 +84,7 @@ impl Microphone {
 
     /// The id of the device in use, when the browser tells.
     pub(crate) fn device(&self) -> Option<String> {
-        self.track
-            .get_settings()
-            .get_device_id()
-            .filter(|id| !id.is_empty())
+        self.track.get_settings().get_device_id().filter(|id| !id.is_empty())
     }
 
     pub(crate) fn is_stand_in(&self) -> bool {
@@ -120,9 +117,7 @@ async fn request(device: Option<&str>) -> Result<MediaStream, CaptureError> {
         let promise = devices.get_user_media_with_constraints(&constraints(device))?;
         JsFuture::from(promise).await?.dyn_into::<MediaStream>()
     };
-    asked
-        .await
-        .map_err(|error| CaptureError::of_microphone(&error))
+    asked.await.map_err(|error| CaptureError::of_microphone(&error))
 }
 
 fn constraints(device: Option<&str>) -> MediaStreamConstraints {

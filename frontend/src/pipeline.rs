@@ -21,10 +21,7 @@ pub(crate) struct ConnectionNo(u64);
 
 /// What a pipeline's spool and socket report.
 pub(crate) enum PipelineEvent {
-    Socket {
-        connection: ConnectionNo,
-        event: SocketEvent,
-    },
+    Socket { connection: ConnectionNo, event: SocketEvent },
     Spooled(Seq),
     SpoolFailed(Seq, SpoolError),
     Loaded(Item),
@@ -42,8 +39,6 @@ pub(crate) struct Pipeline {
     was_disconnected: bool,
     /// The spool has refused a write at least once.
     spool_has_failed: bool,
-    /// The media time of what is being captured, to be stored with the first item made of it.
-    span: Millis,
 }
 
 impl Pipeline {
@@ -55,9 +50,7 @@ impl Pipeline {
         spool: Spool,
         inputs: Inputs,
     ) -> Self {
-        let opening = Opening::New {
-            started_at: browser::wall_clock(),
-        };
+        let opening = Opening::New { started_at: browser::wall_clock() };
         Self::with_sender(Sender::new(now, session, token, opening), spool, inputs)
     }
 
@@ -81,7 +74,6 @@ impl Pipeline {
             connection: ConnectionNo(0),
             was_disconnected: false,
             spool_has_failed: false,
-            span: Millis::ZERO,
         };
         pipeline.carry_out();
         pipeline
@@ -116,7 +108,6 @@ impl Pipeline {
     }
 
     pub(crate) fn capture(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
-        self.span = span;
         self.sender.capture(now, at, span, content);
         self.carry_out();
     }
@@ -187,7 +178,7 @@ impl Pipeline {
         while let Some(effect) = self.sender.poll_effect() {
             match effect {
                 Effect::Remember(record) => self.remember(record),
-                Effect::Spool(item) => self.put(item),
+                Effect::Spool { item, span } => self.put(item, span),
                 Effect::Forget { seqs, record } => self.forget(seqs, record),
                 Effect::Load(seqs) => self.load(seqs),
                 Effect::Release => self.release(),
@@ -207,9 +198,8 @@ impl Pipeline {
         });
     }
 
-    fn put(&mut self, item: Item) {
+    fn put(&self, item: Item, span: Millis) {
         let (spool, outlet, seq) = (self.spool.clone(), self.outlet(), item.seq);
-        let span = std::mem::take(&mut self.span);
         spawn_local(async move {
             outlet.send(match spool.put(outlet.session, item, span).await {
                 Ok(()) => PipelineEvent::Spooled(seq),
@@ -249,9 +239,7 @@ impl Pipeline {
                         missing.remove(item.seq);
                         outlet.send(PipelineEvent::Loaded(item));
                     }
-                    for seq in missing
-                        .ranges()
-                        .flat_map(|range| each(*range.start(), *range.end()))
+                    for seq in missing.ranges().flat_map(|range| each(*range.start(), *range.end()))
                     {
                         outlet.send(PipelineEvent::Vanished(seq));
                     }
@@ -293,15 +281,11 @@ impl Pipeline {
 
     fn report_closed(&self) {
         let (connection, event) = (self.connection, SocketEvent::Closed);
-        self.outlet()
-            .send(PipelineEvent::Socket { connection, event });
+        self.outlet().send(PipelineEvent::Socket { connection, event });
     }
 
     fn outlet(&self) -> Outlet {
-        Outlet {
-            session: self.session(),
-            inputs: self.inputs.clone(),
-        }
+        Outlet { session: self.session(), inputs: self.inputs.clone() }
     }
 }
 
@@ -320,10 +304,7 @@ struct Outlet {
 
 impl Outlet {
     fn send(&self, event: PipelineEvent) {
-        self.inputs.send(Input::Pipeline {
-            session: self.session,
-            event,
-        });
+        self.inputs.send(Input::Pipeline { session: self.session, event });
     }
 }
 

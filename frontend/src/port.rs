@@ -24,12 +24,7 @@ impl BrowserPort {
     /// The port, and the inputs that it and everybody else will send.
     pub(crate) fn new() -> (Self, UnboundedReceiver<Input>) {
         let (sender, receiver) = unbounded();
-        (
-            Self {
-                inputs: Inputs(sender),
-            },
-            receiver,
-        )
+        (Self { inputs: Inputs(sender) }, receiver)
     }
 
     pub(crate) fn inputs(&self) -> Inputs {

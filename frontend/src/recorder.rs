@@ -1,6 +1,7 @@
 //! The candidate's recorder: what each command and each event of the microphone means in the state
-//! in which it comes. What is captured goes to the [`Session`]; the words are in [`view`].
+//! in which it comes. The recorder's runs are in [`run`], the words in [`view`].
 
+mod run;
 mod view;
 
 use std::rc::Rc;
@@ -10,7 +11,7 @@ use protocol::sender::FinishStatus;
 use protocol::{Millis, SegmentNo};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::capture::{Run, RunEvent};
+use crate::capture::Run;
 use crate::capture_error::CaptureError;
 use crate::driver::Input;
 use crate::microphone::{Microphone, MicrophoneEvent};
@@ -18,9 +19,6 @@ use crate::pipeline::Pipeline;
 use crate::port::Inputs;
 use crate::session::Session;
 use crate::spool::Spool;
-
-/// How long the recorder may take to hand over its last chunk.
-const STOP_DEADLINE: Millis = Millis::from_secs(10);
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
 /// of an earlier microphone, is known as such.
@@ -196,10 +194,7 @@ impl Recorder {
         let (request, device, inputs) = (self.request, self.chosen.clone(), self.inputs.clone());
         spawn_local(async move {
             let microphone = Microphone::open(device).await;
-            inputs.send(Input::Opened {
-                request,
-                microphone,
-            });
+            inputs.send(Input::Opened { request, microphone });
         });
     }
 
@@ -241,42 +236,6 @@ impl Recorder {
         self.microphone = Some(microphone);
     }
 
-    /// Starts a run on the open microphone, in a new session or in the one that was interrupted.
-    fn begin(&mut self, now: Millis) {
-        self.phase = match self.begin_run(now) {
-            Ok(live) => Phase::Capturing(live),
-            Err(error) => {
-                self.microphone = None;
-                Phase::Failed {
-                    error,
-                    again: Purpose::Record,
-                }
-            }
-        };
-    }
-
-    /// The run comes first: a recorder that does not start must not leave an empty session behind.
-    /// Its events arrive through the driver's channel, so after the segment's first marker.
-    fn begin_run(&mut self, now: Millis) -> Result<Live, CaptureError> {
-        let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
-        let segment = self
-            .session
-            .as_ref()
-            .map_or(SegmentNo::new(0), |session| session.next_segment());
-        let inputs = self.inputs.clone();
-        let run = Run::start(microphone, move |event| {
-            inputs.send(Input::Run { segment, event })
-        })?;
-        let session = match self.session.take() {
-            Some(session) => session,
-            None => Session::new(now, self.spool.clone(), self.inputs.clone())
-                .map_err(|error| CaptureError::of_recorder(&error))?,
-        };
-        let session = self.session.insert(session);
-        session.segment_started(now, run.mime(), &microphone.label());
-        Ok(Live { run, segment })
-    }
-
     pub(crate) fn microphone_event(
         &mut self,
         now: Millis,
@@ -294,87 +253,13 @@ impl Recorder {
                 Phase::Idle => {
                     self.microphone = None;
                     let error = CaptureError::Disconnected;
-                    self.phase = Phase::Failed {
-                        error,
-                        again: Purpose::Test,
-                    };
+                    self.phase = Phase::Failed { error, again: Purpose::Test };
                 }
                 Phase::Acquiring(_)
                 | Phase::Closing { .. }
                 | Phase::Finishing
                 | Phase::Failed { .. } => {}
             },
-        }
-    }
-
-    pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
-        let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &self.phase else {
-            return;
-        };
-        let Some(session) = self.session.as_mut().filter(|_| live.segment == segment) else {
-            return;
-        };
-        match event {
-            RunEvent::Chunk { bytes, clock } => session.chunk(now, segment, clock, bytes),
-            RunEvent::Paused { clock } => session.paused(now, clock),
-            RunEvent::Resumed { clock } => session.resumed(now, clock),
-            RunEvent::Failed(error) => self.close(now, Ending::Failed(error)),
-            RunEvent::Stopped { clock } => self.closed(now, clock),
-        }
-    }
-
-    /// Tells the run to stop; the rest of it arrives before [`RunEvent::Stopped`].
-    fn close(&mut self, now: Millis, ending: Ending) {
-        self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Capturing(live) => {
-                live.run.stop();
-                Phase::Closing {
-                    live,
-                    ending,
-                    deadline: now + STOP_DEADLINE,
-                }
-            }
-            other @ (Phase::Idle
-            | Phase::Acquiring(_)
-            | Phase::Closing { .. }
-            | Phase::Finishing
-            | Phase::Failed { .. }) => other,
-        };
-    }
-
-    /// The run is over, and everything of it was captured that there is.
-    fn closed(&mut self, now: Millis, clock: Millis) {
-        let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Closing { live, ending, .. } => (live, ending),
-            Phase::Capturing(live) => (live, Ending::Failed(self.unasked_end())),
-            other @ (Phase::Idle
-            | Phase::Acquiring(_)
-            | Phase::Finishing
-            | Phase::Failed { .. }) => {
-                self.phase = other;
-                return;
-            }
-        };
-        self.microphone = None;
-        if let Some(session) = &mut self.session {
-            session.segment_ended(now, live.segment, clock);
-        }
-        match ending {
-            Ending::Save => self.finish(now),
-            Ending::Failed(error) => {
-                self.phase = Phase::Failed {
-                    error,
-                    again: Purpose::Record,
-                };
-            }
-        }
-    }
-
-    /// Why a recorder ends that nobody has told to: mostly because its microphone did.
-    fn unasked_end(&self) -> CaptureError {
-        match &self.microphone {
-            Some(microphone) if microphone.is_live() => CaptureError::RecorderStopped,
-            Some(_) | None => CaptureError::Disconnected,
         }
     }
 
@@ -400,10 +285,7 @@ impl Recorder {
             | Phase::Finishing
             | Phase::Failed { .. } => None,
         };
-        let session = self
-            .session
-            .as_ref()
-            .and_then(|session| session.pipeline.poll_timeout());
+        let session = self.session.as_ref().and_then(|session| session.pipeline.poll_timeout());
         [closing, session].into_iter().flatten().min()
     }
 
@@ -424,10 +306,7 @@ impl Recorder {
     /// True while leaving the page would cost sound, or delay what the server is waiting for.
     pub(crate) fn is_unsafe_to_leave(&self) -> bool {
         matches!(self.phase, Phase::Capturing(_) | Phase::Closing { .. })
-            || self
-                .session
-                .as_ref()
-                .is_some_and(|session| session.pipeline.backlog().items > 0)
+            || self.session.as_ref().is_some_and(|session| session.pipeline.backlog().items > 0)
     }
 }
 

@@ -68,13 +68,8 @@ impl Session {
         let recorded = self.watch.elapsed(clock);
         let span = recorded.since(self.chunked);
         self.chunked = self.chunked.max(recorded);
-        let content = Content::Chunk {
-            track: MICROPHONE,
-            segment,
-            bytes,
-        };
-        self.pipeline
-            .capture(now, clock.since(self.started), span, content);
+        let content = Content::Chunk { track: MICROPHONE, segment, bytes };
+        self.pipeline.capture(now, clock.since(self.started), span, content);
     }
 
     pub(crate) fn paused(&mut self, now: Millis, clock: Millis) {
@@ -89,14 +84,7 @@ impl Session {
 
     pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, clock: Millis) {
         self.watch.stop(clock);
-        self.mark(
-            now,
-            clock,
-            Marker::SegmentEnded {
-                track: MICROPHONE,
-                segment,
-            },
-        );
+        self.mark(now, clock, Marker::SegmentEnded { track: MICROPHONE, segment });
     }
 
     /// To be called once everything is safe: another tab has nothing left to disturb.
@@ -115,8 +103,7 @@ impl Session {
 
     fn mark(&mut self, now: Millis, clock: Millis, marker: Marker) {
         let at = clock.since(self.started);
-        self.pipeline
-            .capture(now, at, Millis::ZERO, Content::Marker(marker));
+        self.pipeline.capture(now, at, Millis::ZERO, Content::Marker(marker));
     }
 }
 

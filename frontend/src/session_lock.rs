@@ -32,10 +32,7 @@ impl SessionLock {
         let name = ["holdfast-session-", &session.to_string()].concat();
         // Granting may come after the deadline: the lock is then let go at once.
         let granted = async move {
-            let release = JsFuture::from(try_lock(&name))
-                .await?
-                .dyn_into::<Function>()
-                .ok();
+            let release = JsFuture::from(try_lock(&name)).await?.dyn_into::<Function>().ok();
             Ok::<_, JsValue>(release.map(|release| Self { release }))
         };
         match browser::within(LOCK_DEADLINE, granted).await? {

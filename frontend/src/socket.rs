@@ -37,10 +37,7 @@ impl Socket {
         };
         // An error is always followed by a close.
         let closed = browser::on(&socket, "close", move || on_event(SocketEvent::Closed));
-        Ok(Self {
-            socket,
-            _listeners: [opened, frame, closed],
-        })
+        Ok(Self { socket, _listeners: [opened, frame, closed] })
     }
 
     pub(crate) fn send(&self, frame: &[u8]) -> Result<(), JsValue> {
@@ -53,9 +50,7 @@ fn received(event: &web_sys::Event) -> SocketEvent {
     event
         .dyn_ref::<MessageEvent>()
         .and_then(|message| message.data().dyn_into::<ArrayBuffer>().ok())
-        .map_or(SocketEvent::Closed, |buffer| {
-            SocketEvent::Frame(Uint8Array::new(&buffer).to_vec())
-        })
+        .map_or(SocketEvent::Closed, |buffer| SocketEvent::Frame(Uint8Array::new(&buffer).to_vec()))
 }
 
 impl Drop for Socket {

@@ -8,6 +8,7 @@
 //!
 //! Values are byte arrays and never `File` or `Blob` objects, which iOS stores corruptly.
 
+use std::error::Error as _;
 use std::rc::Rc;
 
 use js_sys::{Array, Uint8Array};
@@ -84,9 +85,7 @@ impl Spool {
         };
         let problem = match browser::within(OPEN_DEADLINE, opening).await {
             Some(Ok(database)) => {
-                return Self {
-                    database: Some(Rc::new(database)),
-                };
+                return Self { database: Some(Rc::new(database)) };
             }
             Some(Err(problem)) => problem,
             None => SpoolError::TimedOut.to_string(),
@@ -135,10 +134,7 @@ impl Spool {
     /// Deletes the session's record.
     pub(crate) async fn release(&self, session: SessionId) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS])?;
-        transaction
-            .store(SESSIONS)?
-            .delete(session_key(session))
-            .await?;
+        transaction.store(SESSIONS)?.delete(session_key(session)).await?;
         commit(transaction).await
     }
 
@@ -151,12 +147,7 @@ impl Spool {
         let mut items = Vec::new();
         for range in seqs.ranges() {
             let keys = item_keys(session, *range.start(), *range.end())?;
-            items.extend(
-                self.read_items(keys, None)
-                    .await?
-                    .into_iter()
-                    .map(|stored| stored.item),
-            );
+            items.extend(self.read_items(keys, None).await?.into_iter().map(|stored| stored.item));
         }
         Ok(items)
     }
@@ -165,17 +156,9 @@ impl Spool {
     pub(crate) async fn sessions(&self) -> Result<Vec<SessionId>, SpoolError> {
         let spool = self.clone();
         let keys = in_time(async move {
-            spool
-                .read(&[SESSIONS])?
-                .store(SESSIONS)?
-                .get_all_keys(None, None)
-                .await
-                .map_err(failed)
+            spool.read(&[SESSIONS])?.store(SESSIONS)?.get_all_keys(None, None).await.map_err(failed)
         });
-        let sessions = keys
-            .await?
-            .into_iter()
-            .filter_map(|key| key.as_string()?.parse().ok());
+        let sessions = keys.await?.into_iter().filter_map(|key| key.as_string()?.parse().ok());
         Ok(sessions.collect())
     }
 
@@ -189,10 +172,7 @@ impl Spool {
             let sessions = spool.read(&[SESSIONS])?.store(SESSIONS)?;
             sessions.get(session_key(session)).await.map_err(failed)
         });
-        let Some(record) = value
-            .await?
-            .and_then(|value| decode::<SessionRecord>(&value))
-        else {
+        let Some(record) = value.await?.and_then(|value| decode::<SessionRecord>(&value)) else {
             return Ok(None);
         };
         let mut items = Vec::new();
@@ -205,8 +185,7 @@ impl Spool {
             };
             from = last.item.seq.next();
             items.extend(
-                page.iter()
-                    .map(|Stored { span, item }| (item.seq, item.payload_bytes(), *span)),
+                page.iter().map(|Stored { span, item }| (item.seq, item.payload_bytes(), *span)),
             );
         }
     }
@@ -218,12 +197,7 @@ impl Spool {
     ) -> Result<Vec<Stored>, SpoolError> {
         let spool = self.clone();
         let values = in_time(async move {
-            spool
-                .read(&[ITEMS])?
-                .store(ITEMS)?
-                .get_all(Some(keys), limit)
-                .await
-                .map_err(failed)
+            spool.read(&[ITEMS])?.store(ITEMS)?.get_all(Some(keys), limit).await.map_err(failed)
         });
         Ok(values.await?.iter().filter_map(decode).collect())
     }
@@ -257,9 +231,7 @@ async fn commit(transaction: Transaction) -> Result<(), SpoolError> {
 async fn in_time<T: 'static>(
     reading: impl Future<Output = Result<T, SpoolError>> + 'static,
 ) -> Result<T, SpoolError> {
-    browser::within(READ_DEADLINE, reading)
-        .await
-        .unwrap_or(Err(SpoolError::TimedOut))
+    browser::within(READ_DEADLINE, reading).await.unwrap_or(Err(SpoolError::TimedOut))
 }
 
 fn session_key(session: SessionId) -> JsValue {
@@ -291,6 +263,7 @@ fn failed(error: rexie::Error) -> SpoolError {
 
 impl From<rexie::Error> for SpoolError {
     fn from(error: rexie::Error) -> Self {
-        Self::Failed(error.to_string())
+        // Its own words are only that something failed; the browser's are one step down.
+        Self::Failed(error.source().map_or_else(|| error.to_string(), ToString::to_string))
     }
 }

@@ -105,8 +105,7 @@ impl<'a> BlockBody<'a> {
 
     /// About how large it is, its own header left out.
     pub(crate) fn bytes(&self) -> usize {
-        self.group
-            .map_or(self.payload.len(), |group| group.body.len())
+        self.group.map_or(self.payload.len(), |group| group.body.len())
     }
 
     pub(crate) fn lacing(&self) -> Lacing {
@@ -117,8 +116,7 @@ impl<'a> BlockBody<'a> {
     /// needs no group.
     pub(crate) fn needs_group(&self, duration_is_implied: bool) -> bool {
         let duration_matters = self.duration_ticks.is_some() && !duration_is_implied;
-        self.group
-            .is_some_and(|group| group.has_more || duration_matters)
+        self.group.is_some_and(|group| group.has_more || duration_matters)
     }
 }
 
@@ -153,14 +151,7 @@ fn put_group(
     relative: i16,
 ) {
     let mut inside = Vec::with_capacity(group.body.len() + 16);
-    put_block(
-        &mut inside,
-        id::BLOCK,
-        body,
-        place.track,
-        relative,
-        body.flags,
-    );
+    put_block(&mut inside, id::BLOCK, body, place.track, relative, body.flags);
     if let Some(duration) = place.duration {
         ebml::put_uint(&mut inside, id::BLOCK_DURATION, duration.0);
     }
@@ -213,15 +204,7 @@ mod tests {
         assert!(!body.keyframe && !body.needs_group(false));
 
         let mut out = Vec::new();
-        put(
-            &mut out,
-            &body,
-            &Placement {
-                keyframe: body.keyframe,
-                ..PLACE
-            },
-            -2,
-        );
+        put(&mut out, &body, &Placement { keyframe: body.keyframe, ..PLACE }, -2);
         assert_eq!(out, [0xA3, 0x85, 0x81, 0xFF, 0xFE, 0x08, 0xAA]);
     }
 
@@ -233,15 +216,9 @@ mod tests {
         assert!(body.keyframe && body.needs_group(true));
 
         let mut out = Vec::new();
-        let place = Placement {
-            as_group: true,
-            duration: Some(Millis(60)),
-            ..PLACE
-        };
+        let place = Placement { as_group: true, duration: Some(Millis(60)), ..PLACE };
         put(&mut out, &body, &place, 0);
-        let block = [
-            0xA0, 0x8F, 0xA1, 0x85, 0x81, 0, 0, 0x08, 0xAA, 0x9B, 0x81, 0x3C,
-        ];
+        let block = [0xA0, 0x8F, 0xA1, 0x85, 0x81, 0, 0, 0x08, 0xAA, 0x9B, 0x81, 0x3C];
         assert_eq!(out, [&block[..], &padding].concat());
     }
 
@@ -256,9 +233,6 @@ mod tests {
     fn a_block_too_short_for_its_header_is_malformed() {
         assert!(BlockBody::from_simple_block(&[]).is_err());
         assert!(BlockBody::from_simple_block(&[0x81, 0, 0]).is_err());
-        assert!(
-            BlockBody::from_block_group(&[0xFB, 0x81, 0]).is_err(),
-            "a group without a block"
-        );
+        assert!(BlockBody::from_block_group(&[0xFB, 0x81, 0]).is_err(), "a group without a block");
     }
 }

@@ -104,21 +104,14 @@ mod tests {
     fn a_long_still_does_not_stretch_the_end_past_the_limit() {
         let max = u64::try_from(limits::FRAME_DURATION_MAX.as_millis()).unwrap();
         assert_eq!(video_end(&[0, max], None), Duration::from_millis(max * 2));
-        assert_eq!(
-            video_end(&[0, max + 1], None),
-            Duration::from_millis(max * 2 + 1)
-        );
+        assert_eq!(video_end(&[0, max + 1], None), Duration::from_millis(max * 2 + 1));
     }
 
     #[test]
     fn a_laced_block_plays_as_long_as_all_its_packets() {
         let mut clock = TrackClock::new(&test_track(TrackKind::Audio, "A_OPUS"));
         let laced = [0x81, 0, 0, 0b100, 2, 0xF8, 0xF8, 0xF8];
-        clock.advance(
-            Millis(5),
-            None,
-            &BlockBody::from_simple_block(&laced).unwrap(),
-        );
+        clock.advance(Millis(5), None, &BlockBody::from_simple_block(&laced).unwrap());
         assert_eq!(clock.end(), Duration::from_millis(65));
     }
 }

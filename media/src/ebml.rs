@@ -106,11 +106,7 @@ impl ElementHeader {
             return Ok(None);
         };
         let size = read_size(&bytes[id_len..])?;
-        Ok(size.map(|(size, size_len)| Self {
-            id,
-            size,
-            len: id_len + size_len,
-        }))
+        Ok(size.map(|(size, size_len)| Self { id, size, len: id_len + size_len }))
     }
 }
 
@@ -126,10 +122,7 @@ pub(crate) fn read_id(bytes: &[u8]) -> Result<Option<(ElementId, usize)>, Malfor
     let Some(id) = bytes.get(..len) else {
         return Ok(None);
     };
-    Ok(Some((
-        ElementId(id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte))),
-        len,
-    )))
+    Ok(Some((ElementId(id.iter().fold(0, |id, byte| id << 8 | u32::from(*byte))), len)))
 }
 
 /// A size and its length (RFC 8794 section 4). `Ok(None)`: more bytes are needed.
@@ -145,15 +138,8 @@ pub(crate) fn read_size(bytes: &[u8]) -> Result<Option<(Size, usize)>, Malformed
         return Ok(None);
     };
     let unknown = (1u64 << (7 * len)) - 1;
-    let value = size
-        .iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
-        & unknown;
-    let size = if value == unknown {
-        Size::Unknown
-    } else {
-        Size::Known(value)
-    };
+    let value = size.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)) & unknown;
+    let size = if value == unknown { Size::Unknown } else { Size::Known(value) };
     Ok(Some((size, len)))
 }
 
@@ -182,9 +168,7 @@ pub(crate) fn children(body: &[u8]) -> impl Iterator<Item = Result<Child<'_>, Ma
             return None;
         }
         let child = first_child(rest);
-        rest = child
-            .as_ref()
-            .map_or(&[], |child| &rest[child.whole.len()..]);
+        rest = child.as_ref().map_or(&[], |child| &rest[child.whole.len()..]);
         Some(child)
     })
 }
@@ -194,23 +178,14 @@ fn first_child(bytes: &[u8]) -> Result<Child<'_>, Malformed> {
     let Size::Known(size) = header.size else {
         return Err(Malformed);
     };
-    let end = usize::try_from(size)
-        .ok()
-        .and_then(|size| header.len.checked_add(size));
+    let end = usize::try_from(size).ok().and_then(|size| header.len.checked_add(size));
     let whole = end.and_then(|end| bytes.get(..end)).ok_or(Malformed)?;
-    Ok(Child {
-        id: header.id,
-        body: &whole[header.len..],
-        whole,
-    })
+    Ok(Child { id: header.id, body: &whole[header.len..], whole })
 }
 
 /// An unsigned integer body (RFC 8794 section 7.2).
 pub(crate) fn uint(body: &[u8]) -> Option<u64> {
-    let value = || {
-        body.iter()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte))
-    };
+    let value = || body.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
     (body.len() <= 8).then(value)
 }
 
@@ -244,9 +219,7 @@ pub(crate) fn put_id(out: &mut Vec<u8>, id: ElementId) {
 
 /// The shortest size field (RFC 8794 section 4).
 pub(crate) fn put_size(out: &mut Vec<u8>, size: u64) {
-    let len = (1..8)
-        .find(|len| size < (1u64 << (7 * len)) - 1)
-        .unwrap_or(8);
+    let len = (1..8).find(|len| size < (1u64 << (7 * len)) - 1).unwrap_or(8);
     let marked = size | 1 << (7 * len);
     out.extend_from_slice(&marked.to_be_bytes()[8 - len..]);
 }
@@ -294,10 +267,7 @@ mod tests {
         for size in edges.chain([0, 1]) {
             let mut bytes = Vec::new();
             put_size(&mut bytes, size);
-            assert_eq!(
-                read_size(&bytes),
-                Ok(Some((Size::Known(size), bytes.len())))
-            );
+            assert_eq!(read_size(&bytes), Ok(Some((Size::Known(size), bytes.len()))));
         }
     }
 
@@ -319,20 +289,11 @@ mod tests {
 
     #[test]
     fn a_cut_header_asks_for_more() {
-        let whole = [
-            0x1F, 0x43, 0xB6, 0x75, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-        ];
+        let whole = [0x1F, 0x43, 0xB6, 0x75, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
         for cut in 0..whole.len() {
-            assert_eq!(
-                ElementHeader::parse(&whole[..cut]),
-                Ok(None),
-                "cut at {cut}"
-            );
+            assert_eq!(ElementHeader::parse(&whole[..cut]), Ok(None), "cut at {cut}");
         }
-        assert!(matches!(
-            ElementHeader::parse(&whole),
-            Ok(Some(ElementHeader { len: 12, .. }))
-        ));
+        assert!(matches!(ElementHeader::parse(&whole), Ok(Some(ElementHeader { len: 12, .. }))));
     }
 
     #[test]
@@ -347,19 +308,10 @@ mod tests {
 
     #[test]
     fn a_child_that_reaches_past_its_parent_is_malformed() {
-        let read = |body: &[u8]| {
-            children(body)
-                .map(|child| child.map(|c| c.id))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            read(&[0xEC, 0x81, 0, 0xEC, 0x82, 0]),
-            [Ok(id::VOID), Err(Malformed)]
-        );
-        assert_eq!(
-            read(&[0xEC, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE]),
-            [Err(Malformed)]
-        );
+        let read =
+            |body: &[u8]| children(body).map(|child| child.map(|c| c.id)).collect::<Vec<_>>();
+        assert_eq!(read(&[0xEC, 0x81, 0, 0xEC, 0x82, 0]), [Ok(id::VOID), Err(Malformed)]);
+        assert_eq!(read(&[0xEC, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE]), [Err(Malformed)]);
         assert_eq!(read(&[0xEC, 0xFF]), [Err(Malformed)]);
     }
 }

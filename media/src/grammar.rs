@@ -30,22 +30,18 @@ pub(crate) fn role(level: Level, element: ElementId) -> Role {
     let in_segment = level != Level::Top;
     let in_cluster = level == Level::Cluster;
     match element {
-        id::EBML => Role::Keep {
-            bytes_max: limits::HEADER_BYTES_MAX,
-        },
+        id::EBML => Role::Keep { bytes_max: limits::HEADER_BYTES_MAX },
         id::VOID | id::CRC_32 => Role::Skip,
         id::SEGMENT if level == Level::Top => Role::Enter(Level::Segment),
         id::CLUSTER if in_segment => Role::Enter(Level::Cluster),
-        id::INFO | id::TRACKS if in_segment => Role::Keep {
-            bytes_max: limits::HEADER_BYTES_MAX,
-        },
+        id::INFO | id::TRACKS if in_segment => Role::Keep { bytes_max: limits::HEADER_BYTES_MAX },
         id::SEEK_HEAD | id::CUES | id::TAGS | id::CHAPTERS | id::ATTACHMENTS if in_segment => {
             Role::Skip
         }
         id::TIMESTAMP if in_cluster => Role::Keep { bytes_max: 8 },
-        id::SIMPLE_BLOCK | id::BLOCK_GROUP if in_cluster => Role::Keep {
-            bytes_max: limits::BLOCK_BYTES_MAX,
-        },
+        id::SIMPLE_BLOCK | id::BLOCK_GROUP if in_cluster => {
+            Role::Keep { bytes_max: limits::BLOCK_BYTES_MAX }
+        }
         id::POSITION | id::PREV_SIZE | id::SILENT_TRACKS if in_cluster => Role::Skip,
         _ => Role::Foreign,
     }

@@ -76,11 +76,7 @@ fn ebml_sizes(count: usize, mut rest: &[u8]) -> Option<(Vec<usize>, &[u8])> {
     for index in 0..count {
         let (value, len) = ebml::read_vint(rest)?;
         let value = i64::try_from(value).ok()?;
-        let bias = if index == 0 {
-            0
-        } else {
-            (1i64 << (7 * len - 1)) - 1
-        };
+        let bias = if index == 0 { 0 } else { (1i64 << (7 * len - 1)) - 1 };
         size = size.checked_add(value - bias)?;
         sizes.push(usize::try_from(size).ok()?);
         rest = &rest[len..];

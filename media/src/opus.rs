@@ -62,11 +62,7 @@ mod tests {
         assert_eq!(millis(&[0xF9]), Some(40.0));
         assert_eq!(millis(&[0xFA]), Some(40.0));
         assert_eq!(millis(&[0xFB, 0x03]), Some(60.0));
-        assert_eq!(
-            millis(&[0xFB, 0x83]),
-            Some(60.0),
-            "the VBR bit is not part of the count"
-        );
+        assert_eq!(millis(&[0xFB, 0x83]), Some(60.0), "the VBR bit is not part of the count");
         assert_eq!(millis(&[0xFB, 0x06]), Some(120.0));
     }
 

@@ -81,11 +81,7 @@ enum Turn {
 
 enum Step {
     Event(Event<'static>),
-    Block {
-        element: ElementId,
-        body: Range<usize>,
-        at_byte: u64,
-    },
+    Block { element: ElementId, body: Range<usize>, at_byte: u64 },
 }
 
 impl Default for WebmReader {
@@ -150,11 +146,9 @@ impl WebmReader {
         Ok(match self.step()? {
             None => None,
             Some(Step::Event(event)) => Some(event),
-            Some(Step::Block {
-                element,
-                body,
-                at_byte,
-            }) => Some(self.block_event(element, body, at_byte)),
+            Some(Step::Block { element, body, at_byte }) => {
+                Some(self.block_event(element, body, at_byte))
+            }
         })
     }
 
@@ -189,10 +183,7 @@ impl WebmReader {
 
     /// Whether nothing is left to skip.
     fn skip_ahead(&mut self) -> bool {
-        let now = self
-            .unread()
-            .len()
-            .min(usize::try_from(self.to_skip).unwrap_or(usize::MAX));
+        let now = self.unread().len().min(usize::try_from(self.to_skip).unwrap_or(usize::MAX));
         self.consume(now);
         self.to_skip -= now as u64;
         if self.cut.is_some() {
@@ -286,11 +277,7 @@ impl WebmReader {
         let at_byte = self.offset;
         self.consume(end);
         if is_block {
-            return Ok(Turn::Yield(Step::Block {
-                element: header.id,
-                body,
-                at_byte,
-            }));
+            return Ok(Turn::Yield(Step::Block { element: header.id, body, at_byte }));
         }
         self.understand(header.id, body, at_byte)
     }
@@ -327,14 +314,8 @@ impl WebmReader {
                 time.map(|time| Event::Cluster { time })
             }
         };
-        let damage = Damage {
-            at_byte,
-            bytes,
-            cause: DamageCause::Unreadable(element),
-        };
-        Ok(Turn::Yield(Step::Event(
-            understood.unwrap_or(Event::Damage(damage)),
-        )))
+        let damage = Damage { at_byte, bytes, cause: DamageCause::Unreadable(element) };
+        Ok(Turn::Yield(Step::Event(understood.unwrap_or(Event::Damage(damage)))))
     }
 
     /// A block's size may be damaged: what stands behind it tells.
@@ -349,13 +330,7 @@ impl WebmReader {
 
     fn block_event(&self, element: ElementId, body: Range<usize>, at_byte: u64) -> Event<'_> {
         let bytes = body.len() as u64;
-        let damage = |cause| {
-            Event::Damage(Damage {
-                at_byte,
-                bytes,
-                cause,
-            })
-        };
+        let damage = |cause| Event::Damage(Damage { at_byte, bytes, cause });
         let body = &self.buffer[body];
         let read = if element == id::SIMPLE_BLOCK {
             BlockBody::from_simple_block(body)
@@ -375,11 +350,7 @@ impl WebmReader {
             .duration_ticks
             .and_then(|ticks| ticks.checked_mul(self.scale_nanos))
             .map(Duration::from_nanos);
-        Event::Block(Block {
-            time,
-            duration,
-            body,
-        })
+        Event::Block(Block { time, duration, body })
     }
 }
 

@@ -148,11 +148,7 @@ mod tests {
     fn problems_after(damages: usize) -> Vec<Problem> {
         let mut kept = Damages::default();
         for at in 0..damages {
-            kept.add(Damage {
-                at_byte: at as u64,
-                bytes: 1,
-                cause: DamageCause::NotAnElement,
-            });
+            kept.add(Damage { at_byte: at as u64, bytes: 1, cause: DamageCause::NotAnElement });
         }
         kept.into_problems().collect()
     }

@@ -19,10 +19,7 @@ pub(crate) enum Search {
 /// its first child, which recorders always make the Timestamp, must fit too.
 pub(crate) fn find_cluster(bytes: &[u8]) -> Search {
     let mut from = 0;
-    while let Some(step) = bytes[from..]
-        .iter()
-        .position(|byte| *byte == CLUSTER_ID_BYTES[0])
-    {
+    while let Some(step) = bytes[from..].iter().position(|byte| *byte == CLUSTER_ID_BYTES[0]) {
         let at = from + step;
         match is_cluster(&bytes[at..]) {
             Some(true) => return Search::Found(at),
@@ -65,11 +62,7 @@ mod tests {
     #[test]
     fn a_cut_cluster_is_only_perhaps_one() {
         for cut in 1..=5 {
-            assert_eq!(
-                find_cluster(&CLUSTER[..cut]),
-                Search::Perhaps(0),
-                "cut at {cut}"
-            );
+            assert_eq!(find_cluster(&CLUSTER[..cut]), Search::Perhaps(0), "cut at {cut}");
         }
         assert_eq!(find_cluster(&CLUSTER[..6]), Search::Found(0));
     }

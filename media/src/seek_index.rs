@@ -46,11 +46,7 @@ pub(crate) struct CueIndex {
 
 impl CueIndex {
     pub(crate) fn new() -> Self {
-        Self {
-            cues: Vec::new(),
-            offered: 0,
-            stride: 1,
-        }
+        Self { cues: Vec::new(), offered: 0, stride: 1 }
     }
 
     pub(crate) fn offer(&mut self, cue: Cue) {
@@ -98,11 +94,7 @@ mod tests {
     fn index_of(count: usize) -> CueIndex {
         let mut index = CueIndex::new();
         for at in 0..count as u64 {
-            index.offer(Cue {
-                at: Millis(at),
-                track: TrackNumber(1),
-                cluster: at,
-            });
+            index.offer(Cue { at: Millis(at), track: TrackNumber(1), cluster: at });
         }
         index
     }
@@ -110,11 +102,7 @@ mod tests {
     #[test]
     fn the_seek_head_fills_exactly_its_place_whatever_the_positions() {
         for position in [0, u64::MAX] {
-            let entries = [
-                (id::INFO, position),
-                (id::TRACKS, position),
-                (id::CUES, position),
-            ];
+            let entries = [(id::INFO, position), (id::TRACKS, position), (id::CUES, position)];
             assert_eq!(seek_head(entries).len(), SEEK_HEAD_BYTES);
         }
     }
@@ -125,10 +113,7 @@ mod tests {
 
         let thinned = index_of(limits::CUES_MAX + 9);
         assert_eq!(thinned.len(), limits::CUES_MAX / 2 + 5);
-        let spacings = thinned
-            .cues
-            .windows(2)
-            .map(|pair| pair[1].at.0 - pair[0].at.0);
+        let spacings = thinned.cues.windows(2).map(|pair| pair[1].at.0 - pair[0].at.0);
         assert!(spacings.into_iter().all(|spacing| spacing == 2));
     }
 }

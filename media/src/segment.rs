@@ -39,13 +39,7 @@ struct Run {
 
 impl Run {
     fn starting_at(start: Duration) -> Self {
-        Self {
-            start,
-            doc_type: String::new(),
-            tracks: Vec::new(),
-            places: None,
-            first: None,
-        }
+        Self { start, doc_type: String::new(), tracks: Vec::new(), places: None, first: None }
     }
 }
 
@@ -112,11 +106,7 @@ impl Segment {
 
     /// Which of the run's tracks a packet is of; `None`, and counted, if it was not declared.
     pub(crate) fn find_track(&mut self, number: TrackNumber) -> Option<usize> {
-        let found = self
-            .run
-            .tracks
-            .iter()
-            .position(|track| track.number == number);
+        let found = self.run.tracks.iter().position(|track| track.number == number);
         self.undeclared += u64::from(found.is_none());
         found
     }
@@ -149,30 +139,12 @@ impl Segment {
             (_, []) => Refusal::NoTracks,
             (_, [..]) => Refusal::NoMedia,
         });
-        let duration = if self.packets > 0 {
-            end.saturating_sub(self.start)
-        } else {
-            Duration::ZERO
-        };
+        let duration =
+            if self.packets > 0 { end.saturating_sub(self.start) } else { Duration::ZERO };
         let counted = [
-            (
-                self.undeclared,
-                Problem::UndeclaredTrack {
-                    packets: self.undeclared,
-                },
-            ),
-            (
-                self.too_late,
-                Problem::TooLate {
-                    packets: self.too_late,
-                },
-            ),
-            (
-                self.went_back,
-                Problem::TimeWentBack {
-                    packets: self.went_back,
-                },
-            ),
+            (self.undeclared, Problem::UndeclaredTrack { packets: self.undeclared }),
+            (self.too_late, Problem::TooLate { packets: self.too_late }),
+            (self.went_back, Problem::TimeWentBack { packets: self.went_back }),
             (u64::from(self.second_headers), Problem::SecondHeader),
         ];
         let problems = self
@@ -181,12 +153,7 @@ impl Segment {
             .map(Problem::Refused)
             .into_iter()
             .chain(self.damages.into_problems())
-            .chain(
-                counted
-                    .into_iter()
-                    .filter(|(count, _)| *count > 0)
-                    .map(|(_, problem)| problem),
-            )
+            .chain(counted.into_iter().filter(|(count, _)| *count > 0).map(|(_, problem)| problem))
             .collect();
         SegmentReport {
             start: self.start,

@@ -35,12 +35,7 @@ impl<R: Read + Seek> Source<R> {
         let end = input.seek(SeekFrom::End(0))?;
         input.seek(SeekFrom::Start(start))?;
         let bytes = end.saturating_sub(start);
-        Ok(Self {
-            input: BufReader::with_capacity(1 << 16, input),
-            at: 0,
-            bytes,
-            body: Vec::new(),
-        })
+        Ok(Self { input: BufReader::with_capacity(1 << 16, input), at: 0, bytes, body: Vec::new() })
     }
 
     pub(crate) fn at(&self) -> u64 {
@@ -59,26 +54,16 @@ impl<R: Read + Seek> Source<R> {
         let room = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = &mut bytes[..room.min(ElementHeader::BYTES_MAX)];
         self.input.read_exact(bytes)?;
-        let header = ElementHeader::parse(bytes)
-            .ok()
-            .flatten()
-            .ok_or_else(|| flaw(Flaw::NotAnElement))?;
-        self.input
-            .seek_relative(header.len as i64 - bytes.len() as i64)?;
+        let header =
+            ElementHeader::parse(bytes).ok().flatten().ok_or_else(|| flaw(Flaw::NotAnElement))?;
+        self.input.seek_relative(header.len as i64 - bytes.len() as i64)?;
         self.at += header.len as u64;
         let Size::Known(size) = header.size else {
             return Err(flaw(Flaw::UnknownSize(header.id)));
         };
-        let body_end = self
-            .at
-            .checked_add(size)
-            .filter(|body_end| *body_end <= end);
+        let body_end = self.at.checked_add(size).filter(|body_end| *body_end <= end);
         let body_end = body_end.ok_or_else(|| flaw(Flaw::TooLarge(header.id)))?;
-        Ok(Element {
-            id: header.id,
-            at,
-            body: self.at..body_end,
-        })
+        Ok(Element { id: header.id, at, body: self.at..body_end })
     }
 
     /// The body of the element just met.

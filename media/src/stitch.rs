@@ -32,15 +32,8 @@ impl<W: Write + Seek> Stitcher<W> {
     /// # Errors
     /// [`MediaError::Io`].
     pub fn new(out: W) -> Result<Self, MediaError> {
-        let file = File {
-            writer: WebmWriter::new(out)?,
-            tracks: Vec::new(),
-        };
-        Ok(Self {
-            file,
-            open: None,
-            reports: Vec::new(),
-        })
+        let file = File { writer: WebmWriter::new(out)?, tracks: Vec::new() };
+        Ok(Self { file, open: None, reports: Vec::new() })
     }
 
     /// A new recorder run follows, right after the end of the one before.
@@ -49,9 +42,7 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::OutOfOrder`] while a segment is open, [`MediaError::TooManySegments`].
     pub fn begin_segment(&mut self) -> Result<(), MediaError> {
         if self.open.is_some() {
-            return Err(MediaError::OutOfOrder(
-                "a segment begins before the last one was ended",
-            ));
+            return Err(MediaError::OutOfOrder("a segment begins before the last one was ended"));
         }
         if self.reports.len() >= limits::SEGMENTS_MAX {
             return Err(MediaError::TooManySegments);
@@ -108,9 +99,7 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::OutOfOrder`] while a segment is open.
     pub fn finish(self) -> Result<(W, StitchReport), MediaError> {
         if self.open.is_some() {
-            return Err(MediaError::OutOfOrder(
-                "the recording is finished with a segment open",
-            ));
+            return Err(MediaError::OutOfOrder("the recording is finished with a segment open"));
         }
         let packets = self.reports.iter().map(|segment| segment.packets).sum();
         if packets == 0 {
@@ -150,11 +139,7 @@ struct FileTrack {
 
 impl<W: Write + Seek> File<W> {
     fn end(&self) -> Duration {
-        self.tracks
-            .iter()
-            .map(|track| track.clock.end())
-            .max()
-            .unwrap_or_default()
+        self.tracks.iter().map(|track| track.clock.end()).max().unwrap_or_default()
     }
 
     fn drain(&mut self, reader: &mut WebmReader, segment: &mut Segment) -> Result<(), MediaError> {
@@ -205,8 +190,7 @@ impl<W: Write + Seek> File<W> {
     /// The first packet of a run: its tracks become the file's, or continue them.
     fn place_tracks(&mut self, segment: &mut Segment) -> Result<(), MediaError> {
         if self.tracks.is_empty() {
-            self.writer
-                .write_head(segment.doc_type(), segment.tracks().iter())?;
+            self.writer.write_head(segment.doc_type(), segment.tracks().iter())?;
             self.tracks = segment
                 .tracks()
                 .iter()
@@ -236,14 +220,9 @@ impl<W: Write + Seek> File<W> {
         let Self { writer, tracks } = self;
         let track = &mut tracks[place];
         let at = track.clock.last().map_or(time, |last| last.max(time));
-        let implied = track
-            .clock
-            .implied_duration(&block.body)
-            .map(Millis::nearest);
+        let implied = track.clock.implied_duration(&block.body).map(Millis::nearest);
         let stated = block.duration.map(Millis::nearest);
-        let as_group = block
-            .body
-            .needs_group(implied.is_some() && implied == stated);
+        let as_group = block.body.needs_group(implied.is_some() && implied == stated);
         let kind = track.entry.kind;
         let placement = Placement {
             track: track.number,
@@ -253,9 +232,7 @@ impl<W: Write + Seek> File<W> {
             duration: stated,
         };
         writer.write_block(kind, &block.body, &placement)?;
-        track
-            .clock
-            .advance(at, stated.filter(|_| as_group), &block.body);
+        track.clock.advance(at, stated.filter(|_| as_group), &block.body);
         Ok(at > time)
     }
 }

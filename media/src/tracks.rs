@@ -178,14 +178,8 @@ mod tests {
         let audio = test_track(TrackKind::Audio, "A_OPUS");
         let video = test_track(TrackKind::Video, "V_VP8");
         let first = [&audio, &video];
-        assert_eq!(
-            match_tracks(&first, &[video.clone(), audio.clone()]),
-            Ok(vec![1, 0])
-        );
-        assert_eq!(
-            match_tracks(&first, std::slice::from_ref(&audio)),
-            Ok(vec![0])
-        );
+        assert_eq!(match_tracks(&first, &[video.clone(), audio.clone()]), Ok(vec![1, 0]));
+        assert_eq!(match_tracks(&first, std::slice::from_ref(&audio)), Ok(vec![0]));
         assert!(match_tracks(&first, &[audio.clone(), audio.clone()]).is_err());
         assert!(match_tracks(&first, &[test_track(TrackKind::Video, "V_VP9")]).is_err());
     }
@@ -204,10 +198,7 @@ mod tests {
         let entries = |count: usize| (1..=count as u64).flat_map(entry_bytes).collect::<Vec<_>>();
         let at_limit = parse_tracks(&entries(limits::TRACKS_MAX)).unwrap();
         assert_eq!(at_limit.len(), limits::TRACKS_MAX);
-        assert_eq!(
-            parse_tracks(&entries(limits::TRACKS_MAX + 1)),
-            Err(Malformed)
-        );
+        assert_eq!(parse_tracks(&entries(limits::TRACKS_MAX + 1)), Err(Malformed));
         assert_eq!(parse_tracks(&[]), Err(Malformed));
     }
 
@@ -216,9 +207,7 @@ mod tests {
         let mut bytes = entry_bytes(9)[2..].to_vec();
         bytes.extend_from_slice(&[0xBF, 0x84, 1, 2, 3, 4]);
         let mut out = Vec::new();
-        TrackEntry::parse(&bytes)
-            .unwrap()
-            .put(&mut out, TrackNumber(1));
+        TrackEntry::parse(&bytes).unwrap().put(&mut out, TrackNumber(1));
         assert_eq!(out, entry_bytes(1));
     }
 }

@@ -38,9 +38,7 @@ pub struct SourceTime {
 impl SourceTime {
     /// `(cluster + relative) * scale`, or `None` if that is no sensible time.
     pub(crate) fn from_ticks(cluster: u64, relative: i16, scale_nanos: u64) -> Option<Self> {
-        let ticks = i64::try_from(cluster)
-            .ok()?
-            .checked_add(i64::from(relative))?;
+        let ticks = i64::try_from(cluster).ok()?.checked_add(i64::from(relative))?;
         let nanos = ticks.checked_mul(i64::try_from(scale_nanos).ok()?)?;
         Some(Self { nanos })
     }
@@ -85,9 +83,6 @@ mod tests {
         assert!(SourceTime::from_ticks(u64::MAX, 0, 1).is_none());
         assert!(SourceTime::from_ticks(1 << 50, 0, 1_000_000).is_none());
         assert!(SourceTime::from_ticks(1, 0, u64::MAX).is_none());
-        assert_eq!(
-            SourceTime::from_ticks(0, -5, 1_000_000).unwrap().as_nanos(),
-            -5_000_000
-        );
+        assert_eq!(SourceTime::from_ticks(0, -5, 1_000_000).unwrap().as_nanos(), -5_000_000);
     }
 }

@@ -177,13 +177,8 @@ impl Survey {
                 other => return Err(element.flaw(Flaw::Unexpected(other))),
             };
             let block = block.map_err(|_| element.flaw(Flaw::BadBlock))?;
-            let first = self
-                .take_block(timestamp, &block)
-                .map_err(|flaw| element.flaw(flaw))?;
-            if firsts
-                .iter()
-                .all(|seen: &FirstBlock| seen.track != first.track)
-            {
+            let first = self.take_block(timestamp, &block).map_err(|flaw| element.flaw(flaw))?;
+            if firsts.iter().all(|seen: &FirstBlock| seen.track != first.track) {
                 firsts.push(first);
             }
         }
@@ -194,9 +189,7 @@ impl Survey {
     }
 
     fn take_block(&mut self, timestamp: u64, block: &BlockBody<'_>) -> Result<FirstBlock, Flaw> {
-        let at = timestamp
-            .checked_add_signed(i64::from(block.relative))
-            .ok_or(Flaw::BadBlock)?;
+        let at = timestamp.checked_add_signed(i64::from(block.relative)).ok_or(Flaw::BadBlock)?;
         let at = Millis(at);
         let track = self
             .tracks
@@ -206,15 +199,9 @@ impl Survey {
         if track.clock.last().is_some_and(|last| at < last) {
             return Err(Flaw::TimeGoesBack);
         }
-        track
-            .clock
-            .advance(at, block.duration_ticks.map(Millis), block);
+        track.clock.advance(at, block.duration_ticks.map(Millis), block);
         track.packets += 1;
-        Ok(FirstBlock {
-            track: block.track,
-            at,
-            keyframe: block.keyframe,
-        })
+        Ok(FirstBlock { track: block.track, at, keyframe: block.keyframe })
     }
 
     fn conclude(self) -> Result<Verified, MediaError> {
@@ -225,21 +212,13 @@ impl Survey {
             return Err(flaw(end, Flaw::NoPackets));
         }
         for element in [id::INFO, id::TRACKS, id::CUES] {
-            let place = self
-                .places
-                .get(&element)
-                .ok_or(flaw(end, Flaw::Missing(element)))?;
+            let place = self.places.get(&element).ok_or(flaw(end, Flaw::Missing(element)))?;
             let stated = self.seek_head.iter().find(|(sought, _)| *sought == element);
             if stated.is_none_or(|(_, position)| *position != place - self.segment.start) {
                 return Err(flaw(self.segment.start, Flaw::SeekHead(element)));
             }
         }
-        let duration = self
-            .tracks
-            .iter()
-            .map(|track| track.clock.end())
-            .max()
-            .unwrap_or_default();
+        let duration = self.tracks.iter().map(|track| track.clock.end()).max().unwrap_or_default();
         let (info_at, stated) = self.stated_duration.unwrap_or((end, f64::NAN));
         let off_millis = (stated - duration.as_secs_f64() * 1000.0).abs();
         if off_millis.is_nan() || off_millis > 0.001 {
@@ -251,11 +230,7 @@ impl Survey {
             packets,
             clusters: self.clusters.len() as u64,
             cues,
-            tracks: self
-                .tracks
-                .into_iter()
-                .map(SurveyedTrack::into_verified)
-                .collect(),
+            tracks: self.tracks.into_iter().map(SurveyedTrack::into_verified).collect(),
         })
     }
 
@@ -263,9 +238,7 @@ impl Survey {
         let (at, cues) = self
             .cues
             .as_ref()
-            .map_or((self.segment.end, &[][..]), |(at, cues)| {
-                (*at, cues.as_slice())
-            });
+            .map_or((self.segment.end, &[][..]), |(at, cues)| (*at, cues.as_slice()));
         let flaw = |flaw| MediaError::NotFinished { at, flaw };
         if cues.is_empty() {
             return Err(flaw(Flaw::Missing(id::CUE_POINT)));
@@ -294,11 +267,7 @@ impl Survey {
 impl SurveyedTrack {
     fn new(entry: TrackEntry) -> Self {
         let clock = TrackClock::new(&entry);
-        Self {
-            entry,
-            clock,
-            packets: 0,
-        }
+        Self { entry, clock, packets: 0 }
     }
 
     fn into_verified(self) -> VerifiedTrack {
@@ -344,8 +313,5 @@ fn cue_points(body: &[u8]) -> Option<Vec<StatedCue>> {
 }
 
 fn child(body: &[u8], wanted: ElementId) -> Option<&[u8]> {
-    ebml::children(body)
-        .flatten()
-        .find(|child| child.id == wanted)
-        .map(|child| child.body)
+    ebml::children(body).flatten().find(|child| child.id == wanted).map(|child| child.body)
 }

@@ -105,14 +105,7 @@ impl<W: Write + Seek> WebmWriter<W> {
         }
         ebml::put_element(&mut bytes, id::TRACKS, &entries);
         let tracks = at_tracks;
-        self.head = Some(Head {
-            segment_size,
-            inside_segment,
-            info,
-            duration,
-            tracks,
-            has_video,
-        });
+        self.head = Some(Head { segment_size, inside_segment, info, duration, tracks, has_video });
         self.write(&bytes)
     }
 
@@ -155,11 +148,7 @@ impl<W: Write + Seek> WebmWriter<W> {
             return Ok(());
         };
         let at_byte = self.written - head.inside_segment;
-        let cue = Cue {
-            at: cluster.at,
-            track: cluster.track,
-            cluster: at_byte,
-        };
+        let cue = Cue { at: cluster.at, track: cluster.track, cluster: at_byte };
         self.first_cue.get_or_insert(cue);
         if self.deserves_cue(cluster, head) {
             self.cues.offer(cue);
@@ -182,14 +171,7 @@ impl<W: Write + Seek> WebmWriter<W> {
     pub(crate) fn finish(mut self, duration: Duration) -> io::Result<(W, Written)> {
         self.close_cluster()?;
         let Some(head) = self.head else {
-            return Ok((
-                self.out,
-                Written {
-                    bytes: 0,
-                    clusters: 0,
-                    cues: 0,
-                },
-            ));
+            return Ok((self.out, Written { bytes: 0, clusters: 0, cues: 0 }));
         };
         let cues_at = self.written;
         let mut index = std::mem::replace(&mut self.cues, CueIndex::new());
@@ -208,17 +190,10 @@ impl<W: Write + Seek> WebmWriter<W> {
         let duration_ticks = duration.as_nanos() as f64 / TIMESTAMP_SCALE_NANOS as f64;
         self.patch(head.inside_segment, &seek_head)?;
         self.patch(head.duration, &duration_ticks.to_be_bytes())?;
-        self.patch(
-            head.segment_size,
-            &ebml::size_of_8_bytes(inside(self.written)),
-        )?;
+        self.patch(head.segment_size, &ebml::size_of_8_bytes(inside(self.written)))?;
         self.out.seek(SeekFrom::Start(self.origin + self.written))?;
         self.out.flush()?;
-        let written = Written {
-            bytes: self.written,
-            clusters: self.clusters,
-            cues,
-        };
+        let written = Written { bytes: self.written, clusters: self.clusters, cues };
         Ok((self.out, written))
     }
 
@@ -243,10 +218,7 @@ impl<W: Write + Seek> WebmWriter<W> {
     /// Playing can start at a video keyframe; and anywhere in sound that no picture accompanies.
     /// A keyframe of video always starts a cluster.
     fn deserves_cue(&self, cluster: OpenCluster, head: Head) -> bool {
-        let since_video = cluster
-            .at
-            .as_duration()
-            .saturating_sub(self.last_video.as_duration());
+        let since_video = cluster.at.as_duration().saturating_sub(self.last_video.as_duration());
         let is_sound_alone = !cluster.has_video
             && (!head.has_video || since_video >= limits::VIDEO_CLUSTER_DURATION_MAX);
         cluster.starts_with_key && (cluster.starts_with_video || is_sound_alone)

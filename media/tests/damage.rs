@@ -123,25 +123,19 @@ fn memory_stays_bounded_however_much_comes_and_is_promised() {
     let piece = promise.repeat(limits::PUSH_PIECE_BYTES / promise.len());
     let pieces = std::iter::repeat_n(&piece[..], 5 * limits::BLOCK_BYTES_MAX / piece.len());
     let most = most_held_bytes(std::iter::once(&head.bytes[..]).chain(pieces));
-    assert!(
-        most <= 2 * (limits::BLOCK_BYTES_MAX + limits::PUSH_PIECE_BYTES),
-        "{most} bytes"
-    );
+    assert!(most <= 2 * (limits::BLOCK_BYTES_MAX + limits::PUSH_PIECE_BYTES), "{most} bytes");
 }
 
 #[test]
 fn huge_and_unknown_sizes_cost_only_their_cluster() {
     let huge = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE];
     let unknown = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
-    for (id, size) in [(0xA3, huge), (0xA0, huge), (0xEC, huge), (0xE7, huge)]
-        .into_iter()
-        .chain([
-            (0xA3, unknown),
-            (0xA0, unknown),
-            (0xEC, unknown),
-            (0xE7, unknown),
-        ])
-    {
+    for (id, size) in [(0xA3, huge), (0xA0, huge), (0xEC, huge), (0xE7, huge)].into_iter().chain([
+        (0xA3, unknown),
+        (0xA0, unknown),
+        (0xEC, unknown),
+        (0xE7, unknown),
+    ]) {
         let source = Handmade::opus()
             .cluster(0)
             .block(0, &opus_20_ms(1))
@@ -151,16 +145,8 @@ fn huge_and_unknown_sizes_cost_only_their_cluster() {
             .cluster(1000)
             .block(0, &opus_20_ms(3));
         let stitched = stitch(&[&source.bytes]).unwrap();
-        assert_eq!(
-            stitched.payloads(),
-            [opus_20_ms(1), opus_20_ms(3)],
-            "{id:X} {size:?}"
-        );
-        assert_eq!(
-            stitched.report.segments[0].problems.len(),
-            1,
-            "{id:X} {size:?}"
-        );
+        assert_eq!(stitched.payloads(), [opus_20_ms(1), opus_20_ms(3)], "{id:X} {size:?}");
+        assert_eq!(stitched.report.segments[0].problems.len(), 1, "{id:X} {size:?}");
         stitched.verified();
     }
 }
@@ -219,20 +205,12 @@ fn a_declared_hole_resumes_at_the_next_cluster_at_its_own_time() {
         }
         let segment = stitcher.end_segment().unwrap();
         let (file, report) = stitcher.finish().unwrap();
-        assert_eq!(
-            damages(&segment.problems),
-            [DamageCause::Hole],
-            "chunk {missing}"
-        );
+        assert_eq!(damages(&segment.problems), [DamageCause::Hole], "chunk {missing}");
         // What comes after the hole plays when it would have played.
         let all = common::packets(&sample("a_opus"));
         let last = common::packets(file.get_ref()).pop().unwrap();
         assert_eq!(Some(&last), all.last(), "chunk {missing}");
-        assert!(
-            report.packets >= 103 - 17 - 17,
-            "chunk {missing}: {}",
-            report.packets
-        );
+        assert!(report.packets >= 103 - 17 - 17, "chunk {missing}: {}", report.packets);
         media::verify(Cursor::new(file.into_inner())).unwrap();
     }
 }
@@ -240,9 +218,7 @@ fn a_declared_hole_resumes_at_the_next_cluster_at_its_own_time() {
 #[test]
 fn a_cluster_whose_first_byte_fell_into_the_hole_is_still_found() {
     let before = Handmade::opus().cluster(0).block(0, &opus_20_ms(1));
-    let after = Handmade { bytes: Vec::new() }
-        .cluster(500)
-        .block(0, &opus_20_ms(2));
+    let after = Handmade { bytes: Vec::new() }.cluster(500).block(0, &opus_20_ms(2));
     let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
     stitcher.begin_segment().unwrap();
     stitcher.push(&before.bytes).unwrap();
@@ -299,9 +275,7 @@ fn a_hole_nobody_declared_never_panics_and_keeps_what_follows() {
     for name in samples() {
         let chunks = chunks(name);
         for missing in 1..chunks.len() {
-            let rest = [&chunks[..missing], &chunks[missing + 1..]]
-                .concat()
-                .concat();
+            let rest = [&chunks[..missing], &chunks[missing + 1..]].concat().concat();
             stitch(&[&rest]).unwrap().verified();
         }
     }
@@ -312,10 +286,7 @@ fn a_second_header_inside_a_segment_is_joined_like_a_segment() {
     let concatenated = [sample("beep1"), sample("beep2")].concat();
     let stitched = stitch(&[&concatenated]).unwrap();
     assert!(stitched.file == stitch_samples(&["beep1", "beep2"]).file);
-    assert_eq!(
-        stitched.report.segments[0].problems,
-        [Problem::SecondHeader]
-    );
+    assert_eq!(stitched.report.segments[0].problems, [Problem::SecondHeader]);
 }
 
 #[test]
@@ -328,15 +299,10 @@ fn a_packet_whose_time_goes_back_is_kept_and_reported() {
         .block(40, &opus_20_ms(4));
     let stitched = stitch(&[&source.bytes]).unwrap();
     assert_eq!(stitched.verified().packets, 4);
-    let times: Vec<_> = common::packets(&stitched.file)
-        .iter()
-        .map(|packet| packet.millis)
-        .collect();
+    let times: Vec<_> =
+        common::packets(&stitched.file).iter().map(|packet| packet.millis).collect();
     assert_eq!(times, [0, 20, 20, 40]);
-    assert_eq!(
-        stitched.report.segments[0].problems,
-        [Problem::TimeWentBack { packets: 1 }]
-    );
+    assert_eq!(stitched.report.segments[0].problems, [Problem::TimeWentBack { packets: 1 }]);
 }
 
 #[test]

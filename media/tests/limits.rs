@@ -33,10 +33,7 @@ fn a_block_at_the_limit_is_taken_and_one_byte_more_is_damage() {
 
     let past_limit = with_block(BLOCK_BYTES_MAX + 1);
     assert_eq!(past_limit.verified().packets, 1);
-    assert!(matches!(
-        past_limit.report.segments[0].problems[..],
-        [Problem::Damaged(_)]
-    ));
+    assert!(matches!(past_limit.report.segments[0].problems[..], [Problem::Damaged(_)]));
 }
 
 /// An element with a body of zeros.
@@ -65,31 +62,16 @@ fn a_skipped_element_at_the_limit_is_skipped_and_one_byte_more_is_damage() {
 fn a_header_at_the_limit_is_read_and_one_byte_more_is_damage() {
     let head = Handmade::opus().bytes;
     let find = |id: [u8; 4]| head.windows(4).position(|window| window == id).unwrap();
-    let (start, end) = (
-        find([0x15, 0x49, 0xA9, 0x66]),
-        find([0x16, 0x54, 0xAE, 0x6B]),
-    );
+    let (start, end) = (find([0x15, 0x49, 0xA9, 0x66]), find([0x16, 0x54, 0xAE, 0x6B]));
     let with_info = |bytes: usize| {
         // An Info that holds one Void, whose own header is 9 bytes long.
         let void = element(&[0xEC], bytes - 9);
         let size = (bytes as u64 | 1 << 56).to_be_bytes();
-        let source = Handmade {
-            bytes: head[..start].to_vec(),
-        };
-        let source = source
-            .raw(&[0x15, 0x49, 0xA9, 0x66])
-            .raw(&size)
-            .raw(&void)
-            .raw(&head[end..]);
+        let source = Handmade { bytes: head[..start].to_vec() };
+        let source = source.raw(&[0x15, 0x49, 0xA9, 0x66]).raw(&size).raw(&void).raw(&head[end..]);
         source.cluster(0).block(0, &opus_20_ms(1))
     };
-    assert_eq!(
-        stitch(&[&with_info(HEADER_BYTES_MAX).bytes])
-            .unwrap()
-            .report
-            .packets,
-        1
-    );
+    assert_eq!(stitch(&[&with_info(HEADER_BYTES_MAX).bytes]).unwrap().report.packets, 1);
     assert!(stitch(&[&with_info(HEADER_BYTES_MAX + 1).bytes]).is_err());
 }
 
@@ -101,15 +83,9 @@ fn a_packet_at_the_longest_segment_is_kept_and_one_millisecond_later_is_dropped(
         let source = source.cluster(at).block(0, &opus_20_ms(2));
         stitch(&[&source.bytes]).unwrap()
     };
-    assert_eq!(
-        with_packet_at(max).verified().duration,
-        Duration::from_millis(max + 20)
-    );
+    assert_eq!(with_packet_at(max).verified().duration, Duration::from_millis(max + 20));
     let past_limit = with_packet_at(max + 1);
-    assert_eq!(
-        past_limit.report.segments[0].problems,
-        [Problem::TooLate { packets: 1 }]
-    );
+    assert_eq!(past_limit.report.segments[0].problems, [Problem::TooLate { packets: 1 }]);
     assert_eq!(past_limit.verified().packets, 1);
 }
 
@@ -120,10 +96,7 @@ fn as_many_segments_as_the_limit_are_joined_and_one_more_is_refused() {
         stitcher.begin_segment().unwrap();
         stitcher.end_segment().unwrap();
     }
-    assert!(matches!(
-        stitcher.begin_segment(),
-        Err(MediaError::TooManySegments)
-    ));
+    assert!(matches!(stitcher.begin_segment(), Err(MediaError::TooManySegments)));
 }
 
 #[test]
@@ -144,11 +117,7 @@ fn a_cluster_with_video_is_closed_at_its_longest() {
     let sample = common::sample("b_vp8");
     let head = &sample[..189];
     let clusters_with_packet_at = |at: i16| {
-        let source = Handmade {
-            bytes: head.to_vec(),
-        }
-        .cluster(0)
-        .block(0, &opus_20_ms(1));
+        let source = Handmade { bytes: head.to_vec() }.cluster(0).block(0, &opus_20_ms(1));
         let stitched = stitch(&[&source.block(at, &opus_20_ms(2)).bytes]).unwrap();
         stitched.verified().clusters
     };
@@ -160,10 +129,8 @@ fn a_cluster_with_video_is_closed_at_its_longest() {
 fn a_cluster_does_not_grow_past_its_largest() {
     let half = CLUSTER_BYTES_MAX / 2;
     let clusters_of = |second: usize| {
-        let source = Handmade::opus()
-            .cluster(0)
-            .block(0, &vec![0xF8; half])
-            .block(20, &vec![0xF8; second]);
+        let source =
+            Handmade::opus().cluster(0).block(0, &vec![0xF8; half]).block(20, &vec![0xF8; second]);
         let stitched = stitch(&[&source.bytes]).unwrap();
         assert_eq!(packets(&stitched.file).len(), 2);
         stitched.verified().clusters

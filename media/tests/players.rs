@@ -26,17 +26,11 @@ struct Saved {
 
 impl Saved {
     fn new(stitched: &Stitched) -> Self {
-        let mut file = tempfile::Builder::new()
-            .suffix(".webm")
-            .tempfile()
-            .expect("a temporary file");
+        let mut file =
+            tempfile::Builder::new().suffix(".webm").tempfile().expect("a temporary file");
         file.write_all(&stitched.file).expect("room for a file");
         let millis = stitched.report.duration.as_secs_f64() * 1000.0;
-        Self {
-            file,
-            millis,
-            packets: stitched.report.packets,
-        }
+        Self { file, millis, packets: stitched.report.packets }
     }
 
     fn path(&self) -> &str {
@@ -45,10 +39,7 @@ impl Saved {
 
     fn probe(&self, arguments: &[&str]) -> String {
         let format = ["-v", "error", "-of", "csv=p=0"];
-        let output = run(
-            "ffprobe",
-            &[&format[..], arguments, &[self.path()]].concat(),
-        );
+        let output = run("ffprobe", &[&format[..], arguments, &[self.path()]].concat());
         assert_eq!(text(&output.stderr), "", "ffprobe complains");
         text(&output.stdout)
     }
@@ -57,20 +48,11 @@ impl Saved {
     /// left sound out, silence fills in.
     fn decoded_millis(&self, seek: f64) -> f64 {
         let seek = seek.to_string();
-        let fill = [
-            "-map",
-            "0:a:0",
-            "-af",
-            "aresample=async=1:min_hard_comp=0.01",
-        ];
+        let fill = ["-map", "0:a:0", "-af", "aresample=async=1:min_hard_comp=0.01"];
         let sound = ["-f", "s16le", "-ar", "48000", "-ac", "1", "-"];
         let input = ["-v", "error", "-ss", &seek, "-i", self.path()];
         let output = run("ffmpeg", &[&input[..], &fill, &sound].concat());
-        assert_eq!(
-            text(&output.stderr),
-            "",
-            "ffmpeg complains after seeking to {seek} s"
-        );
+        assert_eq!(text(&output.stderr), "", "ffmpeg complains after seeking to {seek} s");
         output.stdout.len() as f64 / 2.0 / 48.0
     }
 }
@@ -93,11 +75,7 @@ fn ffprobe_reads_the_duration_and_every_packet() {
         let saved = Saved::new(&stitch_samples(&names));
         let seconds = saved.probe(&["-show_entries", "format=duration"]);
         let millis = seconds.parse::<f64>().unwrap() * 1000.0;
-        assert!(
-            (millis - saved.millis).abs() <= 1.0,
-            "{names:?}: {millis} {}",
-            saved.millis
-        );
+        assert!((millis - saved.millis).abs() <= 1.0, "{names:?}: {millis} {}", saved.millis);
         let packets = saved.probe(&["-show_entries", "packet=size"]);
         assert_eq!(packets.lines().count() as u64, saved.packets, "{names:?}");
     }
@@ -118,11 +96,7 @@ fn ffmpeg_decodes_every_combination_without_a_word() {
 
 #[test]
 fn seeking_lands_where_it_was_asked_to_on_both_sides_of_the_join() {
-    for names in [
-        ["a_opus", "d_run2"],
-        ["a_opus", "ff_a"],
-        ["b_vp8", "d_vrun2"],
-    ] {
+    for names in [["a_opus", "d_run2"], ["a_opus", "ff_a"], ["b_vp8", "d_vrun2"]] {
         let saved = Saved::new(&stitch_samples(&names));
         let whole = saved.decoded_millis(0.0);
         for part in [0.2, 0.45, 0.55, 0.9] {
@@ -130,10 +104,7 @@ fn seeking_lands_where_it_was_asked_to_on_both_sides_of_the_join() {
             let rest = saved.decoded_millis(seek);
             let expected = whole - seek * 1000.0;
             let off = (rest - expected).abs();
-            assert!(
-                off < 61.0,
-                "{names:?} from {seek} s: {rest} ms instead of {expected} ms"
-            );
+            assert!(off < 61.0, "{names:?} from {seek} s: {rest} ms instead of {expected} ms");
         }
     }
 }

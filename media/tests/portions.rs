@@ -7,10 +7,7 @@ use proptest::prelude::*;
 
 /// Cuts bytes at fractions of their length.
 fn portions<'a>(bytes: &'a [u8], cuts: &[f64]) -> Vec<&'a [u8]> {
-    let mut at: Vec<_> = cuts
-        .iter()
-        .map(|cut| (cut * bytes.len() as f64) as usize)
-        .collect();
+    let mut at: Vec<_> = cuts.iter().map(|cut| (cut * bytes.len() as f64) as usize).collect();
     at.extend([0, bytes.len()]);
     at.sort_unstable();
     at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
@@ -46,10 +43,7 @@ fn the_browsers_own_chunks_give_the_same_file() {
         let chunks = chunks(name);
         let portions = chunks.iter().map(Vec::as_slice).collect();
         let chunked = stitch_portions(&[portions]).unwrap();
-        assert!(
-            chunked.file == stitch(&[&chunks.concat()]).unwrap().file,
-            "{name}"
-        );
+        assert!(chunked.file == stitch(&[&chunks.concat()]).unwrap().file, "{name}");
     }
 }
 

@@ -14,9 +14,7 @@ fn refusal_of(segments: &[&[u8]]) -> Refusal {
 }
 
 fn mp4() -> Refusal {
-    Refusal::UnsupportedContainer {
-        container: Container::Mp4,
-    }
+    Refusal::UnsupportedContainer { container: Container::Mp4 }
 }
 
 #[test]
@@ -36,48 +34,27 @@ fn mp4_is_refused_by_name_even_without_its_first_chunk() {
 
 #[test]
 fn ogg_and_noise_and_other_ebml_are_refused() {
-    let ogg = Refusal::UnsupportedContainer {
-        container: Container::Ogg,
-    };
+    let ogg = Refusal::UnsupportedContainer { container: Container::Ogg };
     assert_eq!(refusal_of(&[b"OggS\0\x02\0\0\0\0\0\0"]), ogg);
     assert_eq!(refusal_of(&[b"<!doctype html>"]), Refusal::NotWebm);
     assert_eq!(refusal_of(&[b"?"]), Refusal::NotWebm);
-    let other = [
-        &[0x1A, 0x45, 0xDF, 0xA3, 0x87, 0x42, 0x82, 0x84][..],
-        b"test",
-    ]
-    .concat();
-    assert_eq!(
-        refusal_of(&[&other]),
-        Refusal::OtherDocType {
-            doc_type: "test".into()
-        }
-    );
+    let other = [&[0x1A, 0x45, 0xDF, 0xA3, 0x87, 0x42, 0x82, 0x84][..], b"test"].concat();
+    assert_eq!(refusal_of(&[&other]), Refusal::OtherDocType { doc_type: "test".into() });
 }
 
 #[test]
 fn a_head_without_media_is_refused_and_one_cut_before_its_tracks_too() {
     let head = Handmade::opus().bytes;
     assert_eq!(refusal_of(&[&head]), Refusal::NoMedia);
-    assert_eq!(
-        refusal_of(&[&Handmade::opus().cluster(0).bytes]),
-        Refusal::NoMedia
-    );
+    assert_eq!(refusal_of(&[&Handmade::opus().cluster(0).bytes]), Refusal::NoMedia);
     for cut in 1..head.len() {
-        assert_eq!(
-            refusal_of(&[&head[..cut]]),
-            Refusal::NoTracks,
-            "cut at {cut}"
-        );
+        assert_eq!(refusal_of(&[&head[..cut]]), Refusal::NoTracks, "cut at {cut}");
     }
 }
 
 #[test]
 fn the_first_telling_reason_is_given_when_no_segment_is_of_use() {
-    assert_eq!(
-        refusal_of(&[&[], b"<!doctype html>", &sample("g_videomp4")]),
-        Refusal::NotWebm
-    );
+    assert_eq!(refusal_of(&[&[], b"<!doctype html>", &sample("g_videomp4")]), Refusal::NotWebm);
 }
 
 #[test]
@@ -107,14 +84,8 @@ fn a_useless_segment_does_not_spoil_the_others() {
 fn a_segment_of_another_codec_is_refused_and_the_rest_goes_on() {
     let segments = [sample("b_vp8"), sample("b_vp9"), sample("d_vrun2")];
     let stitched = stitch(&segments.each_ref().map(Vec::as_slice)).unwrap();
-    let mismatch = Refusal::TrackMismatch {
-        kind: TrackKind::Video,
-        codec: "V_VP9".into(),
-    };
-    assert_eq!(
-        stitched.report.segments[1].problems,
-        [Problem::Refused(mismatch)]
-    );
+    let mismatch = Refusal::TrackMismatch { kind: TrackKind::Video, codec: "V_VP9".into() };
+    assert_eq!(stitched.report.segments[1].problems, [Problem::Refused(mismatch)]);
     assert_eq!(stitched.report.segments[1].packets, 0);
     assert!(stitched.file == stitch_samples(&["b_vp8", "d_vrun2"]).file);
 }
@@ -126,12 +97,7 @@ fn a_segment_with_a_track_more_is_refused_and_with_one_less_is_joined() {
     assert_eq!(more.report.packets, 103);
 
     let less = stitch_samples(&["b_vp8", "a_opus", "d_vrun2"]);
-    assert!(
-        less.report
-            .segments
-            .iter()
-            .all(|segment| segment.problems.is_empty())
-    );
+    assert!(less.report.segments.iter().all(|segment| segment.problems.is_empty()));
     less.verified();
 }
 
@@ -153,20 +119,11 @@ fn a_first_segment_without_media_does_not_decide_the_tracks() {
 #[test]
 fn calls_out_of_order_are_errors() {
     let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
-    assert!(matches!(
-        stitcher.push(&[1]),
-        Err(MediaError::OutOfOrder(_))
-    ));
+    assert!(matches!(stitcher.push(&[1]), Err(MediaError::OutOfOrder(_))));
     assert!(matches!(stitcher.hole(), Err(MediaError::OutOfOrder(_))));
-    assert!(matches!(
-        stitcher.end_segment(),
-        Err(MediaError::OutOfOrder(_))
-    ));
+    assert!(matches!(stitcher.end_segment(), Err(MediaError::OutOfOrder(_))));
     stitcher.begin_segment().unwrap();
-    assert!(matches!(
-        stitcher.begin_segment(),
-        Err(MediaError::OutOfOrder(_))
-    ));
+    assert!(matches!(stitcher.begin_segment(), Err(MediaError::OutOfOrder(_))));
     assert!(matches!(stitcher.finish(), Err(MediaError::OutOfOrder(_))));
 }
 
@@ -175,24 +132,10 @@ fn a_block_group_keeps_what_only_it_can_say() {
     let packet = opus_20_ms(1);
     let plain = [&[0xA0, 0x89, 0xA1, 0x87, 0x81, 0, 0, 0][..], &packet].concat();
     let padding = [0x75, 0xA2, 0x82, 0x01, 0x02];
-    let padded = [
-        &[0xA0, 0x8E, 0xA1, 0x87, 0x81, 0, 20, 0][..],
-        &packet,
-        &padding,
-    ]
-    .concat();
+    let padded = [&[0xA0, 0x8E, 0xA1, 0x87, 0x81, 0, 20, 0][..], &packet, &padding].concat();
     let source = Handmade::opus().cluster(0).raw(&plain).raw(&padded);
     let stitched = stitch(&[&source.bytes]).unwrap();
     assert_eq!(stitched.verified().packets, 2);
-    assert_eq!(
-        stitched.payloads(),
-        [packet],
-        "the plain group became a SimpleBlock"
-    );
-    assert!(
-        stitched
-            .file
-            .windows(padding.len())
-            .any(|window| window == padding)
-    );
+    assert_eq!(stitched.payloads(), [packet], "the plain group became a SimpleBlock");
+    assert!(stitched.file.windows(padding.len()).any(|window| window == padding));
 }

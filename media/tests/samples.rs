@@ -25,10 +25,7 @@ fn every_sample_stitches_alone_and_verifies() {
 fn every_packet_of_a_sample_is_in_the_file_in_order_and_unchanged() {
     for name in samples() {
         let source = sample(name);
-        assert!(
-            stitch_samples(&[name]).payloads() == payloads(&source),
-            "{name}"
-        );
+        assert!(stitch_samples(&[name]).payloads() == payloads(&source), "{name}");
     }
 }
 
@@ -39,10 +36,7 @@ fn packets_keep_their_distances_and_start_at_zero() {
         let written = packets(&stitch_samples(&[name]).file);
         let times = |packets: &[common::Packet]| {
             let first = packets[0].millis;
-            packets
-                .iter()
-                .map(|packet| packet.millis - first)
-                .collect::<Vec<_>>()
+            packets.iter().map(|packet| packet.millis - first).collect::<Vec<_>>()
         };
         assert_eq!(written[0].millis, 0, "{name}");
         assert_eq!(times(&source), times(&written), "{name}");
@@ -66,10 +60,7 @@ fn audio_blocks_are_all_key_and_video_blocks_as_they_were() {
     for name in VIDEO {
         let stitched = stitch_samples(&[name]);
         let tracks = stitched.verified().tracks;
-        let video = 1 + tracks
-            .iter()
-            .position(|track| track.kind == TrackKind::Video)
-            .unwrap();
+        let video = 1 + tracks.iter().position(|track| track.kind == TrackKind::Video).unwrap();
         let source = packets(&sample(name));
         for (before, after) in source.iter().zip(packets(&stitched.file)) {
             let expected = usize::from(after.track) != video || before.keyframe;
@@ -92,18 +83,12 @@ fn joins(first: &str, second: &str) {
     let verified = both.verified();
     let sum = one.report.duration + other.report.duration;
     assert_eq!(verified.duration, sum, "{first} + {second}");
-    assert_eq!(
-        both.report.packets,
-        one.report.packets + other.report.packets
-    );
+    assert_eq!(both.report.packets, one.report.packets + other.report.packets);
     assert_eq!(both.report.segments[1].start, one.report.duration);
     assert_eq!(both.report.segments[1].duration, other.report.duration);
     assert!(both.payloads() == [one.payloads(), other.payloads()].concat());
     let second_start = &packets(&both.file)[one.payloads().len()];
-    assert_eq!(
-        Duration::from_millis(second_start.millis as u64),
-        one.report.duration
-    );
+    assert_eq!(Duration::from_millis(second_start.millis as u64), one.report.duration);
 }
 
 #[test]
@@ -130,19 +115,12 @@ fn chromium_and_firefox_join_in_either_order() {
 fn audio_is_cued_about_every_second_and_video_at_every_keyframe() {
     let audio = stitch_samples(&["a_opus", "d_run2"]);
     assert_eq!(audio.report.cues, audio.report.clusters);
-    assert!(
-        (12..=14).contains(&audio.report.cues),
-        "{} cues in 12.36 s",
-        audio.report.cues
-    );
+    assert!((12..=14).contains(&audio.report.cues), "{} cues in 12.36 s", audio.report.cues);
 
     for name in VIDEO {
         let stitched = stitch_samples(&[name]);
         let tracks = stitched.verified().tracks;
-        let video = 1 + tracks
-            .iter()
-            .position(|track| track.kind == TrackKind::Video)
-            .unwrap();
+        let video = 1 + tracks.iter().position(|track| track.kind == TrackKind::Video).unwrap();
         let keyframes = packets(&stitched.file)
             .iter()
             .filter(|packet| usize::from(packet.track) == video && packet.keyframe)

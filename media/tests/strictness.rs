@@ -15,9 +15,7 @@ fn flaw_of(file: &[u8]) -> Flaw {
 }
 
 fn find(file: &[u8], bytes: &[u8]) -> usize {
-    file.windows(bytes.len())
-        .position(|window| window == bytes)
-        .expect("the bytes are there")
+    file.windows(bytes.len()).position(|window| window == bytes).expect("the bytes are there")
 }
 
 /// A finished file with some bytes behind a mark replaced.
@@ -35,40 +33,25 @@ fn what_a_recorder_writes_is_not_a_finished_file() {
         assert!(matches!(flaw, Flaw::UnknownSize(_)), "{name}: {flaw}");
     }
     assert!(matches!(flaw_of(&[]), Flaw::NotAnElement));
-    assert!(matches!(
-        flaw_of(&sample("g_audiomp4")),
-        Flaw::NotAnElement | Flaw::TooLarge(_)
-    ));
+    assert!(matches!(flaw_of(&sample("g_audiomp4")), Flaw::NotAnElement | Flaw::TooLarge(_)));
 }
 
 #[test]
 fn a_file_cut_short_or_with_something_behind_it_is_not_finished() {
     let file = stitch_samples(&["a_opus"]).file;
-    assert!(matches!(
-        flaw_of(&file[..file.len() - 1]),
-        Flaw::TooLarge(_)
-    ));
+    assert!(matches!(flaw_of(&file[..file.len() - 1]), Flaw::TooLarge(_)));
     assert_eq!(flaw_of(&[&file[..], &[0]].concat()), Flaw::SegmentSize);
 }
 
 #[test]
 fn a_wrong_duration_is_found() {
-    assert_eq!(
-        flaw_of(&changed(&[0x44, 0x89, 0x88], 0, &12361f64.to_be_bytes())),
-        Flaw::Duration
-    );
-    assert_eq!(
-        flaw_of(&changed(&[0x44, 0x89, 0x88], 0, &f64::NAN.to_be_bytes())),
-        Flaw::Duration
-    );
+    assert_eq!(flaw_of(&changed(&[0x44, 0x89, 0x88], 0, &12361f64.to_be_bytes())), Flaw::Duration);
+    assert_eq!(flaw_of(&changed(&[0x44, 0x89, 0x88], 0, &f64::NAN.to_be_bytes())), Flaw::Duration);
 }
 
 #[test]
 fn a_seek_head_that_misleads_is_found() {
-    assert!(matches!(
-        flaw_of(&changed(&[0x53, 0xAC, 0x88], 7, &[0x61])),
-        Flaw::SeekHead(_)
-    ));
+    assert!(matches!(flaw_of(&changed(&[0x53, 0xAC, 0x88], 7, &[0x61])), Flaw::SeekHead(_)));
 }
 
 #[test]
@@ -76,10 +59,7 @@ fn a_cue_that_misleads_is_found() {
     // CuePoint: B3 .. time B7 .. F7 81 track F1 .. position; the first has the time 0.
     let file = stitch_samples(&["a_opus", "d_run2"]).file;
     let mut ids = file.windows(4).enumerate();
-    let cues = ids
-        .rfind(|(_, id)| *id == [0x1C, 0x53, 0xBB, 0x6B])
-        .expect("there are cues")
-        .0;
+    let cues = ids.rfind(|(_, id)| *id == [0x1C, 0x53, 0xBB, 0x6B]).expect("there are cues").0;
     let position = cues + find(&file[cues..], &[0xF1]) + 2;
     let mut wrong_position = file.clone();
     wrong_position[position] ^= 1;
@@ -92,10 +72,7 @@ fn a_cue_that_misleads_is_found() {
 
 #[test]
 fn a_time_that_goes_back_is_found() {
-    assert_eq!(
-        flaw_of(&changed(&[0xA3, 0x8C, 0x81], 0, &[0x7F, 0xFF])),
-        Flaw::TimeGoesBack
-    );
+    assert_eq!(flaw_of(&changed(&[0xA3, 0x8C, 0x81], 0, &[0x7F, 0xFF])), Flaw::TimeGoesBack);
 }
 
 #[test]

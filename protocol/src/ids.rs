@@ -96,11 +96,7 @@ impl SessionId {
 
     fn checked(uuid: uuid::Uuid) -> Result<Self, InvalidSessionId> {
         let id = Self(uuid);
-        if id.is_valid() {
-            Ok(id)
-        } else {
-            Err(InvalidSessionId)
-        }
+        if id.is_valid() { Ok(id) } else { Err(InvalidSessionId) }
     }
 }
 

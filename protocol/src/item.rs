@@ -66,12 +66,7 @@ pub enum TrackKind {
 }
 
 impl TrackKind {
-    pub const ALL: [Self; 4] = [
-        Self::Microphone,
-        Self::Camera,
-        Self::Screen,
-        Self::SystemAudio,
-    ];
+    pub const ALL: [Self; 4] = [Self::Microphone, Self::Camera, Self::Screen, Self::SystemAudio];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,12 +107,7 @@ impl Item {
     /// Seals `content` under its number.
     pub fn new(seq: Seq, at: Millis, content: Content) -> Self {
         let digest = Digest::of_item(seq, at, &content);
-        Self {
-            seq,
-            at,
-            content,
-            digest,
-        }
+        Self { seq, at, content, digest }
     }
 
     /// Bytes of the payload; markers count as none.
@@ -147,11 +137,7 @@ impl Item {
 impl Content {
     fn check(&self) -> Result<(), ItemError> {
         match self {
-            Self::Chunk {
-                track,
-                segment,
-                bytes,
-            } => {
+            Self::Chunk { track, segment, bytes } => {
                 check_place(*track, *segment)?;
                 match bytes.len() {
                     0 => Err(ItemError::EmptyPayload),
@@ -264,9 +250,7 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?
-                .parse()
-                .map_err(serde::de::Error::custom)
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
             <[u8; 32]>::deserialize(deserializer).map(Self)
         }
@@ -298,20 +282,12 @@ mod tests {
             label: "l".repeat(label),
             wall: UnixMillis::new(0),
         };
-        Item::new(
-            Seq::ZERO,
-            Millis::ZERO,
-            Content::Marker(Marker::SegmentStarted(start)),
-        )
+        Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::SegmentStarted(start)))
     }
 
     fn placed(track: u8, segment: u32) -> Item {
         let (track, segment) = (TrackNo::new(track), SegmentNo::new(segment));
-        Item::new(
-            Seq::ZERO,
-            Millis::ZERO,
-            Content::Marker(Marker::SegmentEnded { track, segment }),
-        )
+        Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::SegmentEnded { track, segment }))
     }
 
     #[test]
@@ -330,11 +306,7 @@ mod tests {
                 chunk(ITEMS_PER_SESSION_MAX, 1),
                 ItemError::SeqTooLarge,
             ),
-            (
-                at(SESSION_DURATION_MAX),
-                at(past_the_end),
-                ItemError::TooLate,
-            ),
+            (at(SESSION_DURATION_MAX), at(past_the_end), ItemError::TooLate),
             (
                 placed(TRACKS_PER_SESSION_MAX - 1, 0),
                 placed(TRACKS_PER_SESSION_MAX, 0),
@@ -345,16 +317,8 @@ mod tests {
                 placed(0, SEGMENTS_PER_SESSION_MAX),
                 ItemError::SegmentOutOfRange,
             ),
-            (
-                start(MIME_BYTES_MAX, 0),
-                start(MIME_BYTES_MAX + 1, 0),
-                ItemError::TextTooLong,
-            ),
-            (
-                start(0, LABEL_BYTES_MAX),
-                start(0, LABEL_BYTES_MAX + 1),
-                ItemError::TextTooLong,
-            ),
+            (start(MIME_BYTES_MAX, 0), start(MIME_BYTES_MAX + 1, 0), ItemError::TextTooLong),
+            (start(0, LABEL_BYTES_MAX), start(0, LABEL_BYTES_MAX + 1), ItemError::TextTooLong),
         ] {
             assert_eq!(inside.check(), Ok(()), "inside {error:?}");
             assert_eq!(outside.check(), Err(error));

@@ -40,11 +40,7 @@ pub enum Verdict {
 impl Verdict {
     /// The rule of "stored once": what a second item under a taken number is.
     pub fn of_second(stored: &crate::Digest, arriving: &crate::Digest) -> Self {
-        if stored == arriving {
-            Self::Duplicate
-        } else {
-            Self::Refused(ItemError::DigestConflict)
-        }
+        if stored == arriving { Self::Duplicate } else { Self::Refused(ItemError::DigestConflict) }
     }
 }
 
@@ -81,9 +77,7 @@ impl Receiver {
     /// A connection just accepted. `silence_max` is how long it may go without a sign of life.
     pub fn new(now: Millis, silence_max: Millis) -> Self {
         Self {
-            phase: Phase::AwaitingHello {
-                deadline: now + HELLO_DEADLINE,
-            },
+            phase: Phase::AwaitingHello { deadline: now + HELLO_DEADLINE },
             heard_at: now,
             silence_max,
             storing: VecDeque::new(),
@@ -118,10 +112,7 @@ impl Receiver {
         match ClientMessage::decode(frame) {
             Ok(message) => self.handle_message(message),
             Err(ProtocolError::UnsupportedVersion(client)) => {
-                self.refuse(Refusal::UnsupportedVersion {
-                    client,
-                    server: PROTOCOL_VERSION,
-                });
+                self.refuse(Refusal::UnsupportedVersion { client, server: PROTOCOL_VERSION });
             }
             Err(ProtocolError::FrameTooLarge(_)) => self.refuse(Refusal::FrameTooLarge),
             Err(ProtocolError::Undecodable) => self.refuse(Refusal::UndecodableFrame),
@@ -139,10 +130,7 @@ impl Receiver {
         };
         match opened {
             Ok(welcome) => {
-                self.phase = Phase::Open {
-                    session,
-                    epoch: welcome.epoch,
-                };
+                self.phase = Phase::Open { session, epoch: welcome.epoch };
                 self.send(ServerMessage::Welcome(welcome));
             }
             Err(refusal) => self.refuse(refusal),
@@ -224,9 +212,7 @@ impl Receiver {
         match (self.phase, message) {
             (Phase::AwaitingHello { .. }, ClientMessage::Hello(hello)) => {
                 if hello.session.is_valid() {
-                    self.phase = Phase::Opening {
-                        session: hello.session,
-                    };
+                    self.phase = Phase::Opening { session: hello.session };
                     self.effects.push_back(Effect::Open(hello));
                 } else {
                     self.refuse(Refusal::InvalidSessionId);

@@ -60,18 +60,13 @@ impl SeqSet {
 
     /// The ranges in ascending order, never touching one another.
     pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<Seq>> + '_ {
-        self.0
-            .iter()
-            .map(|range| Seq::new(*range.start())..=Seq::new(*range.end()))
+        self.0.iter().map(|range| Seq::new(*range.start())..=Seq::new(*range.end()))
     }
 
     /// What of 0..=last is not in the set.
     #[must_use]
     pub fn missing_up_to(&self, last: Seq) -> Self {
-        self.0
-            .gaps(&(0..=last.get()))
-            .collect::<RangeInclusiveSet<u64>>()
-            .into()
+        self.0.gaps(&(0..=last.get())).collect::<RangeInclusiveSet<u64>>().into()
     }
 
     #[must_use]
@@ -109,11 +104,8 @@ impl Extend<Seq> for SeqSet {
 /// As inclusive pairs, `[[0, 4], [7, 7]]`, on the wire and in JSON.
 impl Serialize for SeqSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pairs: Vec<(u64, u64)> = self
-            .0
-            .iter()
-            .map(|range| (*range.start(), *range.end()))
-            .collect();
+        let pairs: Vec<(u64, u64)> =
+            self.0.iter().map(|range| (*range.start(), *range.end())).collect();
         pairs.serialize(serializer)
     }
 }
@@ -139,24 +131,14 @@ mod tests {
 
     #[test]
     fn neighbours_join_into_one_range() {
-        assert_eq!(
-            serde_json::to_string(&set(&[3, 1, 2, 7])).unwrap(),
-            "[[1,3],[7,7]]"
-        );
+        assert_eq!(serde_json::to_string(&set(&[3, 1, 2, 7])).unwrap(), "[[1,3],[7,7]]");
     }
 
     #[test]
     fn missing_is_everything_not_in_the_set_up_to_the_last() {
-        assert_eq!(
-            set(&[1, 2, 5]).missing_up_to(Seq::new(6)),
-            set(&[0, 3, 4, 6])
-        );
+        assert_eq!(set(&[1, 2, 5]).missing_up_to(Seq::new(6)), set(&[0, 3, 4, 6]));
         assert_eq!(SeqSet::new().missing_up_to(Seq::ZERO), set(&[0]));
-        assert!(
-            SeqSet::up_to(Seq::new(9))
-                .missing_up_to(Seq::new(9))
-                .is_empty()
-        );
+        assert!(SeqSet::up_to(Seq::new(9)).missing_up_to(Seq::new(9)).is_empty());
     }
 
     #[test]

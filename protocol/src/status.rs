@@ -140,10 +140,7 @@ impl FromStr for SessionStatus {
     type Err = UnknownStatus;
 
     fn from_str(word: &str) -> Result<Self, UnknownStatus> {
-        Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == word)
-            .ok_or(UnknownStatus)
+        Self::ALL.into_iter().find(|status| status.as_str() == word).ok_or(UnknownStatus)
     }
 }
 
@@ -182,13 +179,9 @@ mod tests {
     #[test]
     fn a_completed_session_stays_completed() {
         use SessionEvent as E;
-        for event in [
-            E::WriterConnected,
-            E::ConnectionLost,
-            E::GraceOver,
-            E::FinishAsked,
-            E::Discarded,
-        ] {
+        for event in
+            [E::WriterConnected, E::ConnectionLost, E::GraceOver, E::FinishAsked, E::Discarded]
+        {
             assert!(SessionStatus::Completed.after(event).is_err(), "{event:?}");
         }
     }

@@ -31,10 +31,7 @@ impl ClientMessage {
             }
             Err(ProtocolError::Undecodable) => Err(hello_version(frame)
                 .filter(|version| *version != PROTOCOL_VERSION)
-                .map_or(
-                    ProtocolError::Undecodable,
-                    ProtocolError::UnsupportedVersion,
-                )),
+                .map_or(ProtocolError::Undecodable, ProtocolError::UnsupportedVersion)),
             decoded => decoded,
         }
     }

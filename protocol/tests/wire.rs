@@ -33,19 +33,10 @@ fn seqs() -> impl Strategy<Value = SeqSet> {
 }
 
 fn content() -> impl Strategy<Value = Content> {
-    let place = || {
-        (
-            any::<u8>().prop_map(TrackNo::new),
-            any::<u32>().prop_map(SegmentNo::new),
-        )
-    };
+    let place = || (any::<u8>().prop_map(TrackNo::new), any::<u32>().prop_map(SegmentNo::new));
     prop_oneof![
         (place(), prop::collection::vec(any::<u8>(), 0..2000)).prop_map(
-            |((track, segment), bytes)| Content::Chunk {
-                track,
-                segment,
-                bytes: bytes.into()
-            }
+            |((track, segment), bytes)| Content::Chunk { track, segment, bytes: bytes.into() }
         ),
         (place(), ".{0,40}", any::<u64>()).prop_map(|((track, segment), text, wall)| {
             Content::Marker(Marker::SegmentStarted(SegmentStart {
@@ -75,9 +66,7 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
             version: PROTOCOL_VERSION,
             session: a_session(),
             token: SessionToken::from_random(token),
-            opening: Opening::New {
-                started_at: UnixMillis::new(at)
-            },
+            opening: Opening::New { started_at: UnixMillis::new(at) },
         })),
         prop::collection::vec(item(), 0..5).prop_map(ClientMessage::Items),
         any::<u64>().prop_map(|pending| ClientMessage::Heartbeat(Heartbeat { pending })),
@@ -110,10 +99,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             })
         }),
         ".{0,60}".prop_map(ServerMessage::Failed),
-        Just(ServerMessage::Goodbye(Refusal::UnsupportedVersion {
-            client: 9,
-            server: 1
-        })),
+        Just(ServerMessage::Goodbye(Refusal::UnsupportedVersion { client: 9, server: 1 })),
     ]
 }
 
@@ -165,35 +151,20 @@ fn hello(version: u16) -> ClientMessage {
 fn a_hello_of_another_version_is_told_apart_from_noise() {
     let other = PROTOCOL_VERSION + 1;
     let mut frame = hello(other).encode();
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::UnsupportedVersion(other))
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
     frame.extend([0xff; 9]);
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::UnsupportedVersion(other))
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
     frame.truncate(4);
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::UnsupportedVersion(other))
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
 }
 
 #[test]
 fn trailing_or_missing_bytes_make_a_frame_undecodable() {
     let mut frame = hello(PROTOCOL_VERSION).encode();
     frame.push(0);
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::Undecodable)
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::Undecodable));
     frame.truncate(frame.len() - 2);
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::Undecodable)
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::Undecodable));
     assert_eq!(ClientMessage::decode(&[]), Err(ProtocolError::Undecodable));
 }
 
@@ -201,10 +172,7 @@ fn trailing_or_missing_bytes_make_a_frame_undecodable() {
 fn a_length_that_claims_more_than_there_is_is_undecodable() {
     // Items(vec) with 2^63 elements, then nothing.
     let frame = [1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
-    assert_eq!(
-        ClientMessage::decode(&frame),
-        Err(ProtocolError::Undecodable)
-    );
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::Undecodable));
 }
 
 #[test]
@@ -230,9 +198,7 @@ fn the_fullest_messages_fit_into_a_frame() {
     let one_full = vec![item(chunk(ITEM_PAYLOAD_BYTES_MAX))];
     let many_small: Vec<_> = (0..ITEMS_PER_MESSAGE_MAX)
         .map(|_| {
-            item(chunk(
-                MESSAGE_ITEM_BYTES_MAX / ITEMS_PER_MESSAGE_MAX - ITEM_HEADER_BYTES_MAX,
-            ))
+            item(chunk(MESSAGE_ITEM_BYTES_MAX / ITEMS_PER_MESSAGE_MAX - ITEM_HEADER_BYTES_MAX))
         })
         .collect();
     for items in [one_full, many_small] {

@@ -38,9 +38,7 @@ fn payload(seq: u64, bytes: usize) -> Bytes {
     let mut state = seq;
     (0..bytes.div_ceil(8))
         .flat_map(|_| {
-            state = state
-                .wrapping_mul(0x5851_f42d_4c95_7f2d)
-                .wrapping_add(0x1405_7b7e_f767_814f);
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
             state.to_le_bytes()
         })
         .take(bytes)
@@ -67,9 +65,7 @@ struct OpenLedger {
 impl OpenLedger {
     async fn new() -> Self {
         let folder = folder();
-        let store = Store::open(&folder.path().join("bench.db"))
-            .await
-            .expect("the store opens");
+        let store = Store::open(&folder.path().join("bench.db")).await.expect("the store opens");
         let now = UnixMillis::new(1_795_257_600_000);
         let hello = Hello {
             version: protocol::limits::PROTOCOL_VERSION,
@@ -77,18 +73,9 @@ impl OpenLedger {
             token: SessionToken::from_random([2; 32]),
             opening: Opening::New { started_at: now },
         };
-        let (epoch, _) = store
-            .open_session(&hello, now)
-            .await
-            .expect("the session opens");
+        let (epoch, _) = store.open_session(&hello, now).await.expect("the session opens");
         let (ledger, _writer) = Ledger::start(store, Arc::new(InRow));
-        Self {
-            _folder: folder,
-            ledger,
-            session: hello.session,
-            epoch,
-            next_seq: 0,
-        }
+        Self { _folder: folder, ledger, session: hello.session, epoch, next_seq: 0 }
     }
 
     fn items(&mut self, batch: u64, bytes: usize) -> Vec<Item> {
@@ -100,11 +87,7 @@ impl OpenLedger {
     /// As many connections, each with one item, at the same time.
     async fn append(&self, items: Vec<Item>) {
         let appends = items.into_iter().map(|item| {
-            let append = Append {
-                session: self.session,
-                epoch: self.epoch,
-                items: vec![item],
-            };
+            let append = Append { session: self.session, epoch: self.epoch, items: vec![item] };
             self.ledger.append(append)
         });
         for appended in futures::future::join_all(appends).await {
@@ -133,44 +116,35 @@ fn ledger(group: &mut BenchmarkGroup<'_, WallTime>, batch: u64, bytes: usize) {
 }
 
 fn file_an_item(group: &mut BenchmarkGroup<'_, WallTime>, batch: u64, bytes: usize) {
-    group.bench_function(
-        BenchmarkId::new("file an item, fsync each", batch),
-        |bencher| {
-            let folder = folder();
-            let mut number = 0;
-            let store = |payloads: Vec<Bytes>| {
-                for payload in payloads {
-                    let path = folder.path().join(format!("{number}"));
-                    let mut file = File::create(path).expect("the file can be made");
-                    file.write_all(&payload).expect("the file can be written");
-                    file.sync_all().expect("the file can be synced");
-                    number += 1;
-                }
-                File::open(folder.path())
-                    .and_then(|dir| dir.sync_all())
-                    .expect("the folder syncs");
-            };
-            bencher.iter_batched(|| payloads(batch, bytes), store, BatchSize::PerIteration);
-        },
-    );
+    group.bench_function(BenchmarkId::new("file an item, fsync each", batch), |bencher| {
+        let folder = folder();
+        let mut number = 0;
+        let store = |payloads: Vec<Bytes>| {
+            for payload in payloads {
+                let path = folder.path().join(format!("{number}"));
+                let mut file = File::create(path).expect("the file can be made");
+                file.write_all(&payload).expect("the file can be written");
+                file.sync_all().expect("the file can be synced");
+                number += 1;
+            }
+            File::open(folder.path()).and_then(|dir| dir.sync_all()).expect("the folder syncs");
+        };
+        bencher.iter_batched(|| payloads(batch, bytes), store, BatchSize::PerIteration);
+    });
 }
 
 fn append_only(group: &mut BenchmarkGroup<'_, WallTime>, batch: u64, bytes: usize) {
-    group.bench_function(
-        BenchmarkId::new("append-only, group fdatasync", batch),
-        |bencher| {
-            let folder = folder();
-            let mut file =
-                File::create(folder.path().join("journal")).expect("the file can be made");
-            let store = |payloads: Vec<Bytes>| {
-                for payload in payloads {
-                    file.write_all(&payload).expect("the file can be written");
-                }
-                file.sync_data().expect("the file can be synced");
-            };
-            bencher.iter_batched(|| payloads(batch, bytes), store, BatchSize::PerIteration);
-        },
-    );
+    group.bench_function(BenchmarkId::new("append-only, group fdatasync", batch), |bencher| {
+        let folder = folder();
+        let mut file = File::create(folder.path().join("journal")).expect("the file can be made");
+        let store = |payloads: Vec<Bytes>| {
+            for payload in payloads {
+                file.write_all(&payload).expect("the file can be written");
+            }
+            file.sync_data().expect("the file can be synced");
+        };
+        bencher.iter_batched(|| payloads(batch, bytes), store, BatchSize::PerIteration);
+    });
 }
 
 fn payloads(batch: u64, bytes: usize) -> Vec<Bytes> {
@@ -180,9 +154,7 @@ fn payloads(batch: u64, bytes: usize) -> Vec<Bytes> {
 fn durable_items(criterion: &mut Criterion) {
     for bytes in PAYLOAD_BYTES {
         let mut group = criterion.benchmark_group(format!("durable items of {} KB", bytes / 1024));
-        group
-            .sample_size(10)
-            .warm_up_time(Duration::from_millis(500));
+        group.sample_size(10).warm_up_time(Duration::from_millis(500));
         group.measurement_time(Duration::from_secs(3));
         for batch in BATCHES {
             group.throughput(Throughput::Elements(batch));

@@ -26,21 +26,11 @@ pub enum Command {
 pub struct Config {
     /// Address and port to listen on. Loopback unless you say otherwise: whoever reaches this
     /// address can see every recording.
-    #[arg(
-        long,
-        env = "HOLDFAST_LISTEN",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:3000"
-    )]
+    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
     /// Folder for the database and the recordings; made if it is not there.
-    #[arg(
-        long,
-        env = "HOLDFAST_DATA_DIR",
-        value_name = "DIR",
-        default_value = "data"
-    )]
+    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "DIR", default_value = "data")]
     pub data_dir: PathBuf,
 
     /// Database, such as sqlite:///var/lib/holdfast/holdfast.db [default: holdfast.db in the data
@@ -49,48 +39,23 @@ pub struct Config {
     pub database_url: Option<DatabaseUrl>,
 
     /// How long a lost connection may take to come back before its session counts as incomplete.
-    #[arg(
-        long,
-        env = "HOLDFAST_GRACE",
-        value_name = "TIME",
-        default_value = "30s"
-    )]
+    #[arg(long, env = "HOLDFAST_GRACE", value_name = "TIME", default_value = "30s")]
     pub grace: Span,
 
     /// How long a connection may be silent before it is given up.
-    #[arg(
-        long,
-        env = "HOLDFAST_HEARTBEAT_TIMEOUT",
-        value_name = "TIME",
-        default_value = "30s"
-    )]
+    #[arg(long, env = "HOLDFAST_HEARTBEAT_TIMEOUT", value_name = "TIME", default_value = "30s")]
     pub heartbeat_timeout: Span,
 
     /// How long an incomplete session can be resumed before it is finalized with what is there.
-    #[arg(
-        long,
-        env = "HOLDFAST_RESUME_WINDOW",
-        value_name = "TIME",
-        default_value = "24h"
-    )]
+    #[arg(long, env = "HOLDFAST_RESUME_WINDOW", value_name = "TIME", default_value = "24h")]
     pub resume_window: Span,
 
     /// WebSocket connections at the same time; one more is refused.
-    #[arg(
-        long,
-        env = "HOLDFAST_CONNECTIONS_MAX",
-        value_name = "N",
-        default_value_t = 10_000
-    )]
+    #[arg(long, env = "HOLDFAST_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000)]
     pub connections_max: usize,
 
     /// What to log, as in RUST_LOG: a level, or targets with levels.
-    #[arg(
-        long,
-        env = "HOLDFAST_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
+    #[arg(long, env = "HOLDFAST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
 }
 
@@ -103,9 +68,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let span = humantime::parse_duration(text)?;
-        Ok(Self(Millis::new(
-            u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
-        )))
+        Ok(Self(Millis::new(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))))
     }
 }
 
@@ -130,9 +93,7 @@ impl FromStr for DatabaseUrl {
         if text.starts_with("postgres:") || text.starts_with("postgresql:") {
             return Err(DatabaseUrlError::PostgresUnsupported);
         }
-        let path = text
-            .strip_prefix("sqlite:")
-            .ok_or(DatabaseUrlError::Unknown)?;
+        let path = text.strip_prefix("sqlite:").ok_or(DatabaseUrlError::Unknown)?;
         let path = path.strip_prefix("//").unwrap_or(path);
         if path.is_empty() || path.contains(['?', '#']) || path == ":memory:" {
             return Err(DatabaseUrlError::Unknown);
@@ -163,19 +124,10 @@ mod tests {
     #[test]
     fn database_urls_name_a_file_or_are_refused() {
         let path = |text: &str| text.parse::<DatabaseUrl>();
-        assert_eq!(
-            path("sqlite:///a/b.db"),
-            Ok(DatabaseUrl::Sqlite("/a/b.db".into()))
-        );
-        assert_eq!(
-            path("sqlite://b.db"),
-            Ok(DatabaseUrl::Sqlite("b.db".into()))
-        );
+        assert_eq!(path("sqlite:///a/b.db"), Ok(DatabaseUrl::Sqlite("/a/b.db".into())));
+        assert_eq!(path("sqlite://b.db"), Ok(DatabaseUrl::Sqlite("b.db".into())));
         assert_eq!(path("sqlite:b.db"), Ok(DatabaseUrl::Sqlite("b.db".into())));
-        assert_eq!(
-            path("postgres://x/y"),
-            Err(DatabaseUrlError::PostgresUnsupported)
-        );
+        assert_eq!(path("postgres://x/y"), Err(DatabaseUrlError::PostgresUnsupported));
         for text in ["", "sqlite:", "sqlite::memory:", "mysql://x", "b.db"] {
             assert_eq!(path(text), Err(DatabaseUrlError::Unknown), "{text}");
         }

@@ -68,27 +68,21 @@ impl ApiError {
         match self {
             Self::BadRequest(_) => (S::BAD_REQUEST, "bad-request", "Bad request"),
             Self::NoSuchAddress => (S::NOT_FOUND, "no-such-address", "Not found"),
-            Self::MethodNotAllowed => (
-                S::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "Method not allowed",
-            ),
+            Self::MethodNotAllowed => {
+                (S::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
+            }
             Self::UnknownSession => (S::NOT_FOUND, "unknown-session", "Unknown session"),
             Self::NoRecording => (S::NOT_FOUND, "no-recording", "No recording"),
             Self::WrongToken => (S::FORBIDDEN, "wrong-token", "Wrong token"),
             Self::WrongStatus(_) => (S::CONFLICT, "wrong-status", "Wrong status"),
             Self::Missing(_) => (S::CONFLICT, "items-missing", "Items missing"),
-            Self::RangeNotSatisfiable { .. } => (
-                S::RANGE_NOT_SATISFIABLE,
-                "range-not-satisfiable",
-                "Range not satisfiable",
-            ),
+            Self::RangeNotSatisfiable { .. } => {
+                (S::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "Range not satisfiable")
+            }
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
-            Self::TooManyConnections => (
-                S::SERVICE_UNAVAILABLE,
-                "too-many-connections",
-                "Too many connections",
-            ),
+            Self::TooManyConnections => {
+                (S::SERVICE_UNAVAILABLE, "too-many-connections", "Too many connections")
+            }
             Self::ShuttingDown => (S::SERVICE_UNAVAILABLE, "shutting-down", "Shutting down"),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
         }

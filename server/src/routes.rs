@@ -64,11 +64,7 @@ async fn readyz(State(state): State<AppState>) -> Response {
         Ok(Ok(())) => "ready".into_response(),
         Ok(Err(error)) => {
             tracing::error!(%error, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the database does not answer",
-            )
-                .into_response()
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer").into_response()
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database is too slow").into_response(),
     }

@@ -58,9 +58,7 @@ impl Server {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = listener
-            .local_addr()
-            .context("the listener has no address")?;
+        let address = listener.local_addr().context("the listener has no address")?;
         let state = AppState {
             connections: Arc::new(Semaphore::new(config.connections_max)),
             config: Arc::new(config),
@@ -72,18 +70,11 @@ impl Server {
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        take_up(&state)
-            .await
-            .context("cannot take up unfinished sessions")?;
+        take_up(&state).await.context("cannot take up unfinished sessions")?;
         state.tasks.spawn(timeouts::watch(state.clone()));
         let http = tokio::spawn(serve(listener, routes::router(state.clone()), &state));
         tracing::info!("Holdfast is at http://{address}");
-        Ok(Self {
-            address,
-            state,
-            http,
-            ledger_writer,
-        })
+        Ok(Self { address, state, http, ledger_writer })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -109,12 +100,7 @@ impl Server {
 
     /// No new sockets, every open one told, commits done, then the database closed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let Self {
-            state,
-            http,
-            ledger_writer,
-            ..
-        } = self;
+        let Self { state, http, ledger_writer, .. } = self;
         state.stopping.cancel();
         state.tasks.close();
         if timeout(STOP_DEADLINE, state.tasks.wait()).await.is_err() {
@@ -142,9 +128,7 @@ fn serve(
     state: &AppState,
 ) -> impl Future<Output = std::io::Result<()>> + use<> {
     let stopping = state.stopping.clone();
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stopping.cancelled_owned())
-        .into_future()
+    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).into_future()
 }
 
 /// A server that was killed left sessions as they stood: nobody is connected now, and what was
@@ -154,11 +138,7 @@ async fn take_up(state: &AppState) -> anyhow::Result<()> {
     let interrupted = state.store.interrupt_silent(None, grace_until).await?;
     let finalizing = state.store.sessions_in(SessionStatus::Finalizing).await?;
     if interrupted > 0 || !finalizing.is_empty() {
-        tracing::info!(
-            interrupted,
-            finalizing = finalizing.len(),
-            "taking up unfinished sessions"
-        );
+        tracing::info!(interrupted, finalizing = finalizing.len(), "taking up unfinished sessions");
     }
     for id in finalizing {
         let recordings = state.recordings.clone();

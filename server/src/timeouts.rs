@@ -44,10 +44,7 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
     let silent_since = UnixMillis::new(now.get().saturating_sub(config.heartbeat_timeout.0.get()));
     let grace_until = now.plus(config.grace.0);
     let mut checked = Checked {
-        interrupted: state
-            .store
-            .interrupt_silent(Some(silent_since), grace_until)
-            .await?,
+        interrupted: state.store.interrupt_silent(Some(silent_since), grace_until).await?,
         ..Checked::default()
     };
     let resume_until = now.plus(config.resume_window.0);
@@ -59,11 +56,7 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
         }
     }
     for id in due(state, SessionStatus::Incomplete, now).await? {
-        match state
-            .store
-            .begin_finalizing(id, Whose::Reviewer, None)
-            .await
-        {
+        match state.store.begin_finalizing(id, Whose::Reviewer, None).await {
             Ok(()) => {
                 tracing::info!(session = %id, "the resume window is over");
                 checked.finalized += 1;
@@ -82,10 +75,7 @@ async fn due(
     status: SessionStatus,
     now: UnixMillis,
 ) -> Result<Vec<SessionId>, StoreError> {
-    state
-        .store
-        .due_sessions(status, now, SESSIONS_PER_CHECK_MAX)
-        .await
+    state.store.due_sessions(status, now, SESSIONS_PER_CHECK_MAX).await
 }
 
 fn make_recording(state: &AppState, id: SessionId) {

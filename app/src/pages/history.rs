@@ -12,12 +12,7 @@ use crate::views::{HistoryView, SessionRow};
 
 #[component]
 pub fn HistoryPage(view: HistoryView) -> impl IntoView {
-    let HistoryView {
-        rows,
-        status,
-        is_newest,
-        older,
-    } = view;
+    let HistoryView { rows, status, is_newest, older } = view;
     let list = if rows.is_empty() {
         view! { <Empty status is_newest/> }.into_any()
     } else {
@@ -89,9 +84,7 @@ fn Rows(rows: Vec<SessionRow>) -> impl IntoView {
 
 #[component]
 fn Row(row: SessionRow) -> impl IntoView {
-    let duration = row
-        .duration
-        .map_or_else(|| "–".to_owned(), format::duration);
+    let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
     let missing = match row.missing {
         0 => view! { <span class="whole">"Nothing"</span> }.into_any(),
         missing => view! { <span class="lost">{format::count(missing, "chunk", "chunks")}</span> }
@@ -177,28 +170,17 @@ mod tests {
     }
 
     fn listing(rows: Vec<SessionRow>) -> HistoryView {
-        HistoryView {
-            rows,
-            status: None,
-            is_newest: true,
-            older: None,
-        }
+        HistoryView { rows, status: None, is_newest: true, older: None }
     }
 
     #[test]
     fn a_row_tells_status_start_duration_size_and_what_is_missing() {
         let page = page(listing(vec![
             row(SessionStatus::Completed),
-            SessionRow {
-                missing: 3,
-                ..row(SessionStatus::Incomplete)
-            },
+            SessionRow { missing: 3, ..row(SessionStatus::Incomplete) },
         ]));
         let text = text(&page);
-        assert!(
-            text.contains("14 Nov 2026, 09:30 UTC Completed 12:05 1.2 MB Nothing"),
-            "{text}"
-        );
+        assert!(text.contains("14 Nov 2026, 09:30 UTC Completed 12:05 1.2 MB Nothing"), "{text}");
         assert!(text.contains("Incomplete 12:05 1.2 MB 3 chunks"), "{text}");
         assert!(page.contains(&format!("href=\"/sessions/{}\"", session_id(1))));
         assert!(page.contains(r#"datetime="2026-11-14T09:30:00Z""#));
@@ -206,11 +188,7 @@ mod tests {
 
     #[test]
     fn only_a_session_that_is_being_recorded_is_marked_live() {
-        let live = SessionRow {
-            live: true,
-            duration: None,
-            ..row(SessionStatus::Active)
-        };
+        let live = SessionRow { live: true, duration: None, ..row(SessionStatus::Active) };
         assert!(text(&page(listing(vec![live]))).contains("Active Live – 1.2 MB"));
         assert!(!text(&page(listing(vec![row(SessionStatus::Active)]))).contains("Live"));
     }
@@ -224,10 +202,7 @@ mod tests {
 
     #[test]
     fn an_empty_filter_leads_back_to_everything() {
-        let view = HistoryView {
-            status: Some(SessionStatus::Failed),
-            ..listing(vec![])
-        };
+        let view = HistoryView { status: Some(SessionStatus::Failed), ..listing(vec![]) };
         let page = page(view);
         assert!(page.contains("No recording is failed") && page.contains("Show all recordings"));
         assert!(!page.contains("Make the first recording"));
@@ -241,16 +216,10 @@ mod tests {
             ..listing(vec![row(SessionStatus::Completed)])
         };
         let page = page(view);
-        assert!(
-            page.contains(r#"href="/?before=abc&amp;status=completed""#),
-            "{page}"
-        );
+        assert!(page.contains(r#"href="/?before=abc&amp;status=completed""#), "{page}");
         assert!(!page.contains("Newest recordings"));
         let chosen = page.find(r#"aria-current="true""#).unwrap();
-        assert!(
-            page[chosen..].starts_with(r#"aria-current="true">Completed"#),
-            "{page}"
-        );
+        assert!(page[chosen..].starts_with(r#"aria-current="true">Completed"#), "{page}");
     }
 
     #[test]

@@ -63,11 +63,7 @@ fn Standing(
         SessionStatus::Discarded => "The candidate threw this recording away.",
         SessionStatus::Completed => return ().into_any(),
     };
-    let class = if status == SessionStatus::Failed {
-        "callout callout-bad"
-    } else {
-        "callout"
-    };
+    let class = if status == SessionStatus::Failed { "callout callout-bad" } else { "callout" };
     let changing = match status {
         SessionStatus::Active
         | SessionStatus::Interrupted
@@ -195,9 +191,7 @@ fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
 /// People count from 1; the numbers on the wire start at 0.
 #[component]
 fn Segment(row: SegmentRow) -> impl IntoView {
-    let duration = row
-        .duration
-        .map_or_else(|| "–".to_owned(), format::duration);
+    let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
     let label = (!row.label.is_empty()).then(|| view! { <span class="aside">{row.label}</span> });
     view! {
         <tr>
@@ -222,9 +216,7 @@ const fn kind_words(kind: TrackKind) -> &'static str {
 
 #[component]
 fn Facts(view: SessionView) -> impl IntoView {
-    let duration = view
-        .duration
-        .map_or_else(|| "not known yet".to_owned(), format::duration);
+    let duration = view.duration.map_or_else(|| "not known yet".to_owned(), format::duration);
     let moment = |label: &'static str, at: Option<Instant>| {
         at.map(|at| view! { <div><dt>{label}</dt><dd><Moment at/></dd></div> })
     };
@@ -288,15 +280,9 @@ mod tests {
     fn a_completed_session_can_be_played_kept_and_checked() {
         let page = page(a_completed_session());
         let recording = paths::recording(session_id(1));
-        assert!(
-            page.contains("<audio controls preload=\"metadata\""),
-            "{page}"
-        );
+        assert!(page.contains("<audio controls preload=\"metadata\""), "{page}");
         assert!(page.contains(&format!("src=\"{recording}\"")));
-        assert!(
-            page.contains(&format!("href=\"{recording}?download=1\" download")),
-            "{page}"
-        );
+        assert!(page.contains(&format!("href=\"{recording}?download=1\" download")), "{page}");
         assert!(page.contains("Download (190 KB)"));
         assert!(page.contains(&"ab".repeat(32)));
         assert!(text(&page).contains("Nothing is missing."));
@@ -317,18 +303,11 @@ mod tests {
     #[test]
     fn holes_are_named() {
         let missing: SeqSet = (5..=9).map(Seq::new).collect();
-        let lost = SessionView {
-            missing: missing.clone(),
-            ..a_completed_session()
-        };
+        let lost = SessionView { missing: missing.clone(), ..a_completed_session() };
         let lost = text(&page(lost));
         assert!(lost.contains("Chunks 5–9 never arrived."), "{lost}");
         assert!(!lost.contains("Every number"));
-        let open = SessionView {
-            missing,
-            status: SessionStatus::Active,
-            ..a_completed_session()
-        };
+        let open = SessionView { missing, status: SessionStatus::Active, ..a_completed_session() };
         assert!(text(&page(open)).contains("Chunks 5–9 have not arrived yet."));
     }
 
@@ -344,15 +323,9 @@ mod tests {
         });
         assert!(page.contains("This session is being recorded right now."));
         assert!(page.contains("Reload to see the latest"));
-        assert!(
-            text(&page).contains("Nothing is missing so far."),
-            "the end is not known yet"
-        );
+        assert!(text(&page).contains("Nothing is missing so far."), "the end is not known yet");
         assert!(!page.contains("<audio") && !page.contains("Receipt"));
-        assert!(
-            !page.contains("http-equiv"),
-            "a page that reloads itself interrupts its reader"
-        );
+        assert!(!page.contains("http-equiv"), "a page that reloads itself interrupts its reader");
     }
 
     #[test]
@@ -363,10 +336,7 @@ mod tests {
             failure: Some("no chunk opens with a WebM header".to_owned()),
             ..a_completed_session()
         });
-        assert!(
-            text(&page).contains("Reason: no chunk opens with a WebM header"),
-            "{page}"
-        );
+        assert!(text(&page).contains("Reason: no chunk opens with a WebM header"), "{page}");
     }
 
     #[test]

@@ -53,7 +53,10 @@ impl Control {
             Self::Start => state == RecorderState::Idle,
             Self::Pause => state == RecorderState::Recording,
             Self::Resume => state == RecorderState::Paused,
-            Self::Stop => matches!(state, RecorderState::Recording | RecorderState::Paused),
+            Self::Stop => {
+                matches!(state, RecorderState::Recording | RecorderState::Paused)
+                    || (state == RecorderState::Error && view.can_save)
+            }
             Self::Retry => match &view.alert {
                 Some(alert) => alert.retry,
                 None => state == RecorderState::Error,
@@ -76,7 +79,6 @@ pub(super) fn Controls(ui: Ui) -> impl IntoView {
             {move || is_done.get().then(|| view! { <Afterwards ui/> })}
         </div>
     }
-    .into_any()
 }
 
 /// Hidden rather than removed when it makes no sense. A button that the keyboard pressed and that
@@ -131,17 +133,11 @@ mod tests {
     use crate::recorder::port::Alert;
 
     fn shown(view: &RecorderView) -> Vec<&'static str> {
-        [
-            Control::Start,
-            Control::Pause,
-            Control::Resume,
-            Control::Stop,
-            Control::Retry,
-        ]
-        .into_iter()
-        .filter(|control| control.makes_sense(view))
-        .map(Control::name)
-        .collect()
+        [Control::Start, Control::Pause, Control::Resume, Control::Stop, Control::Retry]
+            .into_iter()
+            .filter(|control| control.makes_sense(view))
+            .map(Control::name)
+            .collect()
     }
 
     #[test]
@@ -155,30 +151,27 @@ mod tests {
             (RecorderState::Done, &[]),
             (RecorderState::Error, &["Try again"]),
         ] {
-            let view = RecorderView {
-                state,
-                ..RecorderView::default()
-            };
+            let view = RecorderView { state, ..RecorderView::default() };
             assert_eq!(shown(&view), names, "{state:?}");
         }
     }
 
     #[test]
+    fn after_an_error_what_is_there_can_be_saved() {
+        let view =
+            RecorderView { state: RecorderState::Error, can_save: true, ..RecorderView::default() };
+        assert_eq!(shown(&view), ["Stop and save", "Try again"]);
+    }
+
+    #[test]
     fn trying_again_is_offered_only_where_it_may_help() {
-        let alert = |retry| Alert {
-            title: String::new(),
-            detail: String::new(),
-            retry,
-        };
+        let alert = |retry| Alert { title: String::new(), detail: String::new(), retry };
         let view = |state, retry| RecorderView {
             state,
             alert: Some(alert(retry)),
             ..RecorderView::default()
         };
-        assert_eq!(
-            shown(&view(RecorderState::Error, false)),
-            Vec::<&str>::new()
-        );
+        assert_eq!(shown(&view(RecorderState::Error, false)), Vec::<&str>::new());
         assert_eq!(shown(&view(RecorderState::Finishing, true)), ["Try again"]);
     }
 }

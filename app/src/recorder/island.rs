@@ -1,8 +1,5 @@
 //! The island: joins the browser adapter's reports to the parts that show them.
-#![expect(
-    clippy::mem_forget,
-    reason = "the island macro keeps a hydrated island for good"
-)]
+#![expect(clippy::mem_forget, reason = "the island macro keeps a hydrated island for good")]
 
 use leptos::prelude::*;
 use protocol::SessionId;
@@ -69,7 +66,6 @@ pub fn Recorder() -> impl IntoView {
     view! { <Panel ui/> }
 }
 
-/// Its parts erase their types here and there: as one type, all of it is deeper than rustc goes.
 #[component]
 fn Panel(ui: Ui) -> impl IntoView {
     let pending = Memo::new(move |_| ui.view.with(|view| view.pending));
@@ -93,7 +89,6 @@ fn Panel(ui: Ui) -> impl IntoView {
             <Notices ui/>
         </section>
     }
-    .into_any()
 }
 
 #[component]
@@ -144,10 +139,7 @@ mod tests {
         let island = island();
         assert!(island.contains("Getting ready…"));
         let start = button(&island, "Start recording");
-        assert!(
-            start.contains("disabled") && !start.contains("hidden"),
-            "{start}"
-        );
+        assert!(start.contains("disabled") && !start.contains("hidden"), "{start}");
         let ready = shown(RecorderView::default());
         assert!(ready.contains("Ready to record"));
         assert!(!button(&ready, "Start recording").contains("disabled"));
@@ -187,15 +179,9 @@ mod tests {
             }),
             ..RecorderView::default()
         });
-        assert!(
-            html.contains(&format!(r#"href="/sessions/{}""#, session_id(1))),
-            "{html}"
-        );
+        assert!(html.contains(&format!(r#"href="/sessions/{}""#, session_id(1))), "{html}");
         assert!(html.contains(">View recording</a>"));
-        assert!(
-            text(&html).contains("All of it is safe: 53 items, 12 s, 190 KB."),
-            "{html}"
-        );
+        assert!(text(&html).contains("All of it is safe: 53 items, 12 s, 190 KB."), "{html}");
         assert!(html.contains(&"ab".repeat(32)));
     }
 
@@ -208,10 +194,7 @@ mod tests {
                 detail: "<b>Plug it in</b>".to_owned(),
                 retry: true,
             }),
-            devices: vec![Device {
-                id: "a\"b".to_owned(),
-                label: "<i>mic</i>".to_owned(),
-            }],
+            devices: vec![Device { id: "a\"b".to_owned(), label: "<i>mic</i>".to_owned() }],
             ..RecorderView::default()
         });
         let alert = &html[html.find(r#"role="alert""#).unwrap()..];

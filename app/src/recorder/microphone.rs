@@ -11,11 +11,7 @@ pub(super) fn Microphone(ui: Ui) -> impl IntoView {
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
     let is_waiting = move || ui.readiness.get() != Readiness::Attached;
     let toggle = move |_| {
-        send(if testing.get_untracked() {
-            Command::StopTest
-        } else {
-            Command::TestMicrophone
-        });
+        send(if testing.get_untracked() { Command::StopTest } else { Command::TestMicrophone });
     };
     view! {
         <div class="microphone" hidden=move || !is_idle.get()>
@@ -30,22 +26,18 @@ pub(super) fn Microphone(ui: Ui) -> impl IntoView {
             </button>
         </div>
     }
-    .into_any()
 }
 
 /// The default comes first: browsers name the devices only once the microphone is allowed.
 #[component]
 fn DeviceChoice(ui: Ui) -> impl IntoView {
-    let devices = Memo::new(move |_| {
-        ui.view
-            .with(|view| (view.devices.clone(), view.device.clone()))
-    });
+    let devices =
+        Memo::new(move |_| ui.view.with(|view| (view.devices.clone(), view.device.clone())));
     let choices = move || {
         let (devices, chosen) = devices.get();
-        let default = devices.is_empty().then(|| Device {
-            id: String::new(),
-            label: "Your default microphone".to_owned(),
-        });
+        let default = devices
+            .is_empty()
+            .then(|| Device { id: String::new(), label: "Your default microphone".to_owned() });
         default
             .into_iter()
             .chain(devices)
@@ -72,8 +64,7 @@ fn DeviceChoice(ui: Ui) -> impl IntoView {
 #[component]
 pub(super) fn Level(ui: Ui) -> impl IntoView {
     let is_shown = Memo::new(move |_| {
-        ui.view
-            .with(|view| view.testing || view.state == RecorderState::Recording)
+        ui.view.with(|view| view.testing || view.state == RecorderState::Recording)
     });
     view! {
         <div class="level" hidden=move || !is_shown.get()>
@@ -92,10 +83,7 @@ mod tests {
     #[test]
     fn the_microphone_and_its_level_have_labels() {
         let island = html(|| view! { <Recorder/> });
-        assert!(
-            island.contains(r#"<label for="microphone">Microphone</label>"#),
-            "{island}"
-        );
+        assert!(island.contains(r#"<label for="microphone">Microphone</label>"#), "{island}");
         assert!(island.contains("Your default microphone") && island.contains("Test microphone"));
         assert!(island.contains(r#"<label for="level">Microphone level</label><meter id="level""#));
     }

@@ -73,6 +73,8 @@ pub struct RecorderView {
     pub pending: u64,
     /// How much of the recording those items are.
     pub pending_duration: Millis,
+    /// Some of them could not be written to the browser's disk.
+    pub only_in_memory: bool,
     pub session: Option<SessionId>,
     pub recorded: Millis,
     /// How much of it the server has acked.
@@ -83,6 +85,8 @@ pub struct RecorderView {
     pub device: Option<String>,
     /// The microphone test runs.
     pub testing: bool,
+    /// What was captured before an error can be saved as it is.
+    pub can_save: bool,
     pub alert: Option<Alert>,
     /// Things to know that are no errors.
     pub notices: Vec<String>,

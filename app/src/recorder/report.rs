@@ -69,8 +69,7 @@ pub(super) fn Notices(ui: Ui) -> impl IntoView {
 #[component]
 pub(super) fn ReceiptBox(ui: Ui) -> impl IntoView {
     let digest = Memo::new(move |_| {
-        ui.view
-            .with(|view| view.receipt.as_ref().map(|receipt| receipt.digest))
+        ui.view.with(|view| view.receipt.as_ref().map(|receipt| receipt.digest))
     });
     move || {
         digest.get().map(|digest| {

@@ -31,34 +31,26 @@ pub(super) fn safety(view: &RecorderView) -> String {
     use RecorderState as S;
     match (view.state, view.link) {
         (S::Idle | S::Acquiring, _) if view.pending > 0 => {
-            format!(
-                "{} from an earlier recording kept safe on this device.",
-                kept(view)
-            )
+            format!("{} from an earlier recording {}.", kept(view), place(view))
         }
         (S::Idle | S::Acquiring, _) => String::new(),
         (S::Recording | S::Paused, L::Online) => tally(view),
         (S::Recording, L::Reconnecting) => {
-            format!("{} Keep talking; nothing is lost.", reconnecting(view))
+            format!("{} Keep talking{}", reconnecting(view), comfort(view))
         }
+        (S::Paused, L::Reconnecting) if view.only_in_memory => reconnecting(view),
         (S::Paused, L::Reconnecting) => format!("{} Nothing is lost.", reconnecting(view)),
         (S::Finishing, L::Online) if view.pending > 0 => {
-            format!(
-                "Sending the rest: {}. Please keep this page open.",
-                waiting(view)
-            )
+            format!("Sending the rest: {}. Please keep this page open.", waiting(view))
         }
         (S::Finishing, L::Online) => {
             "Everything has arrived. The server is making and checking the recording.".to_owned()
         }
         (S::Finishing, L::Reconnecting) => {
-            format!(
-                "{} Please keep this page open; nothing is lost.",
-                reconnecting(view)
-            )
+            format!("{} Please keep this page open{}", reconnecting(view), comfort(view))
         }
         (S::Done, _) => view.receipt.as_ref().map_or_else(String::new, receipt),
-        (S::Error, _) if view.pending > 0 => format!("{} kept safe on this device.", kept(view)),
+        (S::Error, _) if view.pending > 0 => format!("{} {}.", kept(view), place(view)),
         (S::Error, _) if view.recorded > Millis::ZERO => tally(view),
         (S::Error, _) => String::new(),
     }
@@ -85,9 +77,10 @@ fn tally(view: &RecorderView) -> String {
         return format!("Recorded {recorded} · all of it safe on the server");
     }
     format!(
-        "Recorded {recorded} · {} safe on the server · {} kept on this device",
+        "Recorded {recorded} · {} safe on the server · {} kept {}",
         format::duration(view.safe),
-        format::span(view.pending_duration)
+        format::span(view.pending_duration),
+        if view.only_in_memory { "in this page only" } else { "on this device" }
     )
 }
 
@@ -95,16 +88,21 @@ fn reconnecting(view: &RecorderView) -> String {
     if view.pending == 0 {
         return "Reconnecting: everything so far is safe on the server.".to_owned();
     }
-    format!("Reconnecting: {} kept safe on this device.", kept(view))
+    format!("Reconnecting: {} {}.", kept(view), place(view))
+}
+
+/// Where the items are that the server does not have.
+const fn place(view: &RecorderView) -> &'static str {
+    if view.only_in_memory { "kept in this page only" } else { "kept safe on this device" }
+}
+
+const fn comfort(view: &RecorderView) -> &'static str {
+    if view.only_in_memory { "." } else { "; nothing is lost." }
 }
 
 /// `4 chunks (1 s) are`.
 fn kept(view: &RecorderView) -> String {
-    format!(
-        "{} {}",
-        waiting(view),
-        if view.pending == 1 { "is" } else { "are" }
-    )
+    format!("{} {}", waiting(view), if view.pending == 1 { "is" } else { "are" })
 }
 
 /// `4 chunks (1 s)`.
@@ -172,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn what_only_memory_holds_is_never_called_safe() {
+        for state in RecorderState::ALL {
+            for link in [LinkState::Online, LinkState::Reconnecting] {
+                let view = RecorderView { only_in_memory: true, ..view(state, link, 4) };
+                let words = safety(&view);
+                assert!(!words.contains("nothing is lost"), "{words}");
+                assert!(!words.contains("safe on this device"), "{words}");
+            }
+        }
+    }
+
+    #[test]
     fn a_page_is_not_let_go_before_everything_has_arrived() {
         for link in [LinkState::Online, LinkState::Reconnecting] {
             let words = safety(&view(RecorderState::Finishing, link, 4));
@@ -185,10 +195,7 @@ mod tests {
         for state in RecorderState::ALL {
             for link in [LinkState::Online, LinkState::Reconnecting] {
                 let words = safety(&view(state, link, 4));
-                assert!(
-                    !words.contains("all of it") && !words.contains("everything"),
-                    "{words}"
-                );
+                assert!(!words.contains("all of it") && !words.contains("everything"), "{words}");
                 assert!(!words.contains("Everything has arrived"), "{words}");
             }
         }

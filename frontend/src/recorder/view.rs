@@ -16,6 +16,7 @@ impl Recorder {
             state: self.state(),
             device: self.device(),
             testing: matches!(self.phase, Phase::Idle) && self.microphone.is_some(),
+            can_save: matches!(self.phase, Phase::Failed { .. }) && self.session.is_some(),
             alert: self.alert(),
             notices: self.notices(),
             ..RecorderView::default()
@@ -32,29 +33,19 @@ impl Recorder {
             Phase::Acquiring(_) => RecorderState::Acquiring,
             Phase::Capturing(live) if live.run.is_paused() => RecorderState::Paused,
             Phase::Capturing(_) => RecorderState::Recording,
-            Phase::Closing {
-                ending: Ending::Save,
-                ..
-            } => RecorderState::Finishing,
-            Phase::Closing {
-                ending: Ending::Failed(_),
-                ..
+            Phase::Closing { ending: Ending::Save, .. } => RecorderState::Finishing,
+            Phase::Closing { ending: Ending::Failed(_), .. } | Phase::Failed { .. } => {
+                RecorderState::Error
             }
-            | Phase::Failed { .. } => RecorderState::Error,
             Phase::Finishing => self
                 .session
                 .as_ref()
-                .map_or(RecorderState::Finishing, |session| {
-                    finishing(&session.pipeline)
-                }),
+                .map_or(RecorderState::Finishing, |session| finishing(&session.pipeline)),
         }
     }
 
     fn device(&self) -> Option<String> {
-        let in_use = self
-            .microphone
-            .as_ref()
-            .and_then(|microphone| microphone.device());
+        let in_use = self.microphone.as_ref().and_then(|microphone| microphone.device());
         in_use.or_else(|| self.chosen.clone())
     }
 
@@ -62,24 +53,16 @@ impl Recorder {
         match &self.phase {
             Phase::Failed { error, .. } => Some(error.alert()),
             // The old run is still being closed.
-            Phase::Closing {
-                ending: Ending::Failed(error),
-                ..
-            } => Some(Alert {
-                retry: false,
-                ..error.alert()
-            }),
+            Phase::Closing { ending: Ending::Failed(error), .. } => {
+                Some(Alert { retry: false, ..error.alert() })
+            }
             Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
-            | Phase::Closing {
-                ending: Ending::Save,
-                ..
+            | Phase::Closing { ending: Ending::Save, .. }
+            | Phase::Finishing => {
+                self.session.as_ref().and_then(|session| trouble(&session.pipeline))
             }
-            | Phase::Finishing => self
-                .session
-                .as_ref()
-                .and_then(|session| trouble(&session.pipeline)),
         }
     }
 
@@ -90,11 +73,7 @@ impl Recorder {
                 "The chosen microphone is not there any more; the default one is used.".to_owned(),
             );
         }
-        if self
-            .microphone
-            .as_ref()
-            .is_some_and(|microphone| microphone.is_muted())
-        {
+        if self.microphone.as_ref().is_some_and(|microphone| microphone.is_muted()) {
             notices.push(
                 "Your system has muted the microphone: nothing of what you say is heard."
                     .to_owned(),
@@ -119,6 +98,7 @@ fn show_session(view: &mut RecorderView, now: Millis, session: &Session) {
     view.link = link(&session.pipeline);
     view.pending = backlog.items;
     view.pending_duration = backlog.span;
+    view.only_in_memory = backlog.memory_only_items > 0;
     view.session = Some(session.pipeline.session());
     view.recorded = session.recorded(now);
     view.safe = session.safe();
@@ -151,11 +131,8 @@ fn trouble(pipeline: &Pipeline) -> Option<Alert> {
     if let FinishStatus::Failed(reason) = pipeline.finish_status() {
         return Some(Alert {
             title: "The server could not make your recording".to_owned(),
-            detail: [
-                &reason,
-                ". Everything that has arrived is kept there. Please try again.",
-            ]
-            .concat(),
+            detail: [&reason, ". Everything that has arrived is kept there. Please try again."]
+                .concat(),
             retry: true,
         });
     }
@@ -195,18 +172,9 @@ fn refused(refusal: &Refusal) -> Alert {
         ),
     };
     let reason = refusal.to_string();
-    let detail = [
-        advice,
-        " What has not been sent is kept on this device. (",
-        &reason,
-        ".)",
-    ]
-    .concat();
-    Alert {
-        title: title.to_owned(),
-        detail,
-        retry: false,
-    }
+    let detail =
+        [advice, " What has not been sent is kept on this device. (", &reason, ".)"].concat();
+    Alert { title: title.to_owned(), detail, retry: false }
 }
 
 fn note_storage(notices: &mut Vec<String>, pipeline: &Pipeline) {
@@ -230,13 +198,6 @@ fn note_storage(notices: &mut Vec<String>, pipeline: &Pipeline) {
     }
     if backlog.refused_items > 0 {
         let chunks = format::count(backlog.refused_items, "chunk", "chunks");
-        notices.push(
-            [
-                "The server did not take ",
-                &chunks,
-                "; kept on this device.",
-            ]
-            .concat(),
-        );
+        notices.push(["The server did not take ", &chunks, "; kept on this device."].concat());
     }
 }

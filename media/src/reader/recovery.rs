@@ -37,10 +37,7 @@ impl WebmReader {
     /// Chunks of a Chromium recorder begin one byte inside an element. If that element is a
     /// Cluster, its first byte is in the hole: it is put back, where it harms nothing else.
     fn fall_into_hole(&mut self) {
-        self.state = State::Lost {
-            since: self.offset,
-            cause: DamageCause::Hole,
-        };
+        self.state = State::Lost { since: self.offset, cause: DamageCause::Hole };
         self.consume(self.unread().len());
         self.cut = None;
         self.buffer.clear();
@@ -50,10 +47,7 @@ impl WebmReader {
     }
 
     pub(super) fn lose(&mut self, cause: DamageCause) -> Turn {
-        self.state = State::Lost {
-            since: self.offset,
-            cause,
-        };
+        self.state = State::Lost { since: self.offset, cause };
         Turn::Again
     }
 
@@ -85,11 +79,7 @@ impl WebmReader {
 
     fn damage(&self, since: u64, cause: DamageCause) -> Turn {
         let bytes = self.offset.saturating_sub(since);
-        let damage = Damage {
-            at_byte: since,
-            bytes,
-            cause,
-        };
+        let damage = Damage { at_byte: since, bytes, cause };
         Turn::Yield(Step::Event(Event::Damage(damage)))
     }
 }

@@ -10,9 +10,8 @@ use std::path::Path;
 
 use media::{MediaError, StitchReport, Stitcher, Verified};
 
-pub(crate) const AUDIO: [&str; 7] = [
-    "a_opus", "c_pause", "d_run2", "e_req", "beep1", "beep2", "ff_a",
-];
+pub(crate) const AUDIO: [&str; 7] =
+    ["a_opus", "c_pause", "d_run2", "e_req", "beep1", "beep2", "ff_a"];
 pub(crate) const VIDEO: [&str; 4] = ["b_vp8", "b_vp9", "d_vrun2", "ff_v"];
 
 pub(crate) fn samples() -> impl Iterator<Item = &'static str> {
@@ -58,10 +57,7 @@ pub(crate) fn stitch_portions(segments: &[Vec<&[u8]>]) -> Result<Stitched, Media
         stitcher.end_segment()?;
     }
     let (file, report) = stitcher.finish()?;
-    Ok(Stitched {
-        file: file.into_inner(),
-        report,
-    })
+    Ok(Stitched { file: file.into_inner(), report })
 }
 
 /// Stitches segments, each given whole.
@@ -91,11 +87,7 @@ pub(crate) fn packets(bytes: &[u8]) -> Vec<Packet> {
     let mut cluster = 0;
     for (id, body) in elements(bytes) {
         match id {
-            0xE7 => {
-                cluster = body
-                    .iter()
-                    .fold(0, |value, byte| value << 8 | i64::from(*byte))
-            }
+            0xE7 => cluster = body.iter().fold(0, |value, byte| value << 8 | i64::from(*byte)),
             0xA3 => packets.push(Packet {
                 track: body[0] & 0x7F,
                 millis: cluster + i64::from(i16::from_be_bytes([body[1], body[2]])),
@@ -109,10 +101,7 @@ pub(crate) fn packets(bytes: &[u8]) -> Vec<Packet> {
 }
 
 pub(crate) fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
-    packets(bytes)
-        .into_iter()
-        .map(|packet| packet.payload)
-        .collect()
+    packets(bytes).into_iter().map(|packet| packet.payload).collect()
 }
 
 /// All elements in order; the Segment and its Clusters are entered, so their bodies are empty.
@@ -147,15 +136,8 @@ pub(crate) fn block_ends(bytes: &[u8]) -> Vec<usize> {
 
 fn field(bytes: &[u8], drop_marker: bool) -> Option<(u64, &[u8])> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
-    let value = bytes
-        .get(..len)?
-        .iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte));
-    let value = if drop_marker {
-        value & !(1 << (7 * len))
-    } else {
-        value
-    };
+    let value = bytes.get(..len)?.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    let value = if drop_marker { value & !(1 << (7 * len)) } else { value };
     Some((value, &bytes[len..]))
 }
 
@@ -168,17 +150,12 @@ impl Handmade {
     /// The head of a one-track Opus recording.
     pub(crate) fn opus() -> Self {
         let sample = sample("a_opus");
-        let head = sample
-            .windows(4)
-            .position(|window| window == [0x1F, 0x43, 0xB6, 0x75]);
-        Self {
-            bytes: sample[..head.expect("a sample has a cluster")].to_vec(),
-        }
+        let head = sample.windows(4).position(|window| window == [0x1F, 0x43, 0xB6, 0x75]);
+        Self { bytes: sample[..head.expect("a sample has a cluster")].to_vec() }
     }
 
     pub(crate) fn cluster(mut self, millis: u64) -> Self {
-        self.bytes
-            .extend_from_slice(&[0x1F, 0x43, 0xB6, 0x75, 0xFF]);
+        self.bytes.extend_from_slice(&[0x1F, 0x43, 0xB6, 0x75, 0xFF]);
         self.raw(&[&[0xE7, 0x88][..], &millis.to_be_bytes()].concat())
     }
 

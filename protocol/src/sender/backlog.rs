@@ -11,18 +11,18 @@ use crate::{Item, Millis, Seq, SeqSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kept {
     /// The spool is writing it.
-    Writing {
-        since: Millis,
-    },
+    Writing,
     Spooled,
-    /// The spool could not take it, or takes too long: memory is all there is.
+    /// The spool could not take it: memory is all there is.
     MemoryOnly,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// Not to be sent yet: the spool has not answered.
-    Unready,
+    Unready {
+        since: Millis,
+    },
     Waiting,
     /// Being read back from the spool, to be sent at once.
     Loading {
@@ -32,7 +32,7 @@ enum Progress {
         since: Millis,
     },
     /// The server will never take it.
-    Refused(ItemError),
+    Refused,
 }
 
 #[derive(Debug)]
@@ -46,26 +46,20 @@ struct Entry {
     times_damaged: u8,
 }
 
-/// Every item from its capture to its ack.
+/// Every item from its capture to its ack. Hours offline make many: whatever is asked often is
+/// indexed or counted.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     entries: BTreeMap<Seq, Entry>,
+    /// The entries in each kind of progress that is asked for.
+    unready: BTreeSet<(Millis, Seq)>,
     waiting: BTreeSet<Seq>,
+    asked: BTreeSet<(Millis, Seq)>,
     /// Acked while the spool was still writing them: to be deleted once written.
     acked_while_writing: BTreeSet<Seq>,
     in_flight_bytes: usize,
-    in_flight_items: usize,
     memory_bytes: usize,
-}
-
-/// What fits into the window just now.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) items: Vec<Item>,
-    /// To be read back from the spool first.
-    pub(super) to_load: Vec<Seq>,
-    /// Some of `items` are in memory only.
-    pub(super) any_unspooled: bool,
+    status: BacklogStatus,
 }
 
 /// What the candidate's page needs to know.
@@ -80,20 +74,28 @@ pub struct BacklogStatus {
     pub refused_items: u64,
 }
 
+/// What fits into the window just now.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    /// To be read back from the spool first.
+    pub(super) to_load: Vec<Seq>,
+    /// Some of `items` are in memory only.
+    pub(super) any_unspooled: bool,
+}
+
 impl Backlog {
     pub(super) fn captured(&mut self, now: Millis, item: Item, span: Millis) {
-        let seq = item.seq;
-        let payload_bytes = item.payload_bytes();
-        self.memory_bytes += payload_bytes;
         let entry = Entry {
-            payload_bytes,
+            payload_bytes: item.payload_bytes(),
             span,
-            kept: Kept::Writing { since: now },
-            progress: Progress::Unready,
+            kept: Kept::Writing,
+            progress: Progress::Unready { since: now },
             times_damaged: 0,
-            item: Some(item),
+            item: Some(item.clone()),
         };
-        self.entries.insert(seq, entry);
+        self.memory_bytes += entry.payload_bytes;
+        self.insert(item.seq, entry);
     }
 
     /// An item that an earlier page left in the spool.
@@ -106,8 +108,7 @@ impl Backlog {
             progress: Progress::Waiting,
             times_damaged: 0,
         };
-        self.entries.insert(seq, entry);
-        self.waiting.insert(seq);
+        self.insert(seq, entry);
     }
 
     /// The spool has it on disk. Returns true when it was acked meanwhile and is to be deleted.
@@ -115,56 +116,42 @@ impl Backlog {
         if self.acked_while_writing.remove(&seq) {
             return true;
         }
-        if let Some(entry) = self.entries.get_mut(&seq) {
-            entry.kept = Kept::Spooled;
-            self.ready(seq);
-            self.trim_memory(seq);
-        }
+        self.keep(seq, Kept::Spooled);
+        self.trim_memory(seq);
         false
     }
 
     /// The spool cannot take it: it stays in memory until it is acked.
     pub(super) fn not_spooled(&mut self, seq: Seq) {
         self.acked_while_writing.remove(&seq);
-        if let Some(entry) = self.entries.get_mut(&seq) {
-            entry.kept = Kept::MemoryOnly;
-            self.ready(seq);
+        self.keep(seq, Kept::MemoryOnly);
+    }
+
+    fn keep(&mut self, seq: Seq, kept: Kept) {
+        let Some(entry) = self.entries.get_mut(&seq) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.kept, kept);
+        let unready = matches!(entry.progress, Progress::Unready { .. });
+        self.status.memory_only_items += u64::from(kept == Kept::MemoryOnly);
+        self.status.memory_only_items -= u64::from(before == Kept::MemoryOnly);
+        if unready {
+            self.advance(seq, Progress::Waiting);
         }
     }
 
     /// Lets items go whose spool does not answer. Their later `spooled` still counts.
     pub(super) fn spool_overdue(&mut self, now: Millis) {
-        let overdue: Vec<Seq> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| {
-                entry.progress == Progress::Unready
-                    && matches!(entry.kept, Kept::Writing { since } if now >= since + SPOOL_DEADLINE)
-            })
-            .map(|(seq, _)| *seq)
-            .collect();
-        for seq in overdue {
-            self.ready(seq);
+        while let Some((since, seq)) = self.unready.first().copied()
+            && now >= since + SPOOL_DEADLINE
+        {
+            self.advance(seq, Progress::Waiting);
         }
     }
 
     pub(super) fn spool_deadline(&self) -> Option<Millis> {
-        self.entries
-            .values()
-            .filter_map(|entry| match (entry.progress, entry.kept) {
-                (Progress::Unready, Kept::Writing { since }) => Some(since + SPOOL_DEADLINE),
-                (_, Kept::Writing { .. } | Kept::Spooled | Kept::MemoryOnly) => None,
-            })
-            .min()
-    }
-
-    fn ready(&mut self, seq: Seq) {
-        if let Some(entry) = self.entries.get_mut(&seq)
-            && entry.progress == Progress::Unready
-        {
-            entry.progress = Progress::Waiting;
-            self.waiting.insert(seq);
-        }
+        let (since, _) = self.unready.first()?;
+        Some(*since + SPOOL_DEADLINE)
     }
 
     /// The next items to send in seq order: at most `items_max` of them and `bytes_max` with their
@@ -172,25 +159,20 @@ impl Backlog {
     pub(super) fn next_batch(&mut self, now: Millis, bytes_max: usize, items_max: usize) -> Batch {
         let mut batch = Batch::default();
         let mut bytes = 0;
-        while let Some(seq) = self.waiting.first().copied() {
-            let Some(entry) = self.entries.get_mut(&seq) else {
-                self.waiting.remove(&seq);
-                continue;
-            };
+        while let Some(seq) = self.waiting.first().copied()
+            && let Some(entry) = self.entries.get(&seq)
+        {
             bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
             if bytes > bytes_max || batch.items.len() + batch.to_load.len() >= items_max {
                 break;
             }
-            self.waiting.remove(&seq);
-            self.in_flight_bytes += entry.payload_bytes;
-            self.in_flight_items += 1;
             if let Some(item) = &entry.item {
-                entry.progress = Progress::InFlight { since: now };
                 batch.any_unspooled |= entry.kept != Kept::Spooled;
                 batch.items.push(item.clone());
+                self.advance(seq, Progress::InFlight { since: now });
             } else {
-                entry.progress = Progress::Loading { since: now };
                 batch.to_load.push(seq);
+                self.advance(seq, Progress::Loading { since: now });
             }
             self.trim_memory(seq);
         }
@@ -200,11 +182,11 @@ impl Backlog {
     /// An item read back from the spool. Its room in the window was taken when it was asked for.
     /// Returns it for sending, unless it was acked or the link was lost meanwhile.
     pub(super) fn loaded(&mut self, now: Millis, item: Item) -> Option<Item> {
-        let entry = self.entries.get_mut(&item.seq)?;
+        let entry = self.entries.get(&item.seq)?;
         if !matches!(entry.progress, Progress::Loading { .. }) {
             return None;
         }
-        entry.progress = Progress::InFlight { since: now };
+        self.advance(item.seq, Progress::InFlight { since: now });
         Some(item)
     }
 
@@ -216,58 +198,37 @@ impl Backlog {
 
     /// Everything sent without an answer, or on its way to be sent, waits again.
     pub(super) fn link_lost(&mut self) {
-        for (seq, entry) in &mut self.entries {
-            match entry.progress {
-                Progress::Loading { .. } | Progress::InFlight { .. } => {
-                    entry.progress = Progress::Waiting;
-                    self.waiting.insert(*seq);
-                }
-                Progress::Unready | Progress::Waiting | Progress::Refused(_) => {}
-            }
+        while let Some((_, seq)) = self.asked.first().copied() {
+            self.advance(seq, Progress::Waiting);
         }
-        self.in_flight_bytes = 0;
-        self.in_flight_items = 0;
     }
 
     /// The server has these for good. Returns those to delete from the spool.
     pub(super) fn acked(&mut self, seqs: &SeqSet) -> Vec<Seq> {
-        let known: Vec<Seq> = seqs
-            .ranges()
-            .flat_map(|range| {
-                self.entries
-                    .range(range)
-                    .map(|(seq, _)| *seq)
-                    .collect::<Vec<_>>()
-            })
-            .collect();
+        let mut known = Vec::new();
+        for range in seqs.ranges() {
+            known.extend(self.entries.range(range).map(|(seq, _)| *seq));
+        }
+        known.retain(|seq| match self.remove(*seq) {
+            Some(Kept::Spooled) => true,
+            Some(Kept::Writing) => {
+                self.acked_while_writing.insert(*seq);
+                false
+            }
+            Some(Kept::MemoryOnly) | None => false,
+        });
         known
-            .into_iter()
-            .filter(|seq| match self.remove(*seq) {
-                Some(Kept::Spooled) => true,
-                Some(Kept::Writing { .. }) => {
-                    self.acked_while_writing.insert(*seq);
-                    false
-                }
-                Some(Kept::MemoryOnly) | None => false,
-            })
-            .collect()
     }
 
     pub(super) fn refused(&mut self, seq: Seq, error: ItemError) {
         let Some(entry) = self.entries.get_mut(&seq) else {
             return;
         };
-        if matches!(entry.progress, Progress::InFlight { .. }) {
-            self.in_flight_bytes -= entry.payload_bytes;
-            self.in_flight_items -= 1;
-        }
         if error == ItemError::WrongDigest && entry.times_damaged < DAMAGED_RETRIES_MAX {
             entry.times_damaged += 1;
-            entry.progress = Progress::Waiting;
-            self.waiting.insert(seq);
+            self.advance(seq, Progress::Waiting);
         } else {
-            entry.progress = Progress::Refused(error);
-            self.waiting.remove(&seq);
+            self.advance(seq, Progress::Refused);
         }
     }
 
@@ -276,7 +237,7 @@ impl Backlog {
         let mut lost = missing.clone();
         for range in missing.ranges() {
             for (seq, entry) in self.entries.range(range) {
-                if !matches!(entry.progress, Progress::Refused(_)) {
+                if entry.progress != Progress::Refused {
                     lost.remove(*seq);
                 }
             }
@@ -286,60 +247,93 @@ impl Backlog {
 
     /// True when nothing is left that the server could still take.
     pub(super) fn is_settled(&self) -> bool {
-        self.entries
-            .values()
-            .all(|entry| matches!(entry.progress, Progress::Refused(_)))
+        self.status.items == self.status.refused_items
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
+    /// Payload bytes sent, or being read back to be sent.
     pub(super) fn in_flight_bytes(&self) -> usize {
         self.in_flight_bytes
     }
 
     pub(super) fn in_flight_items(&self) -> usize {
-        self.in_flight_items
+        self.asked.len()
     }
 
     /// When the item was sent, or asked back from the spool, that has waited longest.
     pub(super) fn oldest_in_flight(&self) -> Option<Millis> {
-        self.entries
-            .values()
-            .filter_map(|entry| match entry.progress {
-                Progress::InFlight { since } | Progress::Loading { since } => Some(since),
-                Progress::Unready | Progress::Waiting | Progress::Refused(_) => None,
-            })
-            .min()
+        self.asked.first().map(|(since, _)| *since)
     }
 
     pub(super) fn status(&self) -> BacklogStatus {
-        let mut status = BacklogStatus::default();
-        for entry in self.entries.values() {
-            status.items += 1;
-            status.payload_bytes += entry.payload_bytes as u64;
-            status.span = status.span + entry.span;
-            status.memory_only_items += u64::from(entry.kept == Kept::MemoryOnly);
-            status.refused_items += u64::from(matches!(entry.progress, Progress::Refused(_)));
-        }
-        status
+        self.status
+    }
+
+    fn insert(&mut self, seq: Seq, entry: Entry) {
+        self.status.items += 1;
+        self.status.payload_bytes += entry.payload_bytes as u64;
+        self.status.span = self.status.span + entry.span;
+        let (progress, payload_bytes) = (entry.progress, entry.payload_bytes);
+        self.entries.insert(seq, entry);
+        self.enter(seq, progress, payload_bytes);
     }
 
     fn remove(&mut self, seq: Seq) -> Option<Kept> {
         let entry = self.entries.remove(&seq)?;
-        self.waiting.remove(&seq);
-        if matches!(
-            entry.progress,
-            Progress::InFlight { .. } | Progress::Loading { .. }
-        ) {
-            self.in_flight_bytes -= entry.payload_bytes;
-            self.in_flight_items -= 1;
-        }
+        self.leave(seq, entry.progress, entry.payload_bytes);
+        self.status.items -= 1;
+        self.status.payload_bytes -= entry.payload_bytes as u64;
+        self.status.span = self.status.span - entry.span;
+        self.status.memory_only_items -= u64::from(entry.kept == Kept::MemoryOnly);
         if entry.item.is_some() {
             self.memory_bytes -= entry.payload_bytes;
         }
         Some(entry.kept)
+    }
+
+    /// The only place where an entry's progress changes, so that the indexes stay true.
+    fn advance(&mut self, seq: Seq, progress: Progress) {
+        if let Some(entry) = self.entries.get_mut(&seq) {
+            let before = std::mem::replace(&mut entry.progress, progress);
+            let payload_bytes = entry.payload_bytes;
+            self.leave(seq, before, payload_bytes);
+            self.enter(seq, progress, payload_bytes);
+        }
+    }
+
+    fn enter(&mut self, seq: Seq, progress: Progress, payload_bytes: usize) {
+        match progress {
+            Progress::Unready { since } => {
+                self.unready.insert((since, seq));
+            }
+            Progress::Waiting => {
+                self.waiting.insert(seq);
+            }
+            Progress::Loading { since } | Progress::InFlight { since } => {
+                self.asked.insert((since, seq));
+                self.in_flight_bytes += payload_bytes;
+            }
+            Progress::Refused => self.status.refused_items += 1,
+        }
+    }
+
+    fn leave(&mut self, seq: Seq, progress: Progress, payload_bytes: usize) {
+        match progress {
+            Progress::Unready { since } => {
+                self.unready.remove(&(since, seq));
+            }
+            Progress::Waiting => {
+                self.waiting.remove(&seq);
+            }
+            Progress::Loading { since } | Progress::InFlight { since } => {
+                self.asked.remove(&(since, seq));
+                self.in_flight_bytes -= payload_bytes;
+            }
+            Progress::Refused => self.status.refused_items -= 1,
+        }
     }
 
     /// Drops the copy in memory of a spooled item when memory holds too much.

@@ -48,11 +48,7 @@ pub(super) enum Due {
 impl Link {
     /// A link that connects at once. `jitter_seed` spreads the reconnects of many clients.
     pub(super) fn new(now: Millis, jitter_seed: u64) -> Self {
-        Self {
-            phase: Phase::Down { retry_at: now },
-            failed_attempts: 0,
-            jitter: jitter_seed,
-        }
+        Self { phase: Phase::Down { retry_at: now }, failed_attempts: 0, jitter: jitter_seed }
     }
 
     pub(super) fn due(&self, now: Millis, oldest_question: Option<Millis>) -> Due {
@@ -61,11 +57,7 @@ impl Link {
             Phase::Connecting { deadline } | Phase::Greeting { deadline } if now >= *deadline => {
                 Due::GiveUp
             }
-            Phase::Online {
-                heard_at,
-                heartbeat_at,
-                ..
-            } => {
+            Phase::Online { heard_at, heartbeat_at, .. } => {
                 let unanswered = oldest_question.is_some_and(|at| now >= at + ANSWER_DEADLINE);
                 if unanswered || now >= *heard_at + SILENCE_MAX {
                     Due::GiveUp
@@ -87,38 +79,26 @@ impl Link {
         match &self.phase {
             Phase::Down { retry_at } => Some(*retry_at),
             Phase::Connecting { deadline } | Phase::Greeting { deadline } => Some(*deadline),
-            Phase::Online {
-                heard_at,
-                heartbeat_at,
-                ..
-            } => {
+            Phase::Online { heard_at, heartbeat_at, .. } => {
                 let answer_by = oldest_question.map(|at| at + ANSWER_DEADLINE);
-                [
-                    Some(*heard_at + SILENCE_MAX),
-                    Some(*heartbeat_at),
-                    answer_by,
-                ]
-                .into_iter()
-                .flatten()
-                .min()
+                [Some(*heard_at + SILENCE_MAX), Some(*heartbeat_at), answer_by]
+                    .into_iter()
+                    .flatten()
+                    .min()
             }
             Phase::Stopped(_) | Phase::Closed => None,
         }
     }
 
     pub(super) fn connecting(&mut self, now: Millis) {
-        self.phase = Phase::Connecting {
-            deadline: now + CONNECT_DEADLINE,
-        };
+        self.phase = Phase::Connecting { deadline: now + CONNECT_DEADLINE };
     }
 
     /// True when a `Hello` is to be sent now.
     pub(super) fn connected(&mut self, now: Millis) -> bool {
         let expected = matches!(self.phase, Phase::Connecting { .. });
         if expected {
-            self.phase = Phase::Greeting {
-                deadline: now + CONNECT_DEADLINE,
-            };
+            self.phase = Phase::Greeting { deadline: now + CONNECT_DEADLINE };
         }
         expected
     }
@@ -126,11 +106,7 @@ impl Link {
     pub(super) fn welcomed(&mut self, now: Millis, epoch: Epoch) {
         self.failed_attempts = 0;
         let heartbeat_at = now + HEARTBEAT_EVERY;
-        self.phase = Phase::Online {
-            epoch,
-            heard_at: now,
-            heartbeat_at,
-        };
+        self.phase = Phase::Online { epoch, heard_at: now, heartbeat_at };
     }
 
     pub(super) fn heard(&mut self, now: Millis) {
@@ -148,9 +124,7 @@ impl Link {
     /// The connection is gone: wait, each time longer, and try again, for ever.
     pub(super) fn lost(&mut self, now: Millis) {
         if !matches!(self.phase, Phase::Stopped(_) | Phase::Closed) {
-            self.phase = Phase::Down {
-                retry_at: now + self.next_delay(),
-            };
+            self.phase = Phase::Down { retry_at: now + self.next_delay() };
         }
     }
 
@@ -201,15 +175,10 @@ mod tests {
         for attempt in 0..20_u32 {
             link.connecting(now);
             link.lost(now);
-            let Phase::Down { retry_at } = link.phase else {
-                panic!("not down")
-            };
+            let Phase::Down { retry_at } = link.phase else { panic!("not down") };
             let most = (RECONNECT_DELAY_MIN.get() << attempt.min(8)).min(RECONNECT_DELAY_MAX.get());
             let delay = retry_at.since(now).get();
-            assert!(
-                delay <= most && delay >= most / 2,
-                "attempt {attempt}: {delay} of {most}"
-            );
+            assert!(delay <= most && delay >= most / 2, "attempt {attempt}: {delay} of {most}");
             now = retry_at;
         }
     }
@@ -226,9 +195,6 @@ mod tests {
         assert_eq!(link.due(SILENCE_MAX, Some(SILENCE_MAX)), Due::Heartbeat);
         link.heartbeat_sent(SILENCE_MAX);
         assert_eq!(link.due(SILENCE_MAX, Some(SILENCE_MAX)), Due::Nothing);
-        assert_eq!(
-            link.due(SILENCE_MAX, Some(SILENCE_MAX - ANSWER_DEADLINE)),
-            Due::GiveUp
-        );
+        assert_eq!(link.due(SILENCE_MAX, Some(SILENCE_MAX - ANSWER_DEADLINE)), Due::GiveUp);
     }
 }

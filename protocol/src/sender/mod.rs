@@ -2,85 +2,23 @@
 //! server does not have, and lets go of an item only after its ack. Carries out nothing itself.
 
 mod backlog;
+mod effect;
 mod link;
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 pub use backlog::BacklogStatus;
+pub use effect::{Effect, FinishStatus, LinkStatus, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
     MESSAGE_ITEM_BYTES_MAX, PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
 };
-use crate::message::{
-    ClientMessage, Finish, Heartbeat, Hello, Opening, Refusal, ServerMessage, Welcome,
-};
+use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, ServerMessage, Welcome};
 use crate::{Content, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
 use crate::{SegmentNo, TrackNo};
 use backlog::Backlog;
 use link::{Due, Link, Phase};
-
-/// What the spool must remember of a session beside its items.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionRecord {
-    pub session: SessionId,
-    pub token: SessionToken,
-    pub opening: Opening,
-    /// Every number below this may have been used.
-    pub next_seq: Seq,
-    /// The candidate has said "stop and save".
-    pub finish_asked: bool,
-    /// Items were sent that the spool did not hold: numbers above `next_seq` may be in use.
-    pub unspooled_sent: bool,
-}
-
-/// What the shell has to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Write the session's record to the spool.
-    Remember(SessionRecord),
-    /// Write the item to the spool with strict durability, then call
-    /// [`Sender::handle_spooled`] or [`Sender::handle_spool_failed`].
-    Spool(Item),
-    /// In one transaction, write the record and delete these acked items.
-    Forget {
-        seqs: Vec<Seq>,
-        record: SessionRecord,
-    },
-    /// Read these from the spool, then call [`Sender::handle_loaded`] for each, or
-    /// [`Sender::handle_vanished`].
-    Load(Vec<Seq>),
-    /// Everything of this session is safe on the server: delete its record.
-    Release,
-    /// Open a connection, then call [`Sender::handle_connected`] or
-    /// [`Sender::handle_disconnected`].
-    Connect,
-    Send(ClientMessage),
-    /// Drop the connection without waiting for anything.
-    Disconnect,
-}
-
-/// The state of the link as the candidate should see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LinkStatus {
-    Online,
-    Reconnecting,
-    /// The server refused for good.
-    Stopped(Refusal),
-}
-
-/// How far "stop and save" has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FinishStatus {
-    NotAsked,
-    /// Items are still being sent, or the recording is being made.
-    Finishing,
-    Completed(Receipt),
-    /// The server could make no recording; what it has is kept.
-    Failed(String),
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Finishing {
@@ -149,8 +87,7 @@ impl Sender {
             self.lost.insert_range(first..=Seq::new(next.get() - 1));
             self.record.next_seq = next;
             self.record.unspooled_sent = false;
-            self.effects
-                .push_back(Effect::Remember(self.record.clone()));
+            self.effects.push_back(Effect::Remember(self.record.clone()));
         }
     }
 
@@ -159,11 +96,7 @@ impl Sender {
         let jitter_seed =
             u64::from_le_bytes([id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]]);
         Self {
-            finishing: if record.finish_asked {
-                Finishing::Asked
-            } else {
-                Finishing::NotAsked
-            },
+            finishing: if record.finish_asked { Finishing::Asked } else { Finishing::NotAsked },
             record,
             backlog: Backlog::default(),
             link: Link::new(now, jitter_seed),
@@ -213,11 +146,7 @@ impl Sender {
     /// several items; an empty one becomes none. `span` is the media time that it covers.
     pub fn capture(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
         match content {
-            Content::Chunk {
-                track,
-                segment,
-                bytes,
-            } => {
+            Content::Chunk { track, segment, bytes } => {
                 self.capture_chunk(now, at, span, track, segment, bytes);
             }
             Content::Marker(marker) => self.capture_one(now, at, span, Content::Marker(marker)),
@@ -236,16 +165,7 @@ impl Sender {
     ) {
         while !bytes.is_empty() {
             let part = bytes.split_to(bytes.len().min(ITEM_PAYLOAD_BYTES_MAX));
-            self.capture_one(
-                now,
-                at,
-                span,
-                Content::Chunk {
-                    track,
-                    segment,
-                    bytes: part,
-                },
-            );
+            self.capture_one(now, at, span, Content::Chunk { track, segment, bytes: part });
             span = Millis::ZERO;
         }
     }
@@ -253,7 +173,7 @@ impl Sender {
     fn capture_one(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
         let item = Item::new(self.record.next_seq, at, content);
         self.record.next_seq = self.record.next_seq.next();
-        self.effects.push_back(Effect::Spool(item.clone()));
+        self.effects.push_back(Effect::Spool { item: item.clone(), span });
         self.backlog.captured(now, item, span);
     }
 
@@ -274,8 +194,7 @@ impl Sender {
     /// An item asked for by [`Effect::Load`].
     pub fn handle_loaded(&mut self, now: Millis, item: Item) {
         if let Some(item) = self.backlog.loaded(now, item) {
-            self.effects
-                .push_back(Effect::Send(ClientMessage::Items(vec![item])));
+            self.effects.push_back(Effect::Send(ClientMessage::Items(vec![item])));
         }
         self.pump(now);
     }
@@ -296,8 +215,7 @@ impl Sender {
                 token: self.record.token.clone(),
                 opening: self.record.opening,
             };
-            self.effects
-                .push_back(Effect::Send(ClientMessage::Hello(hello)));
+            self.effects.push_back(Effect::Send(ClientMessage::Hello(hello)));
         }
     }
 
@@ -318,8 +236,7 @@ impl Sender {
             Finishing::NotAsked | Finishing::Failed(_) => {
                 self.finishing = Finishing::Asked;
                 self.record.finish_asked = true;
-                self.effects
-                    .push_back(Effect::Remember(self.record.clone()));
+                self.effects.push_back(Effect::Remember(self.record.clone()));
             }
             Finishing::Asked | Finishing::Sent { .. } | Finishing::Completed(_) => {}
         }
@@ -330,10 +247,7 @@ impl Sender {
         self.link.heard(now);
         match message {
             ServerMessage::Welcome(welcome) => self.welcomed(now, welcome),
-            ServerMessage::Ack {
-                seqs,
-                duplicates: _,
-            } => self.acked(&seqs),
+            ServerMessage::Ack { seqs, duplicates: _ } => self.acked(&seqs),
             ServerMessage::Refused(items) => {
                 for (seq, error) in items {
                     self.backlog.refused(seq, error);
@@ -398,13 +312,10 @@ impl Sender {
 
     /// When to call [`Sender::handle_timeout`] next.
     pub fn poll_timeout(&self) -> Option<Millis> {
-        [
-            self.link.deadline(self.oldest_question()),
-            self.backlog.spool_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.link.deadline(self.oldest_question()), self.backlog.spool_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn welcomed(&mut self, now: Millis, welcome: Welcome) {
@@ -417,8 +328,7 @@ impl Sender {
             self.record.next_seq = self.record.next_seq.max(last.next());
         }
         self.record.opening = Opening::Existing;
-        self.effects
-            .push_back(Effect::Remember(self.record.clone()));
+        self.effects.push_back(Effect::Remember(self.record.clone()));
         self.acked(&welcome.have);
     }
 
@@ -466,10 +376,7 @@ impl Sender {
             | Finishing::Completed(_)
             | Finishing::Failed(_) => None,
         };
-        [self.backlog.oldest_in_flight(), finish]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.backlog.oldest_in_flight(), finish].into_iter().flatten().min()
     }
 
     /// Sends what the window allows, then `Finish` once nothing is left to send.
@@ -484,12 +391,8 @@ impl Sender {
         self.send_items(now);
         if self.finishing == Finishing::Asked && self.backlog.is_settled() {
             let last_seq = self.record.next_seq.get().checked_sub(1).map(Seq::new);
-            let finish = Finish {
-                last_seq,
-                lost: self.lost.clone(),
-            };
-            self.effects
-                .push_back(Effect::Send(ClientMessage::Finish(finish)));
+            let finish = Finish { last_seq, lost: self.lost.clone() };
+            self.effects.push_back(Effect::Send(ClientMessage::Finish(finish)));
             self.finishing = Finishing::Sent { since: now };
         }
     }
@@ -509,12 +412,10 @@ impl Sender {
             }
             if batch.any_unspooled && !self.record.unspooled_sent {
                 self.record.unspooled_sent = true;
-                self.effects
-                    .push_back(Effect::Remember(self.record.clone()));
+                self.effects.push_back(Effect::Remember(self.record.clone()));
             }
             if !batch.items.is_empty() {
-                self.effects
-                    .push_back(Effect::Send(ClientMessage::Items(batch.items)));
+                self.effects.push_back(Effect::Send(ClientMessage::Items(batch.items)));
             }
             to_load.extend(batch.to_load);
         }

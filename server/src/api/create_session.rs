@@ -55,9 +55,9 @@ pub(super) async fn create_session(
     let request: CreateSession = optional_body(&body)?;
     let now = clock::wall();
     let id = match request.id {
-        Some(id) => id
-            .parse()
-            .map_err(|error: protocol::ids::InvalidSessionId| bad_request(&error))?,
+        Some(id) => {
+            id.parse().map_err(|error: protocol::ids::InvalidSessionId| bad_request(&error))?
+        }
         None => SessionId::from_parts(now, rand::random()),
     };
     let token = match request.token {
@@ -73,11 +73,7 @@ pub(super) async fn create_session(
         now,
     };
     let created = state.store.create_session(&new).await?;
-    let status = if created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let body = CreatedSession {
         id: id.to_string(),
         token: token.expose(),

@@ -37,13 +37,7 @@ mod tests {
         let id = protocol::SessionId::from_parts(created_at, [1; 10]);
         let key = PageKey { created_at, id };
         assert_eq!(parse(text(key)).ok(), Some(key));
-        for wrong in [
-            "",
-            "~",
-            "5",
-            "5~x",
-            "-5~01890a5d-ac96-774b-bcce-b302099a8057",
-        ] {
+        for wrong in ["", "~", "5", "5~x", "-5~01890a5d-ac96-774b-bcce-b302099a8057"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

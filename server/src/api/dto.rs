@@ -105,10 +105,7 @@ impl SessionDetails {
             last_seq: session.last_seq.max(have.last()).map(protocol::Seq::get),
             missing: session.missing(have),
             tracks: tracks(segments),
-            recording_url: session
-                .recording
-                .as_ref()
-                .map(|_| app::paths::recording(session.id)),
+            recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             receipt: session.receipt(have).map(ReceiptDto::from),
             failure: session.failure.clone(),
         }
@@ -135,10 +132,7 @@ fn tracks(segments: Vec<Segment>) -> Vec<Track> {
             started_at_ms: segment.started_at.get(),
             duration_ms: segment.duration.map(Millis::get),
         };
-        match tracks
-            .last_mut()
-            .filter(|track| track.track == segment.track.get())
-        {
+        match tracks.last_mut().filter(|track| track.track == segment.track.get()) {
             Some(track) => track.segments.push(row),
             None => tracks.push(Track {
                 track: segment.track.get(),
@@ -154,7 +148,5 @@ fn tracks(segments: Vec<Segment>) -> Vec<Track> {
 
 pub(super) fn rfc3339(at: UnixMillis) -> String {
     let millis = i64::try_from(at.get()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis)
-        .unwrap_or(jiff::Timestamp::MAX)
-        .to_string()
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
 }

@@ -38,15 +38,11 @@ impl FromRequestParts<AppState> for Caller {
         match bearer {
             Ok(None) => Ok(Self(Whose::Reviewer)),
             Ok(Some(TypedHeader(authorization))) => {
-                let token: SessionToken = authorization
-                    .token()
-                    .parse()
-                    .map_err(|_| ApiError::WrongToken)?;
+                let token: SessionToken =
+                    authorization.token().parse().map_err(|_| ApiError::WrongToken)?;
                 Ok(Self(Whose::Candidate(token.hash())))
             }
-            Err(_) => Err(ApiError::BadRequest(
-                "The Authorization header is malformed.".into(),
-            )),
+            Err(_) => Err(ApiError::BadRequest("The Authorization header is malformed.".into())),
         }
     }
 }

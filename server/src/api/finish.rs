@@ -46,9 +46,7 @@ pub(super) async fn finish(
     let last_seq = request.last_seq.map(Seq::new);
     if let Some(last_seq) = last_seq {
         if last_seq.get() >= protocol::limits::ITEMS_PER_SESSION_MAX {
-            return Err(ApiError::BadRequest(
-                "`last_seq` is above the limit.".into(),
-            ));
+            return Err(ApiError::BadRequest("`last_seq` is above the limit.".into()));
         }
         let missing = state.store.have(id).await?.missing_up_to(last_seq);
         let session = state.store.session(id).await?;
@@ -56,12 +54,7 @@ pub(super) async fn finish(
             return Err(ApiError::Missing(missing));
         }
     }
-    match state
-        .store
-        .begin_finalizing(id, whose, last_seq)
-        .await
-        .map_err(ApiError::from)
-    {
+    match state.store.begin_finalizing(id, whose, last_seq).await.map_err(ApiError::from) {
         Ok(()) => match state.recordings.make(id).await {
             Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => {}
         },

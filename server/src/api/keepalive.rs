@@ -32,7 +32,5 @@ pub(super) async fn keepalive(
     Caller(whose): Caller,
 ) -> Result<Json<KeptAlive>, ApiError> {
     let status = state.store.heartbeat(id, whose, clock::wall()).await?;
-    Ok(Json(KeptAlive {
-        status: status.to_string(),
-    }))
+    Ok(Json(KeptAlive { status: status.to_string() }))
 }

@@ -49,9 +49,7 @@ pub(super) async fn list_sessions(
     let before = query.before.map(cursor::parse).transpose()?;
     let limit = query.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(ApiError::BadRequest(format!(
-            "`limit` is 1 to {LIMIT_MAX}."
-        )));
+        return Err(ApiError::BadRequest(format!("`limit` is 1 to {LIMIT_MAX}.")));
     }
     let page = state.store.sessions(status, before, limit).await?;
     Ok(Json(SessionList {

@@ -62,26 +62,14 @@ pub(super) async fn recording(
         .read(&recording.key, bytes.clone())
         .await
         .map_err(|error| ApiError::Internal(error.into()))?;
-    let status = if range.is_some() {
-        StatusCode::PARTIAL_CONTENT
-    } else {
-        StatusCode::OK
-    };
+    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
     let mut response = respond(status, &etag, Body::from_stream(stream))?;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, value(&recording.mime)?);
     headers.insert(header::CONTENT_LENGTH, (bytes.end - bytes.start).into());
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        value(&disposition(&session, id, download))?,
-    );
+    headers.insert(header::CONTENT_DISPOSITION, value(&disposition(&session, id, download))?);
     if range.is_some() {
-        let whole = format!(
-            "bytes {}-{}/{}",
-            bytes.start,
-            bytes.end - 1,
-            recording.bytes
-        );
+        let whole = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, recording.bytes);
         headers.insert(header::CONTENT_RANGE, value(&whole)?);
     }
     Ok(response)
@@ -94,18 +82,17 @@ fn wanted(
     recording: &Recording,
     etag: &str,
 ) -> Result<Option<Range<u64>>, ApiError> {
-    let same_file = request
-        .get(header::IF_RANGE)
-        .is_none_or(|if_range| if_range.as_bytes() == etag.as_bytes());
+    let same_file =
+        request.get(header::IF_RANGE).is_none_or(|if_range| if_range.as_bytes() == etag.as_bytes());
     let Some(ranges) = request.typed_get::<headers::Range>().filter(|_| same_file) else {
         return Ok(None);
     };
     let bytes = recording.bytes;
     let mut ranges = ranges.satisfiable_ranges(bytes);
     match (ranges.next(), ranges.next()) {
-        (Some((from, to)), None) => resolve(from, to, bytes)
-            .map(Some)
-            .ok_or(ApiError::RangeNotSatisfiable { bytes }),
+        (Some((from, to)), None) => {
+            resolve(from, to, bytes).map(Some).ok_or(ApiError::RangeNotSatisfiable { bytes })
+        }
         (Some(_), Some(_)) => Ok(None),
         (None, _) => Err(ApiError::RangeNotSatisfiable { bytes }),
     }
@@ -144,8 +131,7 @@ fn respond(status: StatusCode, etag: &str, body: Body) -> Result<Response, ApiEr
 }
 
 fn value(text: &str) -> Result<HeaderValue, ApiError> {
-    text.parse()
-        .map_err(|_| ApiError::Internal(anyhow::anyhow!("{text:?} is no header value")))
+    text.parse().map_err(|_| ApiError::Internal(anyhow::anyhow!("{text:?} is no header value")))
 }
 
 #[cfg(test)]

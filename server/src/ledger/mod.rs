@@ -41,20 +41,14 @@ pub struct Ledger {
 impl Ledger {
     pub fn start(store: Store, payloads: Arc<dyn PayloadStore>) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        (
-            Self { queue },
-            tokio::spawn(write(store, payloads, waiting)),
-        )
+        (Self { queue }, tokio::spawn(write(store, payloads, waiting)))
     }
 
     /// Resolves once every item is durable or refused.
     pub async fn append(&self, append: Append) -> Result<Appended, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let gone = |_| LedgerError("the writer has ended".into());
-        self.queue
-            .send(Waiting { append, reply })
-            .await
-            .map_err(|_| gone(()))?;
+        self.queue.send(Waiting { append, reply }).await.map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
     }
 }
@@ -82,13 +76,8 @@ async fn write(
 }
 
 fn take_batch(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Waiting> {
-    let payload_bytes = |one: &Waiting| {
-        one.append
-            .items
-            .iter()
-            .map(|item| item.payload_bytes())
-            .sum::<usize>()
-    };
+    let payload_bytes =
+        |one: &Waiting| one.append.items.iter().map(|item| item.payload_bytes()).sum::<usize>();
     let mut bytes = payload_bytes(&first);
     let mut batch = vec![first];
     while bytes < BATCH_PAYLOAD_BYTES_MAX && batch.len() < BATCH_APPENDS_MAX {
@@ -110,9 +99,9 @@ async fn write_one_by_one(
     tracing::warn!(%cause, appends = batch.len(), "a commit failed; trying one by one");
     for one in batch {
         let result = match store.append(payloads, &[&one.append]).await {
-            Ok(mut results) => results
-                .pop()
-                .ok_or_else(|| LedgerError("the store gave no result".into())),
+            Ok(mut results) => {
+                results.pop().ok_or_else(|| LedgerError("the store gave no result".into()))
+            }
             Err(error) => {
                 tracing::error!(session = %one.append.session, %error, "items not stored");
                 Err(LedgerError(error.to_string().into()))

@@ -35,11 +35,7 @@ pub struct InRow;
 
 impl PayloadStore for InRow {
     fn place<'a>(&'a self, append: &'a Append) -> Placing<'a, Vec<Placed>> {
-        let placed = append
-            .items
-            .iter()
-            .map(|item| Placed::InRow(payload(item)))
-            .collect();
+        let placed = append.items.iter().map(|item| Placed::InRow(payload(item))).collect();
         Box::pin(ready(Ok(placed)))
     }
 
@@ -55,8 +51,8 @@ impl PayloadStore for InRow {
 fn payload(item: &Item) -> Bytes {
     match &item.content {
         Content::Chunk { bytes, .. } => bytes.clone(),
-        Content::Marker(marker) => postcard::to_stdvec(marker)
-            .expect("postcard encodes every marker")
-            .into(),
+        Content::Marker(marker) => {
+            postcard::to_stdvec(marker).expect("postcard encodes every marker").into()
+        }
     }
 }

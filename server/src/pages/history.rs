@@ -43,10 +43,7 @@ async fn load(
     let status = query.status.filter(|status| !status.is_empty());
     let status = status.map(|status| cursor::status(&status)).transpose()?;
     let before = query.before.as_deref().map(cursor::parse).transpose()?;
-    let page = state
-        .store
-        .sessions(status, before, SESSIONS_PER_PAGE)
-        .await?;
+    let page = state.store.sessions(status, before, SESSIONS_PER_PAGE).await?;
     let mut rows = Vec::with_capacity(page.sessions.len());
     for session in page.sessions {
         let have = state.store.have(session.id).await?;
@@ -66,10 +63,7 @@ fn row(session: &Session, have: &SeqSet) -> SessionRow {
         status: session.status,
         started: instant(session.created_at),
         duration: duration(session),
-        bytes: session
-            .recording
-            .as_ref()
-            .map_or(session.payload_bytes, |file| file.bytes),
+        bytes: session.recording.as_ref().map_or(session.payload_bytes, |file| file.bytes),
         missing: session.missing(have).len(),
         live: session.status == SessionStatus::Active,
     }
@@ -77,16 +71,9 @@ fn row(session: &Session, have: &SeqSet) -> SessionRow {
 
 /// That of the recording, or of what has been captured so far.
 pub(super) fn duration(session: &Session) -> Option<protocol::Millis> {
-    let recorded = session
-        .recording
-        .as_ref()
-        .map(|recording| recording.duration);
+    let recorded = session.recording.as_ref().map(|recording| recording.duration);
     let captured = (session.items > 0).then_some(session.captured);
-    if session.status == SessionStatus::Completed {
-        recorded
-    } else {
-        captured.max(recorded)
-    }
+    if session.status == SessionStatus::Completed { recorded } else { captured.max(recorded) }
 }
 
 pub(super) fn instant(at: UnixMillis) -> Instant {

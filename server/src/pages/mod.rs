@@ -28,7 +28,7 @@ pub(crate) async fn not_found(uri: Uri) -> Response {
     }
     render::error(
         StatusCode::NOT_FOUND,
-        "Nothing here",
+        "Page not found",
         "There is no page at this address. It may have been mistyped, or cut off when it was copied.",
     )
 }

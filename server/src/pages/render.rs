@@ -28,10 +28,7 @@ pub(super) fn page<V: IntoView>(status: StatusCode, page: impl FnOnce() -> V) ->
 
 pub(super) fn error(status: StatusCode, title: &str, detail: &str) -> Response {
     let (title, detail) = (title.to_owned(), detail.to_owned());
-    page(
-        status,
-        move || view! { <ErrorPage status=status.as_u16() title detail/> },
-    )
+    page(status, move || view! { <ErrorPage status=status.as_u16() title detail/> })
 }
 
 fn policy(nonce: &Nonce) -> String {

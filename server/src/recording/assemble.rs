@@ -91,12 +91,7 @@ async fn feed(
         if chunks.is_empty() {
             return Ok(());
         }
-        for StoredChunk {
-            seq,
-            segment,
-            bytes,
-        } in chunks
-        {
+        for StoredChunk { seq, segment, bytes } in chunks {
             match before {
                 Some((last, same)) if same == segment => {
                     if (last.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq)))
@@ -106,11 +101,7 @@ async fn feed(
                     }
                 }
                 Some(_) | None => {
-                    if portions
-                        .send(Portion::SegmentBegins(segment))
-                        .await
-                        .is_err()
-                    {
+                    if portions.send(Portion::SegmentBegins(segment)).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -159,19 +150,12 @@ fn stitch(
         end(&mut stitcher, last)?;
     }
     let (out, report) = stitcher.finish()?;
-    let mut written = out
-        .into_inner()
-        .map_err(std::io::IntoInnerError::into_error)?;
+    let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     written.sync_all()?;
     written.seek(SeekFrom::Start(0))?;
     media::verify(written)?;
     let duration = millis(report.duration);
-    Ok(Assembled {
-        file,
-        mime: String::new(),
-        duration,
-        segments,
-    })
+    Ok(Assembled { file, mime: String::new(), duration, segments })
 }
 
 fn millis(duration: Duration) -> Millis {
@@ -185,10 +169,7 @@ async fn container_of(
     track: TrackNo,
 ) -> Result<String, AssembleError> {
     let segments = store.segments(id).await?;
-    let mime = segments
-        .iter()
-        .find(|segment| segment.track == track)
-        .map(|one| one.mime.as_str());
+    let mime = segments.iter().find(|segment| segment.track == track).map(|one| one.mime.as_str());
     let video = mime.is_some_and(|mime| mime.starts_with("video/"));
     Ok(if video { "video/webm" } else { "audio/webm" }.to_owned())
 }

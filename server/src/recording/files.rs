@@ -26,9 +26,7 @@ pub(crate) struct RecordingFiles(Arc<dyn ObjectStore>);
 impl RecordingFiles {
     /// Recordings as files below `folder`, synced to disk before they count as stored.
     pub(crate) fn local(folder: &Path) -> Result<Self, object_store::Error> {
-        Ok(Self(Arc::new(
-            LocalFileSystem::new_with_prefix(folder)?.with_fsync(true),
-        )))
+        Ok(Self(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))))
     }
 
     /// Stores the file and tells its digest. Durable on return.
@@ -44,13 +42,7 @@ impl RecordingFiles {
         let key = format!("recordings/{id}/{}.webm", &digest.to_string()[..16]);
         self.upload(&key, assembled).await?;
         let (mime, duration) = (assembled.mime.clone(), assembled.duration);
-        Ok(Recording {
-            key,
-            mime,
-            bytes,
-            digest,
-            duration,
-        })
+        Ok(Recording { key, mime, bytes, digest, duration })
     }
 
     async fn upload(&self, key: &str, assembled: &Assembled) -> Result<(), AssembleError> {
@@ -80,10 +72,7 @@ impl RecordingFiles {
         key: &str,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, object_store::Error>>, object_store::Error> {
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range)),
-            ..GetOptions::default()
-        };
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         Ok(self.0.get_opts(&key.into(), options).await?.into_stream())
     }
 

@@ -95,22 +95,15 @@ impl Recordings {
     }
 
     async fn try_make(&self, id: SessionId) -> Result<Outcome, AssembleError> {
-        let Inner {
-            store,
-            payloads,
-            files,
-            scratch,
-            ..
-        } = &*self.0;
+        let Inner { store, payloads, files, scratch, .. } = &*self.0;
         if let Some(receipt) = self.receipt(id).await? {
             return Ok(Outcome::Completed(receipt));
         }
         let before = store.session(id).await?.recording;
         let assembled = assemble::assemble(store, payloads, scratch, id).await?;
         let recording = files.store(id, &assembled).await?;
-        let status = store
-            .recording_durable(id, &recording, &assembled.segments, clock::wall())
-            .await?;
+        let status =
+            store.recording_durable(id, &recording, &assembled.segments, clock::wall()).await?;
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
             "recording durable"
@@ -123,9 +116,7 @@ impl Recordings {
         }
         store.drop_payloads(id).await?;
         let receipt = self.receipt(id).await?;
-        receipt
-            .map(Outcome::Completed)
-            .ok_or(AssembleError::Store(StoreError::UnknownSession))
+        receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
     }
 
     async fn receipt(&self, id: SessionId) -> Result<Option<Receipt>, StoreError> {
@@ -134,11 +125,7 @@ impl Recordings {
     }
 
     fn lock_of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut locks = self
-            .0
-            .in_the_making
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut locks = self.0.in_the_making.lock().unwrap_or_else(PoisonError::into_inner);
         locks.retain(|_, lock| lock.strong_count() > 0);
         if let Some(lock) = locks.get(&id).and_then(Weak::upgrade) {
             return lock;

@@ -66,10 +66,7 @@ pub(super) async fn run(state: AppState, socket: WebSocket) {
 impl Connection {
     /// Waits for one thing to happen, tells the receiver, and carries out what it asks.
     async fn turn(&mut self) -> ControlFlow<()> {
-        let deadline = self
-            .receiver
-            .poll_timeout()
-            .map(|at| self.clock.instant(at));
+        let deadline = self.receiver.poll_timeout().map(|at| self.clock.instant(at));
         let fenced = self.writing.as_ref().map(|writing| writing.fenced.clone());
         tokio::select! {
             // Commits first: acks must not wait behind new frames.
@@ -138,17 +135,9 @@ impl Connection {
         let have = have.map_err(|error| refusal(hello, &error))?;
         self.writing = Some(self.state.fences.enter(hello.session, epoch));
         tracing::info!(session = %hello.session, %epoch, %status, have = have.len(), "welcome");
-        let limits = Limits {
-            silence_max: self.state.config.heartbeat_timeout.0,
-            ..Limits::default()
-        };
-        Ok(Welcome {
-            epoch,
-            have,
-            status,
-            limits,
-            server_time: clock::wall(),
-        })
+        let limits =
+            Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
+        Ok(Welcome { epoch, have, status, limits, server_time: clock::wall() })
     }
 
     fn store(&mut self, items: Vec<Item>) {
@@ -157,11 +146,7 @@ impl Connection {
         };
         let ledger = self.state.ledger.clone();
         self.storing.push_back(Box::pin(async move {
-            let append = Append {
-                session,
-                epoch,
-                items: items.clone(),
-            };
+            let append = Append { session, epoch, items: items.clone() };
             (items, ledger.append(append).await)
         }));
     }
@@ -190,11 +175,7 @@ impl Connection {
         let Some((session, _)) = self.receiver.writer() else {
             return;
         };
-        if self
-            .finishing
-            .as_ref()
-            .is_some_and(|running| !running.is_finished())
-        {
+        if self.finishing.as_ref().is_some_and(|running| !running.is_finished()) {
             return;
         }
         let (state, steps) = (self.state.clone(), self.steps_in.clone());
@@ -239,18 +220,11 @@ impl Connection {
 
     /// The peer is gone. What it sent is committed all the same; nobody hears the ack.
     async fn leave(mut self) {
-        let writer = self
-            .writing
-            .take()
-            .map(|writing| (writing.session(), writing.epoch()));
+        let writer = self.writing.take().map(|writing| (writing.session(), writing.epoch()));
         while self.storing.next().await.is_some() {}
         if let Some((session, epoch)) = writer {
             let deadline = clock::wall().plus(self.state.config.grace.0);
-            let lost = self
-                .state
-                .store
-                .connection_lost(session, epoch, deadline)
-                .await;
+            let lost = self.state.store.connection_lost(session, epoch, deadline).await;
             if let Err(error) = lost {
                 tracing::error!(%session, %error, "lost connection not noted");
             }
@@ -262,10 +236,7 @@ impl Connection {
 /// Notes a sign of life. A failure is no reason to end a connection that works.
 async fn heard(state: &AppState, session: SessionId, heartbeat: Heartbeat) {
     tracing::debug!(%session, pending = heartbeat.pending, "heartbeat");
-    let noted = state
-        .store
-        .heartbeat(session, Whose::Reviewer, clock::wall())
-        .await;
+    let noted = state.store.heartbeat(session, Whose::Reviewer, clock::wall()).await;
     if let Err(error) = noted {
         tracing::warn!(%session, %error, "heartbeat not noted");
     }
@@ -284,11 +255,7 @@ async fn finish_session(
             return Ok(FinishStep::Missing(missing));
         }
     }
-    match state
-        .store
-        .begin_finalizing(session, Whose::Reviewer, finish.last_seq)
-        .await
-    {
+    match state.store.begin_finalizing(session, Whose::Reviewer, finish.last_seq).await {
         // Completed already: the receipt is there to be given again.
         Ok(()) | Err(StoreError::Illegal(_)) => {}
         Err(error) => return Err(error),

@@ -34,12 +34,7 @@ impl Fences {
                 writers.insert(session, (epoch, fenced.clone()));
             }
         }
-        Writing {
-            fences: self.clone(),
-            session,
-            epoch,
-            fenced,
-        }
+        Writing { fences: self.clone(), session, epoch, fenced }
     }
 }
 
@@ -56,10 +51,7 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         let mut writers = self.fences.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if writers
-            .get(&self.session)
-            .is_some_and(|(epoch, _)| *epoch == self.epoch)
-        {
+        if writers.get(&self.session).is_some_and(|(epoch, _)| *epoch == self.epoch) {
             writers.remove(&self.session);
         }
     }

@@ -36,9 +36,7 @@ async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Re
         .on_failed_upgrade(|error| tracing::debug!(%error, "upgrade failed"))
         .on_upgrade(move |socket| async move {
             let _held_to_the_end = permit;
-            let tracked = state
-                .tasks
-                .track_future(connection::run(state.clone(), socket));
+            let tracked = state.tasks.track_future(connection::run(state.clone(), socket));
             tracked.await;
         })
 }

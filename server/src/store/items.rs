@@ -126,9 +126,7 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
         .await?;
-        rows.iter()
-            .map(|row| Ok(TrackNo::new(row.try_get("track")?)))
-            .collect()
+        rows.iter().map(|row| Ok(TrackNo::new(row.try_get("track")?))).collect()
     }
 
     /// Lets the payloads of a completed session go; headers and digests stay.
@@ -172,9 +170,7 @@ async fn append_one(
     payloads: &dyn PayloadStore,
     append: &Append,
 ) -> Result<Appended, StoreError> {
-    let guard = fetch_guard(tx, append.session)
-        .await?
-        .ok_or(StoreError::UnknownSession)?;
+    let guard = fetch_guard(tx, append.session).await?.ok_or(StoreError::UnknownSession)?;
     if guard.epoch != append.epoch {
         return Ok(Appended::Fenced);
     }
@@ -213,10 +209,7 @@ async fn insert(
 ) -> Result<HashSet<Seq>, StoreError> {
     let placed = payloads.place(append).await?;
     let mut inserted = HashSet::with_capacity(append.items.len());
-    for (items, placed) in append
-        .items
-        .chunks(ROWS_PER_INSERT)
-        .zip(placed.chunks(ROWS_PER_INSERT))
+    for (items, placed) in append.items.chunks(ROWS_PER_INSERT).zip(placed.chunks(ROWS_PER_INSERT))
     {
         let mut query = QueryBuilder::<Sqlite>::new(
             "INSERT INTO items (session_id, seq, at_ms, kind, track, segment, payload_bytes, \

@@ -60,13 +60,8 @@ impl Session {
             created_at: unix_millis(row.try_get("created_at")?),
             started_at: unix_millis(row.try_get("started_at")?),
             last_heartbeat_at: unix_millis(row.try_get("last_heartbeat_at")?),
-            completed_at: row
-                .try_get::<Option<i64>, _>("completed_at")?
-                .map(unix_millis),
-            last_seq: row
-                .try_get::<Option<i64>, _>("last_seq")?
-                .map(unsigned)
-                .map(Seq::new),
+            completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(unix_millis),
+            last_seq: row.try_get::<Option<i64>, _>("last_seq")?.map(unsigned).map(Seq::new),
             items: unsigned(row.try_get("items")?),
             payload_bytes: unsigned(row.try_get("payload_bytes")?),
             captured: Millis::new(unsigned(row.try_get("captured_ms")?)),
@@ -78,8 +73,7 @@ impl Session {
     /// What was captured and never arrived, as far as the server can know.
     pub fn missing(&self, have: &SeqSet) -> SeqSet {
         let last = self.last_seq.max(have.last());
-        last.map(|last| have.missing_up_to(last))
-            .unwrap_or_default()
+        last.map(|last| have.missing_up_to(last)).unwrap_or_default()
     }
 
     /// The receipt of a completed session.
@@ -145,8 +139,7 @@ pub(super) fn unix_millis(value: i64) -> UnixMillis {
 }
 
 pub(super) fn status(word: &str) -> Result<SessionStatus, StoreError> {
-    word.parse()
-        .map_err(|_| StoreError::Corrupt("a session status"))
+    word.parse().map_err(|_| StoreError::Corrupt("a session status"))
 }
 
 pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId, StoreError> {
@@ -157,7 +150,5 @@ pub(super) fn session_id(bytes: &[u8]) -> Result<SessionId, StoreError> {
 }
 
 pub(super) fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
-    <[u8; 32]>::try_from(bytes)
-        .map(Digest::from_bytes)
-        .map_err(|_| StoreError::Corrupt("a digest"))
+    <[u8; 32]>::try_from(bytes).map(Digest::from_bytes).map_err(|_| StoreError::Corrupt("a digest"))
 }

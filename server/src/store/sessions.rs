@@ -43,9 +43,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let created = insert_if_new(&mut tx, new).await?;
         if !created {
-            let row = fetch_guard(&mut tx, new.id)
-                .await?
-                .ok_or(StoreError::UnknownSession)?;
+            let row = fetch_guard(&mut tx, new.id).await?.ok_or(StoreError::UnknownSession)?;
             row.check(Whose::Candidate(new.token))?;
         }
         tx.commit().await?;
@@ -61,22 +59,12 @@ impl Store {
     ) -> Result<(Epoch, SessionStatus), StoreError> {
         let mut tx = self.begin().await?;
         if let Opening::New { started_at } = hello.opening {
-            let new = NewSession {
-                id: hello.session,
-                token: hello.token.hash(),
-                started_at,
-                now,
-            };
+            let new = NewSession { id: hello.session, token: hello.token.hash(), started_at, now };
             insert_if_new(&mut tx, &new).await?;
         }
-        let row = fetch_guard(&mut tx, hello.session)
-            .await?
-            .ok_or(StoreError::UnknownSession)?;
+        let row = fetch_guard(&mut tx, hello.session).await?.ok_or(StoreError::UnknownSession)?;
         row.check(Whose::Candidate(hello.token.hash()))?;
-        let status = row
-            .status
-            .after(SessionEvent::WriterConnected)
-            .unwrap_or(row.status);
+        let status = row.status.after(SessionEvent::WriterConnected).unwrap_or(row.status);
         let epoch = Epoch::new(row.epoch.get() + 1);
         sqlx::query(
             "UPDATE sessions SET epoch = ?, status = ?, last_heartbeat_at = ?, \
@@ -95,9 +83,7 @@ impl Store {
 
     pub async fn session(&self, id: SessionId) -> Result<Session, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query
-            .push(Session::COLUMNS)
-            .push(" FROM sessions WHERE id = ");
+        query.push(Session::COLUMNS).push(" FROM sessions WHERE id = ");
         query.push_bind(id.as_bytes().to_vec());
         let row = query.build().fetch_optional(&self.reader).await?;
         Session::from_row(&row.ok_or(StoreError::UnknownSession)?)
@@ -111,35 +97,25 @@ impl Store {
         limit: u32,
     ) -> Result<Page, StoreError> {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT ");
-        query
-            .push(Session::COLUMNS)
-            .push(" FROM sessions WHERE status <> 'discarded'");
-        if let Some(status) = status {
-            query.push(" AND status = ").push_bind(status.as_str());
-        }
+        query.push(Session::COLUMNS).push(" FROM sessions WHERE ");
+        match status {
+            Some(status) => query.push("status = ").push_bind(status.as_str()),
+            // What was thrown away is listed only when asked for.
+            None => query.push("status <> 'discarded'"),
+        };
         if let Some(before) = before {
-            query
-                .push(" AND (created_at, id) < (")
-                .push_bind(signed(before.created_at.get()));
-            query
-                .push(", ")
-                .push_bind(before.id.as_bytes().to_vec())
-                .push(")");
+            query.push(" AND (created_at, id) < (").push_bind(signed(before.created_at.get()));
+            query.push(", ").push_bind(before.id.as_bytes().to_vec()).push(")");
         }
-        query
-            .push(" ORDER BY created_at DESC, id DESC LIMIT ")
-            .push_bind(i64::from(limit) + 1);
+        query.push(" ORDER BY created_at DESC, id DESC LIMIT ").push_bind(i64::from(limit) + 1);
         let rows = query.build().fetch_all(&self.reader).await?;
-        let mut sessions = rows
-            .iter()
-            .map(Session::from_row)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut sessions = rows.iter().map(Session::from_row).collect::<Result<Vec<_>, _>>()?;
         let more = sessions.len() > limit as usize;
         sessions.truncate(limit as usize);
-        let next = sessions.last().filter(|_| more).map(|last| PageKey {
-            created_at: last.created_at,
-            id: last.id,
-        });
+        let next = sessions
+            .last()
+            .filter(|_| more)
+            .map(|last| PageKey { created_at: last.created_at, id: last.id });
         Ok(Page { sessions, next })
     }
 
@@ -151,9 +127,7 @@ impl Store {
         now: UnixMillis,
     ) -> Result<SessionStatus, StoreError> {
         let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id)
-            .await?
-            .ok_or(StoreError::UnknownSession)?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         row.check(whose)?;
         sqlx::query("UPDATE sessions SET last_heartbeat_at = ? WHERE id = ?")
             .bind(signed(now.get()))
@@ -218,9 +192,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.reader)
         .await?;
-        rows.iter()
-            .map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?))
-            .collect()
+        rows.iter().map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?)).collect()
     }
 
     pub async fn sessions_in(&self, status: SessionStatus) -> Result<Vec<SessionId>, StoreError> {
@@ -228,9 +200,7 @@ impl Store {
             .bind(status.as_str())
             .fetch_all(&self.reader)
             .await?;
-        rows.iter()
-            .map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?))
-            .collect()
+        rows.iter().map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?)).collect()
     }
 
     /// The grace period is over. False when the writer came back in the very last moment.
@@ -260,9 +230,7 @@ impl Store {
         last_seq: Option<Seq>,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id)
-            .await?
-            .ok_or(StoreError::UnknownSession)?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         row.check(whose)?;
         let status = row.status.after(SessionEvent::FinishAsked)?;
         sqlx::query(
@@ -288,13 +256,8 @@ impl Store {
         now: UnixMillis,
     ) -> Result<SessionStatus, StoreError> {
         let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id)
-            .await?
-            .ok_or(StoreError::UnknownSession)?;
-        let status = row
-            .status
-            .after(SessionEvent::RecordingDurable)
-            .unwrap_or(row.status);
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
         sqlx::query(
             "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
              recording_bytes = ?, recording_digest = ?, recording_ms = ?, \

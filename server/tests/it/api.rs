@@ -11,21 +11,13 @@ async fn a_session_can_be_made_over_http_with_the_clients_id_or_the_servers() {
     let candidate = Candidate::new(1);
     let body = json!({ "id": candidate.session.to_string(), "token": candidate.token.expose() });
     let (status, created) = server.post("/api/sessions", body.clone()).await;
-    assert_eq!(
-        (status, &created["id"]),
-        (201, &candidate.session.to_string().into())
-    );
+    assert_eq!((status, &created["id"]), (201, &candidate.session.to_string().into()));
     assert_eq!(server.post("/api/sessions", body).await.0, 200);
     let stolen = json!({ "id": candidate.session.to_string() });
     let (status, problem) = server.post("/api/sessions", stolen).await;
     assert_eq!((status, &problem["type"]), (403, &"wrong-token".into()));
 
-    let bare = server
-        .http
-        .post(server.url("/api/sessions"))
-        .send()
-        .await
-        .unwrap();
+    let bare = server.http.post(server.url("/api/sessions")).send().await.unwrap();
     assert_eq!(bare.status(), 201);
     let created: serde_json::Value = bare.json().await.unwrap();
     assert!(created["id"].as_str().unwrap().parse::<SessionId>().is_ok());
@@ -35,11 +27,7 @@ async fn a_session_can_be_made_over_http_with_the_clients_id_or_the_servers() {
 #[tokio::test]
 async fn bad_bodies_are_problems() {
     let server = TestServer::start().await;
-    for body in [
-        json!({ "id": "nonsense" }),
-        json!({ "token": "short" }),
-        json!({ "x": 1 }),
-    ] {
+    for body in [json!({ "id": "nonsense" }), json!({ "token": "short" }), json!({ "x": 1 })] {
         let (status, problem) = server.post("/api/sessions", body).await;
         assert_eq!((status, &problem["type"]), (400, &"bad-request".into()));
     }
@@ -66,11 +54,7 @@ async fn the_list_is_newest_first_filtered_and_paged() {
     loop {
         let page = server.json(&path).await;
         let sessions = page["sessions"].as_array().unwrap();
-        seen.extend(
-            sessions
-                .iter()
-                .map(|one| one["id"].as_str().unwrap().to_owned()),
-        );
+        seen.extend(sessions.iter().map(|one| one["id"].as_str().unwrap().to_owned()));
         let Some(next) = page["next"].as_str() else {
             break;
         };
@@ -84,10 +68,7 @@ async fn the_list_is_newest_first_filtered_and_paged() {
     for wrong in ["status=lost", "limit=0", "limit=201", "limit=x", "before=5"] {
         let response = server.get(&format!("/api/sessions?{wrong}")).await;
         assert_eq!(response.status(), 400, "{wrong}");
-        assert_eq!(
-            response.headers()["content-type"],
-            "application/problem+json"
-        );
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
     }
 }
 
@@ -101,19 +82,10 @@ async fn finishing_over_http_names_what_is_missing_or_takes_what_is_there() {
     socket.deliver(items).await;
     let path = format!("/api/sessions/{}/finish", candidate.session);
     let (status, problem) = server.post(&path, json!({ "last_seq": count + 2 })).await;
-    assert_eq!(
-        (status, &problem["missing"]),
-        (409, &json!([[count, count + 2]]))
-    );
-    let wrong = server
-        .http
-        .post(server.url(&path))
-        .bearer_auth("00".repeat(32));
+    assert_eq!((status, &problem["missing"]), (409, &json!([[count, count + 2]])));
+    let wrong = server.http.post(server.url(&path)).bearer_auth("00".repeat(32));
     assert_eq!(wrong.send().await.unwrap().status(), 403);
-    let own = server
-        .http
-        .post(server.url(&path))
-        .bearer_auth(candidate.token.expose());
+    let own = server.http.post(server.url(&path)).bearer_auth(candidate.token.expose());
     let finished: serde_json::Value = own.send().await.unwrap().json().await.unwrap();
     assert_eq!(finished["status"], "completed");
     assert_eq!(finished["last_seq"], count - 1);
@@ -124,22 +96,11 @@ async fn keepalive_and_check_timeouts_move_sessions_without_a_socket() {
     let server = TestServer::with_options(&["--heartbeat-timeout", "400ms", "--grace", "1h"]).await;
     let candidate = Candidate::new(7);
     let id = candidate.session.to_string();
-    server
-        .post(
-            "/api/sessions",
-            json!({ "id": id, "token": candidate.token.expose() }),
-        )
-        .await;
-    let (status, kept) = server
-        .post(&format!("/api/sessions/{id}/keepalive"), json!(null))
-        .await;
+    server.post("/api/sessions", json!({ "id": id, "token": candidate.token.expose() })).await;
+    let (status, kept) = server.post(&format!("/api/sessions/{id}/keepalive"), json!(null)).await;
     assert_eq!((status, &kept["status"]), (200, &"active".into()));
-    server
-        .wait_for_status(candidate.session, "interrupted")
-        .await;
-    let (status, checked) = server
-        .post("/api/sessions/check-timeouts", json!(null))
-        .await;
+    server.wait_for_status(candidate.session, "interrupted").await;
+    let (status, checked) = server.post("/api/sessions/check-timeouts", json!(null)).await;
     assert_eq!((status, &checked["incomplete"]), (200, &0.into()));
 }
 
@@ -163,12 +124,7 @@ async fn a_discarded_or_unknown_session_is_not_found() {
 async fn the_openapi_document_names_every_route_and_the_docs_page_opens() {
     let server = TestServer::start().await;
     let document = server.json("/api/openapi.json").await;
-    let paths: Vec<&str> = document["paths"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(|k| &**k)
-        .collect();
+    let paths: Vec<&str> = document["paths"].as_object().unwrap().keys().map(|k| &**k).collect();
     for path in [
         "/api/sessions",
         "/api/sessions/check-timeouts",
@@ -184,12 +140,7 @@ async fn the_openapi_document_names_every_route_and_the_docs_page_opens() {
     assert!(docs.status().is_success());
     assert!(docs.text().await.unwrap().contains("swagger-ui"));
     assert_eq!(server.get("/api/nothing").await.status(), 404);
-    let wrong_method = server
-        .http
-        .delete(server.url("/api/sessions"))
-        .send()
-        .await
-        .unwrap();
+    let wrong_method = server.http.delete(server.url("/api/sessions")).send().await.unwrap();
     assert_eq!(wrong_method.status(), 405);
 }
 
@@ -205,20 +156,14 @@ async fn a_live_sessions_sums_grow_with_its_items() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(9);
     let (mut socket, _) = candidate.open(&server).await;
-    socket
-        .deliver((0..8).map(|seq| chunk(seq, 0, &[1; 100])).collect())
-        .await;
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
+    socket.deliver((0..8).map(|seq| chunk(seq, 0, &[1; 100])).collect()).await;
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
     assert_eq!(session["items"], 8);
     assert_eq!(session["bytes"], 800);
     assert_eq!(session["duration_ms"], 1_750);
     assert_eq!(session["last_seq"], 7);
     assert_eq!(session["recording_url"], json!(null));
-    let recording = server
-        .get(&format!("/api/sessions/{}/recording", candidate.session))
-        .await;
+    let recording = server.get(&format!("/api/sessions/{}/recording", candidate.session)).await;
     let problem: serde_json::Value = recording.json().await.unwrap();
     assert_eq!(problem["type"], "no-recording");
 }

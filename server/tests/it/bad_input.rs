@@ -30,10 +30,7 @@ async fn an_unknown_protocol_version_is_named() {
             opening: Opening::Existing,
         }))
         .await;
-    let expected = Refusal::UnsupportedVersion {
-        client: 99,
-        server: PROTOCOL_VERSION,
-    };
+    let expected = Refusal::UnsupportedVersion { client: 99, server: PROTOCOL_VERSION };
     assert_eq!(socket.expect_goodbye().await, expected);
     assert_eq!(socket.receive().await, None);
 }
@@ -73,12 +70,8 @@ async fn a_message_with_too_many_items_is_refused_and_a_full_one_is_stored() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(4);
     let (mut socket, _) = candidate.open(&server).await;
-    let items: Vec<Item> = (0..=ITEMS_PER_MESSAGE_MAX as u64)
-        .map(|n| chunk(n, 0, b"x"))
-        .collect();
-    socket
-        .send(&ClientMessage::Items(items[1..].to_vec()))
-        .await;
+    let items: Vec<Item> = (0..=ITEMS_PER_MESSAGE_MAX as u64).map(|n| chunk(n, 0, b"x")).collect();
+    socket.send(&ClientMessage::Items(items[1..].to_vec())).await;
     assert_eq!(socket.acked().await.0.len(), ITEMS_PER_MESSAGE_MAX as u64);
     socket.send(&ClientMessage::Items(items)).await;
     assert_eq!(socket.expect_goodbye().await, Refusal::TooManyItems);
@@ -89,10 +82,7 @@ async fn a_wrong_token_or_an_unknown_session_gets_no_further_than_hello() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(5);
     drop(candidate.open(&server).await);
-    let thief = Candidate {
-        token: SessionToken::from_random([9; 32]),
-        ..candidate.clone()
-    };
+    let thief = Candidate { token: SessionToken::from_random([9; 32]), ..candidate.clone() };
     let started_at = UnixMillis::new(0);
     for opening in [Opening::Existing, Opening::New { started_at }] {
         let mut socket = server.connect().await;
@@ -100,13 +90,9 @@ async fn a_wrong_token_or_an_unknown_session_gets_no_further_than_hello() {
         assert_eq!(socket.expect_goodbye().await, Refusal::WrongToken);
     }
     let mut socket = server.connect().await;
-    socket
-        .send(&Candidate::new(6).hello(Opening::Existing))
-        .await;
+    socket.send(&Candidate::new(6).hello(Opening::Existing)).await;
     assert_eq!(socket.expect_goodbye().await, Refusal::UnknownSession);
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
     assert_eq!(session["items"], 0);
 }
 
@@ -130,9 +116,7 @@ async fn anything_before_hello_or_a_second_hello_is_refused() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(8);
     let mut socket = server.connect().await;
-    socket
-        .send(&ClientMessage::Heartbeat(Heartbeat { pending: 0 }))
-        .await;
+    socket.send(&ClientMessage::Heartbeat(Heartbeat { pending: 0 })).await;
     assert_eq!(socket.expect_goodbye().await, Refusal::HelloExpected);
     let (mut socket, _) = candidate.open(&server).await;
     socket.send(&candidate.hello(Opening::Existing)).await;
@@ -147,13 +131,7 @@ async fn damaged_items_are_refused_one_by_one_and_the_good_ones_stored() {
     damaged.at = Millis::new(77);
     let empty = chunk(2, 0, b"");
     let huge = chunk(u64::MAX, 0, b"far away");
-    let items = vec![
-        chunk(0, 0, b"zero"),
-        damaged,
-        empty,
-        huge,
-        chunk(3, 0, b"three"),
-    ];
+    let items = vec![chunk(0, 0, b"zero"), damaged, empty, huge, chunk(3, 0, b"three")];
     socket.send(&ClientMessage::Items(items)).await;
     assert_eq!(
         refused(&mut socket).await,
@@ -180,17 +158,9 @@ async fn a_second_item_under_a_taken_number_never_replaces_the_first() {
     socket.send(&ClientMessage::Items(same_message_twice)).await;
     let (seqs, duplicates) = socket.acked().await;
     assert_eq!((seqs.len(), duplicates.len()), (1, 1));
-    assert_eq!(
-        refused(&mut socket).await,
-        [(Seq::ZERO, ItemError::DigestConflict)]
-    );
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
-    assert_eq!(
-        (&session["items"], &session["bytes"]),
-        (&1.into(), &5.into())
-    );
+    assert_eq!(refused(&mut socket).await, [(Seq::ZERO, ItemError::DigestConflict)]);
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
+    assert_eq!((&session["items"], &session["bytes"]), (&1.into(), &5.into()));
 }
 
 #[tokio::test]
@@ -202,17 +172,8 @@ async fn a_finished_session_takes_no_more_items() {
     let (mut socket, _) = candidate.open(&server).await;
     socket.deliver(items).await;
     let receipt = socket.finish_completely(last).await;
-    socket
-        .send(&ClientMessage::Items(vec![chunk(
-            last.get() + 1,
-            0,
-            b"late",
-        )]))
-        .await;
-    assert_eq!(
-        refused(&mut socket).await,
-        [(last.next(), ItemError::SessionFinished)]
-    );
+    socket.send(&ClientMessage::Items(vec![chunk(last.get() + 1, 0, b"late")])).await;
+    assert_eq!(refused(&mut socket).await, [(last.next(), ItemError::SessionFinished)]);
     assert_eq!(socket.finish_completely(last).await, receipt);
 }
 
@@ -249,10 +210,7 @@ async fn path_tricks_and_odd_ids_are_not_found() {
             let response = server.get(&format!("/api/sessions/{id}{path}")).await;
             let status = response.status().as_u16();
             assert!(status == 404 || status == 400, "{id}{path}: {status}");
-            assert_eq!(
-                response.headers()["content-type"],
-                "application/problem+json"
-            );
+            assert_eq!(response.headers()["content-type"], "application/problem+json");
         }
         let page = server.get(&format!("/sessions/{id}")).await;
         assert!(page.status().is_client_error(), "{id}");

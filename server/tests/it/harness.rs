@@ -41,12 +41,7 @@ impl TestServer {
         let folder = TempDir::new().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
         let server = Some(start(folder.path(), &options).await);
-        Self {
-            server,
-            folder,
-            options,
-            http: reqwest::Client::new(),
-        }
+        Self { server, folder, options, http: reqwest::Client::new() }
     }
 
     /// Stops the server cleanly and starts it again on the same data.
@@ -60,10 +55,7 @@ impl TestServer {
     }
 
     pub(crate) async fn stop(&mut self) {
-        timeout(PATIENCE, self.server.take().unwrap().stop())
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.server.take().unwrap().stop()).await.unwrap().unwrap();
     }
 
     fn authority(&self) -> String {
@@ -80,26 +72,13 @@ impl TestServer {
 
     pub(crate) async fn json(&self, path: &str) -> Value {
         let response = self.get(path).await;
-        assert!(
-            response.status().is_success(),
-            "{path}: {}",
-            response.status()
-        );
+        assert!(response.status().is_success(), "{path}: {}", response.status());
         response.json().await.unwrap()
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        let response = self
-            .http
-            .post(self.url(path))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        (
-            response.status().as_u16(),
-            response.json().await.unwrap_or_default(),
-        )
+        let response = self.http.post(self.url(path)).json(&body).send().await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap_or_default())
     }
 
     /// Polls the session's JSON until its status is `status`.
@@ -126,21 +105,9 @@ impl TestServer {
 
 async fn start(folder: &Path, options: &[String]) -> Server {
     let folder = folder.to_str().unwrap();
-    let arguments = [
-        "holdfast",
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--data-dir",
-        folder,
-    ];
-    let arguments = arguments
-        .into_iter()
-        .map(str::to_owned)
-        .chain(options.iter().cloned());
-    let Cli {
-        command: Command::Serve(config),
-    } = Cli::parse_from(arguments);
+    let arguments = ["holdfast", "serve", "--listen", "127.0.0.1:0", "--data-dir", folder];
+    let arguments = arguments.into_iter().map(str::to_owned).chain(options.iter().cloned());
+    let Cli { command: Command::Serve(config) } = Cli::parse_from(arguments);
     Server::start(config).await.unwrap()
 }
 
@@ -168,10 +135,7 @@ impl Socket {
     /// The next message; `None` when the connection has ended.
     pub(crate) async fn receive(&mut self) -> Option<ServerMessage> {
         loop {
-            match timeout(PATIENCE, self.0.next())
-                .await
-                .expect("the server says nothing")
-            {
+            match timeout(PATIENCE, self.0.next()).await.expect("the server says nothing") {
                 Some(Ok(Message::Binary(frame))) => {
                     return Some(ServerMessage::decode(&frame).unwrap());
                 }
@@ -207,14 +171,9 @@ impl Socket {
     }
 
     pub(crate) async fn finish(&mut self, last_seq: Option<Seq>, lost: SeqSet) -> ServerMessage {
-        self.send(&ClientMessage::Finish(Finish { last_seq, lost }))
-            .await;
+        self.send(&ClientMessage::Finish(Finish { last_seq, lost })).await;
         loop {
-            match self
-                .receive()
-                .await
-                .expect("the connection ended before the receipt")
-            {
+            match self.receive().await.expect("the connection ended before the receipt") {
                 ServerMessage::Finalizing | ServerMessage::HeartbeatAck => {}
                 answer => return answer,
             }
@@ -257,9 +216,7 @@ impl Candidate {
 
     pub(crate) async fn open(&self, server: &TestServer) -> (Socket, Welcome) {
         let mut socket = server.connect().await;
-        let opening = Opening::New {
-            started_at: UnixMillis::new(1_795_257_600_000),
-        };
+        let opening = Opening::New { started_at: UnixMillis::new(1_795_257_600_000) };
         socket.send(&self.hello(opening)).await;
         match socket.receive().await {
             Some(ServerMessage::Welcome(welcome)) => (socket, welcome),
@@ -293,12 +250,8 @@ pub(crate) fn segment_start(seq: u64, segment: u32) -> Item {
 /// A recorder run's items from a fixture: its marker, then its chunks.
 pub(crate) fn run(first_seq: u64, segment: u32, fixture: &str) -> Vec<Item> {
     let chunks = fixture_chunks(fixture);
-    let chunks = (first_seq + 1..)
-        .zip(&chunks)
-        .map(|(seq, bytes)| chunk(seq, segment, bytes));
-    std::iter::once(segment_start(first_seq, segment))
-        .chain(chunks)
-        .collect()
+    let chunks = (first_seq + 1..).zip(&chunks).map(|(seq, bytes)| chunk(seq, segment, bytes));
+    std::iter::once(segment_start(first_seq, segment)).chain(chunks).collect()
 }
 
 /// The chunks of real recorder output, in order.

@@ -12,9 +12,7 @@ async fn a_lost_connection_that_comes_back_in_time_leaves_no_trace() {
     let candidate = Candidate::new(1);
     let (socket, _) = candidate.open(&server).await;
     drop(socket);
-    server
-        .wait_for_status(candidate.session, "interrupted")
-        .await;
+    server.wait_for_status(candidate.session, "interrupted").await;
     let (_socket, welcome) = candidate.open(&server).await;
     assert_eq!(welcome.status, SessionStatus::Active);
 }
@@ -29,13 +27,9 @@ async fn after_the_grace_period_a_recording_exists_and_coming_back_still_works()
     let (mut socket, _) = candidate.open(&server).await;
     socket.deliver(first).await;
     drop(socket);
-    server
-        .wait_for_status(candidate.session, "incomplete")
-        .await;
+    server.wait_for_status(candidate.session, "incomplete").await;
     let partial = loop {
-        let session = server
-            .json(&format!("/api/sessions/{}", candidate.session))
-            .await;
+        let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
         if !session["recording_url"].is_null() {
             break session;
         }
@@ -52,17 +46,9 @@ async fn after_the_grace_period_a_recording_exists_and_coming_back_still_works()
     let receipt = socket.finish_completely(last).await;
     assert!(receipt.duration.get() > partial["duration_ms"].as_u64().unwrap());
     let files = std::fs::read_dir(
-        server
-            .folder
-            .path()
-            .join("recordings")
-            .join(candidate.session.to_string()),
+        server.folder.path().join("recordings").join(candidate.session.to_string()),
     );
-    assert_eq!(
-        files.unwrap().count(),
-        1,
-        "the partial recording was not cleared away"
-    );
+    assert_eq!(files.unwrap().count(), 1, "the partial recording was not cleared away");
 }
 
 #[tokio::test]
@@ -85,13 +71,8 @@ async fn a_newer_writer_fences_off_the_older() {
     assert!(after.epoch > before.epoch);
     assert_eq!(older.expect_goodbye().await, Refusal::Fenced);
     newer.deliver(vec![chunk(0, 0, b"mine")]).await;
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
-    assert_eq!(
-        (&session["status"], &session["items"]),
-        (&"active".into(), &1.into())
-    );
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
+    assert_eq!((&session["status"], &session["items"]), (&"active".into(), &1.into()));
 }
 
 #[tokio::test]
@@ -117,9 +98,7 @@ async fn a_silent_connection_is_given_up() {
     let candidate = Candidate::new(6);
     let (mut socket, _) = candidate.open(&server).await;
     assert_eq!(socket.expect_goodbye().await, Refusal::Silent);
-    server
-        .wait_for_status(candidate.session, "interrupted")
-        .await;
+    server.wait_for_status(candidate.session, "interrupted").await;
 }
 
 #[tokio::test]
@@ -130,9 +109,7 @@ async fn a_restarted_server_takes_up_where_it_was() {
     socket.deliver(run(0, 0, "beep1")).await;
     server.restart().await;
     drop(socket);
-    server
-        .wait_for_status(candidate.session, "incomplete")
-        .await;
+    server.wait_for_status(candidate.session, "incomplete").await;
 }
 
 #[tokio::test]
@@ -144,9 +121,7 @@ async fn items_of_many_sessions_are_stored_side_by_side() {
             let candidate = Candidate::new(number);
             let (mut socket, _) = candidate.open(server).await;
             for seq in 0..20 {
-                socket
-                    .send(&ClientMessage::Items(vec![chunk(seq, 0, &[number; 600])]))
-                    .await;
+                socket.send(&ClientMessage::Items(vec![chunk(seq, 0, &[number; 600])])).await;
             }
             let mut acked = 0;
             while acked < 20 {
@@ -157,9 +132,6 @@ async fn items_of_many_sessions_are_stored_side_by_side() {
     });
     for session in futures::future::join_all(sessions).await {
         let session = server.json(&format!("/api/sessions/{session}")).await;
-        assert_eq!(
-            (&session["items"], &session["bytes"]),
-            (&20.into(), &12_000.into())
-        );
+        assert_eq!((&session["items"], &session["bytes"]), (&20.into(), &12_000.into()));
     }
 }

@@ -1,5 +1,8 @@
 //! The server as its clients see it: real sockets, a real database, one folder a test.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot unwrap is a failure of that test")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test says which message it expects")]
+
 mod api;
 mod bad_input;
 mod harness;

@@ -31,12 +31,7 @@ async fn the_session_page_plays_and_escapes_what_the_browser_said() {
     let last = items.last().unwrap().seq;
     socket.deliver(items).await;
     let receipt = socket.finish_completely(last).await;
-    let page = server
-        .get(&format!("/sessions/{}", candidate.session))
-        .await
-        .text()
-        .await
-        .unwrap();
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("<audio") && page.contains(&receipt.digest.to_string()));
     assert!(!page.contains("<microphone>") && page.contains("&lt;microphone&gt;"));
 }
@@ -46,18 +41,8 @@ async fn pages_have_a_policy_against_foreign_scripts() {
     let server = TestServer::start().await;
     for path in ["/", "/record", "/nowhere"] {
         let response = server.get(path).await;
-        let policy = response.headers()["content-security-policy"]
-            .to_str()
-            .unwrap()
-            .to_owned();
-        let nonce = policy
-            .split("'nonce-")
-            .nth(1)
-            .unwrap()
-            .split('\'')
-            .next()
-            .unwrap()
-            .to_owned();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        let nonce = policy.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap().to_owned();
         assert!(policy.contains("default-src 'self'"));
         let html = response.text().await.unwrap();
         if path == "/record" {
@@ -70,18 +55,11 @@ async fn pages_have_a_policy_against_foreign_scripts() {
 async fn a_page_that_is_not_there_helps() {
     let server = TestServer::start().await;
     let unknown = Candidate::new(3).session;
-    for path in [
-        "/nowhere".to_owned(),
-        format!("/sessions/{unknown}"),
-        "/sessions/x".to_owned(),
-    ] {
+    for path in ["/nowhere".to_owned(), format!("/sessions/{unknown}"), "/sessions/x".to_owned()] {
         let response = server.get(&path).await;
         assert_eq!(response.status(), 404, "{path}");
         let html = response.text().await.unwrap();
-        assert!(
-            html.contains("<h1") && html.contains("href=\"/\""),
-            "{path}"
-        );
+        assert!(html.contains("<h1") && html.contains("href=\"/\""), "{path}");
     }
     let bad = server.get("/?before=nonsense").await;
     assert_eq!(bad.status(), 400);

@@ -24,26 +24,14 @@ async fn a_finished_session_becomes_one_seekable_file() {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "audio/webm");
     assert_eq!(response.headers()["accept-ranges"], "bytes");
-    assert_eq!(
-        response.headers()["etag"],
-        format!("\"{}\"", receipt.digest)
-    );
+    assert_eq!(response.headers()["etag"], format!("\"{}\"", receipt.digest));
     let file = response.bytes().await.unwrap();
     assert_eq!(file.len() as u64, receipt.bytes);
-    assert_eq!(
-        hex::encode(Sha256::digest(&file)),
-        receipt.digest.to_string()
-    );
+    assert_eq!(hex::encode(Sha256::digest(&file)), receipt.digest.to_string());
     let verified = media::verify(std::io::Cursor::new(&file)).unwrap();
-    assert_eq!(
-        verified.duration.as_millis(),
-        u128::from(receipt.duration.get())
-    );
+    assert_eq!(verified.duration.as_millis(), u128::from(receipt.duration.get()));
 
-    let part = server
-        .http
-        .get(server.url(&path))
-        .header("range", "bytes=100-199");
+    let part = server.http.get(server.url(&path)).header("range", "bytes=100-199");
     let part = part.send().await.unwrap();
     assert_eq!(part.status(), 206);
     let whole = format!("bytes 100-199/{}", file.len());
@@ -51,35 +39,17 @@ async fn a_finished_session_becomes_one_seekable_file() {
     assert_eq!(part.bytes().await.unwrap(), file.slice(100..200));
 
     let beyond = format!("bytes={}-", file.len());
-    let beyond = server
-        .http
-        .get(server.url(&path))
-        .header("range", beyond)
-        .send()
-        .await
-        .unwrap();
+    let beyond = server.http.get(server.url(&path)).header("range", beyond).send().await.unwrap();
     assert_eq!(beyond.status(), 416);
-    assert_eq!(
-        beyond.headers()["content-range"],
-        format!("bytes */{}", file.len())
-    );
+    assert_eq!(beyond.headers()["content-range"], format!("bytes */{}", file.len()));
 
     let etag = format!("\"{}\"", receipt.digest);
-    let same = server
-        .http
-        .get(server.url(&path))
-        .header("if-none-match", etag);
+    let same = server.http.get(server.url(&path)).header("if-none-match", etag);
     assert_eq!(same.send().await.unwrap().status(), 304);
 
     let download = server.get(&format!("{path}?download=1")).await;
-    let disposition = download.headers()["content-disposition"]
-        .to_str()
-        .unwrap()
-        .to_owned();
-    assert!(
-        disposition.starts_with("attachment; filename=\"holdfast-2"),
-        "{disposition}"
-    );
+    let disposition = download.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(disposition.starts_with("attachment; filename=\"holdfast-2"), "{disposition}");
 }
 
 #[tokio::test]
@@ -97,19 +67,12 @@ async fn segments_of_a_reloaded_page_are_joined_into_one_file() {
     socket.deliver(second).await;
     let receipt = socket.finish_completely(last).await;
 
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
     let segments = session["tracks"][0]["segments"].as_array().unwrap();
     assert_eq!(segments.len(), 2);
-    let durations: Vec<u64> = segments
-        .iter()
-        .map(|one| one["duration_ms"].as_u64().unwrap())
-        .collect();
-    assert!(
-        durations.iter().all(|&millis| millis > 1_000),
-        "{durations:?}"
-    );
+    let durations: Vec<u64> =
+        segments.iter().map(|one| one["duration_ms"].as_u64().unwrap()).collect();
+    assert!(durations.iter().all(|&millis| millis > 1_000), "{durations:?}");
     assert_eq!(durations.iter().sum::<u64>(), receipt.duration.get());
     assert_eq!(session["status"], "completed");
     assert_eq!(session["receipt"]["digest"], receipt.digest.to_string());
@@ -134,16 +97,9 @@ async fn finishing_again_gives_the_same_receipt_and_late_duplicates_are_acked() 
     assert_eq!(welcome.have, SeqSet::up_to(last));
     socket.deliver(items).await;
     assert_eq!(socket.finish_completely(last).await, receipt);
-    let (status, session) = server
-        .post(
-            &format!("/api/sessions/{}/finish", candidate.session),
-            ().into(),
-        )
-        .await;
-    assert_eq!(
-        (status, &session["receipt"]["items"]),
-        (200, &receipt.items.into())
-    );
+    let (status, session) =
+        server.post(&format!("/api/sessions/{}/finish", candidate.session), ().into()).await;
+    assert_eq!((status, &session["receipt"]["items"]), (200, &receipt.items.into()));
 }
 
 #[tokio::test]
@@ -159,12 +115,7 @@ async fn a_hole_is_named_asked_for_and_shown_when_it_cannot_be_filled() {
     let answer = socket.finish(Some(last), SeqSet::new()).await;
     assert_eq!(answer, ServerMessage::Missing(hole.clone()));
 
-    let missing = server
-        .json(&format!(
-            "/api/sessions/{}/missing-chunks",
-            candidate.session
-        ))
-        .await;
+    let missing = server.json(&format!("/api/sessions/{}/missing-chunks", candidate.session)).await;
     assert_eq!(missing["missing"], serde_json::json!([[4, 4]]));
     assert_eq!(missing["max_seq"], last.get());
     assert_eq!(missing["total_chunks"], last.get());
@@ -173,12 +124,7 @@ async fn a_hole_is_named_asked_for_and_shown_when_it_cannot_be_filled() {
         panic!("no receipt");
     };
     assert_eq!(receipt.missing, hole);
-    let page = server
-        .get(&format!("/sessions/{}", candidate.session))
-        .await
-        .text()
-        .await
-        .unwrap();
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("never arrived"), "the page hides the hole");
 }
 
@@ -189,9 +135,7 @@ async fn an_empty_recording_fails_with_words_and_can_be_tried_again() {
     let (mut socket, _) = candidate.open(&server).await;
     let answer = socket.finish(None, SeqSet::new()).await;
     assert_eq!(answer, ServerMessage::Failed("nothing was recorded".into()));
-    let session = server
-        .json(&format!("/api/sessions/{}", candidate.session))
-        .await;
+    let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
     assert_eq!(
         (&session["status"], &session["failure"]),
         (&"failed".into(), &"nothing was recorded".into())
@@ -203,24 +147,16 @@ async fn bytes_that_are_no_media_fail_with_words_and_stay_on_the_server() {
     let server = TestServer::start().await;
     let whole = crate::harness::fixture_chunks("beep1");
     let header_without_cluster = &whole[0][..200];
-    for (number, bytes) in [
-        &b"not a webm file at all"[..],
-        header_without_cluster,
-        &whole[0][..7],
-    ]
-    .into_iter()
-    .enumerate()
+    for (number, bytes) in [&b"not a webm file at all"[..], header_without_cluster, &whole[0][..7]]
+        .into_iter()
+        .enumerate()
     {
         let candidate = Candidate::new(10 + u8::try_from(number).unwrap());
         let (mut socket, _) = candidate.open(&server).await;
-        socket
-            .deliver(vec![segment_start(0, 0), chunk(1, 0, bytes)])
-            .await;
+        socket.deliver(vec![segment_start(0, 0), chunk(1, 0, bytes)]).await;
         let answer = socket.finish(Some(Seq::new(1)), SeqSet::new()).await;
         assert!(matches!(answer, ServerMessage::Failed(_)), "{answer:?}");
-        let session = server
-            .json(&format!("/api/sessions/{}", candidate.session))
-            .await;
+        let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
         assert_eq!(session["status"], "failed");
         assert_eq!(session["items"], 2);
     }

@@ -1,0 +1,108 @@
+//! The recorder's runs: how one starts, what it hands over, and how it ends. What is captured goes
+//! to the session.
+
+use protocol::{Millis, SegmentNo};
+
+use super::{Ending, Live, Phase, Purpose, Recorder};
+use crate::capture::{Run, RunEvent};
+use crate::capture_error::CaptureError;
+use crate::driver::Input;
+use crate::session::Session;
+
+/// How long a run may take to hand over its last chunk.
+const STOP_DEADLINE: Millis = Millis::from_secs(10);
+
+impl Recorder {
+    /// Starts a run on the open microphone, in a new session or in the one that was interrupted.
+    pub(super) fn begin(&mut self, now: Millis) {
+        self.phase = match self.begin_run(now) {
+            Ok(live) => Phase::Capturing(live),
+            Err(error) => {
+                self.microphone = None;
+                Phase::Failed { error, again: Purpose::Record }
+            }
+        };
+    }
+
+    /// The run comes first: a recorder that does not start must not leave an empty session behind.
+    /// Its events arrive through the driver's channel, so after the segment's first marker.
+    fn begin_run(&mut self, now: Millis) -> Result<Live, CaptureError> {
+        let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
+        let segment =
+            self.session.as_ref().map_or(SegmentNo::new(0), |session| session.next_segment());
+        let inputs = self.inputs.clone();
+        let run = Run::start(microphone, move |event| inputs.send(Input::Run { segment, event }))?;
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => Session::new(now, self.spool.clone(), self.inputs.clone())
+                .map_err(|error| CaptureError::of_recorder(&error))?,
+        };
+        let session = self.session.insert(session);
+        session.segment_started(now, run.mime(), &microphone.label());
+        Ok(Live { run, segment })
+    }
+
+    pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
+        let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &self.phase else {
+            return;
+        };
+        let Some(session) = self.session.as_mut().filter(|_| live.segment == segment) else {
+            return;
+        };
+        match event {
+            RunEvent::Chunk { bytes, clock } => session.chunk(now, segment, clock, bytes),
+            RunEvent::Paused { clock } => session.paused(now, clock),
+            RunEvent::Resumed { clock } => session.resumed(now, clock),
+            RunEvent::Failed(error) => self.close(now, Ending::Failed(error)),
+            RunEvent::Stopped { clock } => self.closed(now, clock),
+        }
+    }
+
+    /// Tells the run to stop; the rest of it arrives before [`RunEvent::Stopped`].
+    pub(super) fn close(&mut self, now: Millis, ending: Ending) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Capturing(live) => {
+                live.run.stop();
+                Phase::Closing { live, ending, deadline: now + STOP_DEADLINE }
+            }
+            other @ (Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::Failed { .. }) => other,
+        };
+    }
+
+    /// The run is over, and everything of it was captured that there is.
+    pub(super) fn closed(&mut self, now: Millis, clock: Millis) {
+        let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Closing { live, ending, .. } => (live, ending),
+            Phase::Capturing(live) => (live, Ending::Failed(self.unasked_end())),
+            other @ (Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Finishing
+            | Phase::Failed { .. }) => {
+                self.phase = other;
+                return;
+            }
+        };
+        self.microphone = None;
+        if let Some(session) = &mut self.session {
+            session.segment_ended(now, live.segment, clock);
+        }
+        match ending {
+            Ending::Save => self.finish(now),
+            Ending::Failed(error) => {
+                self.phase = Phase::Failed { error, again: Purpose::Record };
+            }
+        }
+    }
+
+    /// Why a recorder ends that nobody has told to: mostly because its microphone did.
+    fn unasked_end(&self) -> CaptureError {
+        match &self.microphone {
+            Some(microphone) if microphone.is_live() => CaptureError::RecorderStopped,
+            Some(_) | None => CaptureError::Disconnected,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What comes out of a sender: the effects that its shell carries out, and how it stands.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::{ClientMessage, Opening, Refusal};
+use crate::{Item, Millis, Receipt, Seq, SessionId, SessionToken};
+
+/// What the spool must remember of a session beside its items.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    pub session: SessionId,
+    pub token: SessionToken,
+    pub opening: Opening,
+    /// Every number below this may have been used.
+    pub next_seq: Seq,
+    /// The candidate has said "stop and save".
+    pub finish_asked: bool,
+    /// Items were sent that the spool did not hold: numbers above `next_seq` may be in use.
+    pub unspooled_sent: bool,
+}
+
+/// What the shell has to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Write the session's record to the spool.
+    Remember(SessionRecord),
+    /// Write the item to the spool with strict durability, then call
+    /// [`super::Sender::handle_spooled`] or [`super::Sender::handle_spool_failed`].
+    Spool {
+        item: Item,
+        /// The media time that it covers, for [`super::Sender::restore`].
+        span: Millis,
+    },
+    /// In one transaction, write the record and delete these acked items.
+    Forget {
+        seqs: Vec<Seq>,
+        record: SessionRecord,
+    },
+    /// Read these from the spool, then call [`super::Sender::handle_loaded`] for each, or
+    /// [`super::Sender::handle_vanished`].
+    Load(Vec<Seq>),
+    /// Everything of this session is safe on the server: delete its record.
+    Release,
+    /// Open a connection, then call [`super::Sender::handle_connected`] or
+    /// [`super::Sender::handle_disconnected`].
+    Connect,
+    Send(ClientMessage),
+    /// Drop the connection without waiting for anything.
+    Disconnect,
+}
+
+/// The state of the link as the candidate should see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkStatus {
+    Online,
+    Reconnecting,
+    /// The server refused for good.
+    Stopped(Refusal),
+}
+
+/// How far "stop and save" has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FinishStatus {
+    NotAsked,
+    /// Items are still being sent, or the recording is being made.
+    Finishing,
+    Completed(Receipt),
+    /// The server could make no recording; what it has is kept.
+    Failed(String),
+}

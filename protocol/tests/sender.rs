@@ -1,0 +1,385 @@
+//! The sender's rules one by one, each at its limit and one past it.
+
+use bytes::Bytes;
+use protocol::item::ItemError;
+use protocol::limits::{
+    ANSWER_DEADLINE, CONNECT_DEADLINE, DAMAGED_RETRIES_MAX, IN_FLIGHT_BYTES_MAX,
+    IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
+    SPOOL_DEADLINE,
+};
+use protocol::message::{Finish, Limits, Opening, Refusal, Welcome};
+use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
+use protocol::{
+    ClientMessage, Content, Digest, Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet,
+    ServerMessage, SessionId, SessionStatus, SessionToken, TrackNo, UnixMillis,
+};
+
+const NOW: Millis = Millis::from_secs(100);
+
+fn later(millis: u64) -> Millis {
+    NOW + Millis::new(millis)
+}
+
+/// A sender with everything it asked for so far.
+struct Page {
+    sender: Sender,
+    record: Option<SessionRecord>,
+    spooling: Vec<Item>,
+    sent: Vec<Item>,
+    forgotten: Vec<Seq>,
+    loading: Vec<Seq>,
+    other: Vec<Effect>,
+}
+
+impl Page {
+    fn new() -> Self {
+        let session = SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [4; 10]);
+        let token = SessionToken::from_random([6; 32]);
+        let opening = Opening::New { started_at: UnixMillis::new(1) };
+        Self::of(Sender::new(NOW, session, token, opening))
+    }
+
+    fn of(sender: Sender) -> Self {
+        let mut page = Self {
+            sender,
+            record: None,
+            spooling: Vec::new(),
+            sent: Vec::new(),
+            forgotten: Vec::new(),
+            loading: Vec::new(),
+            other: Vec::new(),
+        };
+        page.drain();
+        page
+    }
+
+    fn online() -> Self {
+        let mut page = Self::new();
+        page.welcome(SeqSet::new());
+        page
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.sender.poll_effect() {
+            match effect {
+                Effect::Remember(record) => self.record = Some(record),
+                Effect::Spool { item, .. } => self.spooling.push(item),
+                Effect::Forget { seqs, record } => {
+                    self.forgotten.extend(seqs);
+                    self.record = Some(record);
+                }
+                Effect::Load(seqs) => self.loading.extend(seqs),
+                Effect::Send(ClientMessage::Items(items)) => self.sent.extend(items),
+                other @ (Effect::Release
+                | Effect::Connect
+                | Effect::Send(_)
+                | Effect::Disconnect) => self.other.push(other),
+            }
+        }
+    }
+
+    fn welcome(&mut self, have: SeqSet) {
+        self.sender.handle_connected(NOW);
+        self.hear(ServerMessage::Welcome(Welcome {
+            epoch: Epoch::new(1),
+            have,
+            status: SessionStatus::Active,
+            limits: Limits::default(),
+            server_time: UnixMillis::new(2),
+        }));
+    }
+
+    fn hear(&mut self, message: ServerMessage) {
+        self.sender.handle_message(NOW, message);
+        self.drain();
+    }
+
+    fn capture(&mut self, bytes: usize) {
+        let content = Content::Chunk {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(0),
+            bytes: Bytes::from(vec![1; bytes]),
+        };
+        self.sender.capture(NOW, NOW, Millis::new(250), content);
+        self.drain();
+    }
+
+    /// The spool has everything on disk.
+    fn spooled(&mut self) {
+        for item in std::mem::take(&mut self.spooling) {
+            self.sender.handle_spooled(NOW, item.seq);
+        }
+        self.drain();
+    }
+
+    fn sent_seqs(&self) -> Vec<u64> {
+        self.sent.iter().map(|item| item.seq.get()).collect()
+    }
+
+    fn ack(&mut self, seqs: &[u64]) {
+        let seqs = set(seqs);
+        let duplicates = SeqSet::new();
+        self.hear(ServerMessage::Ack { seqs, duplicates });
+    }
+}
+
+fn set(seqs: &[u64]) -> SeqSet {
+    seqs.iter().copied().map(Seq::new).collect()
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        items: 1,
+        bytes: 1,
+        duration: Millis::new(1),
+        digest: Digest::from_bytes([0; 32]),
+        missing: SeqSet::new(),
+    }
+}
+
+#[test]
+fn an_item_is_numbered_at_capture_sent_once_spooled_and_deleted_once_acked() {
+    let mut page = Page::online();
+    page.capture(100);
+    assert_eq!(page.spooling[0].seq, Seq::ZERO);
+    assert!(page.sent.is_empty() && page.forgotten.is_empty());
+    page.spooled();
+    assert_eq!(page.sent_seqs(), [0]);
+    assert!(page.forgotten.is_empty());
+    page.ack(&[0]);
+    assert_eq!(page.forgotten, [Seq::ZERO]);
+    assert_eq!(page.record.unwrap().next_seq, Seq::new(1));
+}
+
+#[test]
+fn only_what_the_server_does_not_have_is_sent_after_a_reconnect() {
+    let mut page = Page::online();
+    for _ in 0..4 {
+        page.capture(10);
+    }
+    page.spooled();
+    page.sent.clear();
+    page.sender.handle_disconnected(NOW);
+    page.sender.handle_timeout(later(10_000));
+    page.drain();
+    page.welcome(set(&[0, 2]));
+    assert_eq!(page.sent_seqs(), [1, 3]);
+    assert_eq!(page.forgotten, [Seq::new(0), Seq::new(2)]);
+}
+
+#[test]
+fn a_chunk_at_the_limit_is_one_item_and_a_byte_more_makes_two() {
+    let mut page = Page::online();
+    page.capture(ITEM_PAYLOAD_BYTES_MAX);
+    assert_eq!(page.spooling.len(), 1);
+    page.capture(ITEM_PAYLOAD_BYTES_MAX + 1);
+    let lengths: Vec<_> = page.spooling.iter().map(Item::payload_bytes).collect();
+    assert_eq!(lengths, [ITEM_PAYLOAD_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, 1]);
+    page.capture(0);
+    assert_eq!(page.spooling.len(), 3);
+    assert!(page.spooling.iter().all(|item| item.check().is_ok()));
+}
+
+#[test]
+fn the_window_of_unacked_bytes_is_never_exceeded() {
+    let mut page = Page::online();
+    let fit = IN_FLIGHT_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX;
+    for _ in 0..fit + 2 {
+        page.capture(ITEM_PAYLOAD_BYTES_MAX);
+    }
+    page.spooled();
+    let in_flight: usize = page.sent.iter().map(Item::payload_bytes).sum();
+    assert!(in_flight <= IN_FLIGHT_BYTES_MAX, "{in_flight}");
+    assert!(page.sent.len() >= fit - 1);
+    let before = page.sent.len();
+    page.ack(&[0]);
+    assert_eq!(page.sent.len(), before + 1);
+}
+
+#[test]
+fn the_window_of_unacked_items_is_never_exceeded() {
+    let mut page = Page::online();
+    for _ in 0..=IN_FLIGHT_ITEMS_MAX {
+        page.capture(1);
+    }
+    page.spooled();
+    assert_eq!(page.sent.len(), IN_FLIGHT_ITEMS_MAX);
+    page.ack(&[0]);
+    assert_eq!(page.sent.len(), IN_FLIGHT_ITEMS_MAX + 1);
+}
+
+#[test]
+fn what_memory_does_not_hold_is_read_back_from_the_spool() {
+    let mut page = Page::new();
+    let fit = MEMORY_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX;
+    for _ in 0..=fit {
+        page.capture(ITEM_PAYLOAD_BYTES_MAX);
+        let item = page.spooling.last().unwrap().clone();
+        page.sender.handle_spooled(NOW, item.seq);
+    }
+    let items: Vec<Item> = std::mem::take(&mut page.spooling);
+    page.welcome(SeqSet::new());
+    // Only the one that went past the limit was dropped from memory.
+    for seq in 0..fit as u64 {
+        page.ack(&[seq]);
+    }
+    assert_eq!(page.loading, [Seq::new(fit as u64)]);
+    page.sender.handle_loaded(NOW, items[fit].clone());
+    page.drain();
+    assert_eq!(page.sent.last(), Some(&items[fit]));
+}
+
+#[test]
+fn an_item_whose_spool_does_not_answer_is_sent_from_memory_in_time() {
+    let mut page = Page::online();
+    page.capture(10);
+    let just_before = SPOOL_DEADLINE - Millis::new(1);
+    page.sender.handle_timeout(NOW + just_before);
+    page.drain();
+    assert!(page.sent.is_empty());
+    page.sender.handle_timeout(NOW + SPOOL_DEADLINE);
+    page.drain();
+    assert_eq!(page.sent_seqs(), [0]);
+    page.ack(&[0]);
+    assert!(page.forgotten.is_empty(), "deleted before it was written");
+    page.spooled();
+    assert_eq!(page.forgotten, [Seq::ZERO]);
+}
+
+#[test]
+fn an_item_that_cannot_be_spooled_stays_in_memory_and_is_told() {
+    let mut page = Page::new();
+    page.capture(10);
+    page.sender.handle_spool_failed(NOW, Seq::ZERO);
+    assert_eq!(page.sender.backlog_status().memory_only_items, 1);
+    page.welcome(SeqSet::new());
+    assert_eq!(page.sent_seqs(), [0]);
+    page.ack(&[0]);
+    assert_eq!(page.sender.backlog_status().items, 0);
+}
+
+#[test]
+fn after_unspooled_items_were_sent_a_restored_page_leaves_their_numbers_alone() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.sender.handle_spool_failed(NOW, Seq::ZERO);
+    page.drain();
+    let record = page.record.clone().unwrap();
+    assert!(record.unspooled_sent, "not remembered before it was sent");
+    let mut page = Page::of(Sender::restore(NOW, record, []));
+    page.capture(10);
+    assert_eq!(page.spooling[0].seq, Seq::new(1 + SEQ_SKIP_AFTER_UNSPOOLED));
+    page.spooled();
+    page.welcome(set(&[0]));
+    page.ack(&[1 + SEQ_SKIP_AFTER_UNSPOOLED]);
+    page.sender.finish(NOW);
+    page.drain();
+    let Some(Effect::Send(ClientMessage::Finish(Finish { lost, .. }))) = page.other.pop() else {
+        panic!("no finish");
+    };
+    assert!(lost.contains(Seq::new(1)), "the hole holds the session up");
+}
+
+#[test]
+fn a_damaged_item_is_sent_again_so_many_times_and_then_kept() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    for times in 1..=usize::from(DAMAGED_RETRIES_MAX) {
+        page.hear(ServerMessage::Refused(vec![(Seq::ZERO, ItemError::WrongDigest)]));
+        assert_eq!(page.sent.len(), 1 + times);
+    }
+    page.hear(ServerMessage::Refused(vec![(Seq::ZERO, ItemError::WrongDigest)]));
+    assert_eq!(page.sent.len(), 1 + usize::from(DAMAGED_RETRIES_MAX));
+    assert_eq!(page.sender.backlog_status().refused_items, 1);
+    assert!(page.forgotten.is_empty(), "the only copy was deleted");
+}
+
+#[test]
+fn finish_waits_for_the_last_ack_and_is_repeated_after_a_reconnect() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    page.sender.finish(NOW);
+    page.drain();
+    let finishes = |page: &Page| {
+        let finish = |effect: &&Effect| matches!(effect, Effect::Send(ClientMessage::Finish(_)));
+        page.other.iter().filter(finish).count()
+    };
+    assert_eq!(finishes(&page), 0);
+    page.ack(&[0]);
+    assert_eq!(finishes(&page), 1);
+    page.sender.handle_disconnected(NOW);
+    page.sender.handle_timeout(later(10_000));
+    page.drain();
+    page.welcome(set(&[0]));
+    assert_eq!(finishes(&page), 2);
+    page.hear(ServerMessage::Completed(receipt()));
+    assert_eq!(page.sender.finish_status(), FinishStatus::Completed(receipt()));
+    assert!(page.other.contains(&Effect::Release));
+    assert_eq!(page.sender.poll_timeout(), None, "a completed sender rests");
+}
+
+#[test]
+fn what_the_server_misses_and_the_page_does_not_have_is_declared_lost() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    page.ack(&[0]);
+    page.sender.finish(NOW);
+    page.drain();
+    page.hear(ServerMessage::Missing(set(&[0])));
+    let last = page.other.pop();
+    let lost = set(&[0]);
+    let last_seq = Some(Seq::ZERO);
+    let expected = ClientMessage::Finish(Finish { last_seq, lost });
+    assert_eq!(last, Some(Effect::Send(expected)));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_given_up_and_tried_again() {
+    let mut page = Page::new();
+    page.sender.handle_timeout(NOW + CONNECT_DEADLINE);
+    page.drain();
+    assert_eq!(page.other, [Effect::Connect, Effect::Disconnect]);
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    page.other.clear();
+    page.sender.handle_timeout(NOW + ANSWER_DEADLINE - Millis::new(1));
+    page.drain();
+    assert!(!page.other.contains(&Effect::Disconnect));
+    page.sender.handle_timeout(NOW + ANSWER_DEADLINE);
+    page.drain();
+    assert!(page.other.contains(&Effect::Disconnect));
+    assert_eq!(page.sender.link_status(), LinkStatus::Reconnecting);
+}
+
+#[test]
+fn a_refusal_for_good_stops_the_link_and_keeps_every_item() {
+    for (refusal, for_good) in [
+        (Refusal::WrongToken, true),
+        (Refusal::Fenced, true),
+        (Refusal::ShuttingDown, false),
+        (Refusal::Unavailable, false),
+    ] {
+        let mut page = Page::online();
+        page.capture(10);
+        page.spooled();
+        page.hear(ServerMessage::Goodbye(refusal.clone()));
+        let stopped = page.sender.link_status() == LinkStatus::Stopped(refusal);
+        assert_eq!(stopped, for_good);
+        assert_eq!(page.sender.backlog_status().items, 1);
+        assert!(page.forgotten.is_empty());
+    }
+}
+
+#[test]
+fn the_network_coming_back_ends_the_wait() {
+    let mut page = Page::online();
+    page.sender.handle_disconnected(NOW);
+    page.other.clear();
+    page.sender.handle_network_online(NOW);
+    page.drain();
+    assert_eq!(page.other, [Effect::Connect]);
+}
