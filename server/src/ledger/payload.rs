@@ -7,7 +7,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use protocol::{Content, Item};
 
-use crate::store::{Append, StoreError};
+use crate::store::StoreError;
 
 /// Where one payload is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub type Placing<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 
 /// A place for payloads.
 pub trait PayloadStore: std::fmt::Debug + Send + Sync {
-    /// Finds a place for each item, in order. What is not [`Placed::InRow`] is durable on return.
-    fn place<'a>(&'a self, append: &'a Append) -> Placing<'a, Vec<Placed>>;
+    /// Finds a place for each item of a batch, in order. What is not [`Placed::InRow`] is durable
+    /// on return.
+    fn place<'a>(&'a self, items: &'a [&'a Item]) -> Placing<'a, Vec<Placed>>;
 
     /// Reads a payload back.
     fn fetch(&self, placed: Placed) -> Placing<'_, Bytes>;
@@ -34,8 +35,8 @@ pub trait PayloadStore: std::fmt::Debug + Send + Sync {
 pub struct InRow;
 
 impl PayloadStore for InRow {
-    fn place<'a>(&'a self, append: &'a Append) -> Placing<'a, Vec<Placed>> {
-        let placed = append.items.iter().map(|item| Placed::InRow(payload(item))).collect();
+    fn place<'a>(&'a self, items: &'a [&'a Item]) -> Placing<'a, Vec<Placed>> {
+        let placed = items.iter().map(|item| Placed::InRow(payload(item))).collect();
         Box::pin(ready(Ok(placed)))
     }
 

@@ -1,39 +1,14 @@
-//! The ledger's rows: storing items once, telling what is there, reading chunks back in order.
-
-use std::collections::{HashMap, HashSet};
+//! The ledger's rows: telling what is there, reading chunks back in order, letting them go.
 
 use bytes::Bytes;
-use protocol::item::{ItemError, SegmentStart};
 use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
-use protocol::receiver::Verdict;
-use protocol::{Content, Digest, Epoch, Item, Marker, Seq, SeqSet, SessionId, SessionStatus};
-use protocol::{SegmentNo, TrackNo};
+use protocol::{SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::rows::{self, Segment, signed};
-use super::sessions::fetch_guard;
 use super::{Store, StoreError};
 use crate::ledger::payload::{PayloadStore, Placed};
-
-/// Rows in one INSERT. SQLite allows 32,766 parameters; a fixed bound keeps statements cacheable.
-const ROWS_PER_INSERT: usize = 64;
-
-/// What one writer wants stored.
-#[derive(Debug)]
-pub struct Append {
-    pub session: SessionId,
-    pub epoch: Epoch,
-    pub items: Vec<Item>,
-}
-
-/// What became of an [`Append`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Appended {
-    Judged(Vec<(Seq, Verdict)>),
-    /// A newer writer has taken over: nothing was stored.
-    Fenced,
-}
 
 /// A chunk read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,21 +19,6 @@ pub struct StoredChunk {
 }
 
 impl Store {
-    /// Stores everything in one transaction, durable when this returns, and judges each item.
-    pub async fn append(
-        &self,
-        payloads: &dyn PayloadStore,
-        appends: &[&Append],
-    ) -> Result<Vec<Appended>, StoreError> {
-        let mut tx = self.begin().await?;
-        let mut results = Vec::with_capacity(appends.len());
-        for append in appends {
-            results.push(append_one(&mut tx, payloads, append).await?);
-        }
-        tx.commit().await?;
-        Ok(results)
-    }
-
     /// Every seq that is stored.
     pub async fn have(&self, id: SessionId) -> Result<SeqSet, StoreError> {
         let rows = sqlx::query(
@@ -163,164 +123,4 @@ async fn read_chunk(
         segment: SegmentNo::new(row.try_get("segment")?),
         bytes,
     })
-}
-
-async fn append_one(
-    tx: &mut Transaction<'static, Sqlite>,
-    payloads: &dyn PayloadStore,
-    append: &Append,
-) -> Result<Appended, StoreError> {
-    let guard = fetch_guard(tx, append.session).await?.ok_or(StoreError::UnknownSession)?;
-    if guard.epoch != append.epoch {
-        return Ok(Appended::Fenced);
-    }
-    let inserted = if guard.status.takes_items() {
-        insert(tx, payloads, append).await?
-    } else {
-        HashSet::new()
-    };
-    let stored = stored_digests(tx, append, &inserted).await?;
-    let mut judged = Vec::with_capacity(append.items.len());
-    let mut first_of_its_seq = inserted;
-    for item in &append.items {
-        let verdict = if first_of_its_seq.remove(&item.seq) {
-            Verdict::Stored
-        } else {
-            verdict_of_second(stored.get(&item.seq), item, guard.status)
-        };
-        judged.push((item.seq, verdict));
-    }
-    Ok(Appended::Judged(judged))
-}
-
-fn verdict_of_second(stored: Option<&Digest>, item: &Item, status: SessionStatus) -> Verdict {
-    match stored {
-        Some(stored) => Verdict::of_second(stored, &item.digest),
-        None if status.takes_items() => Verdict::Refused(ItemError::DigestConflict),
-        None => Verdict::Refused(ItemError::SessionFinished),
-    }
-}
-
-/// Inserts what is new and returns its seqs.
-async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
-    payloads: &dyn PayloadStore,
-    append: &Append,
-) -> Result<HashSet<Seq>, StoreError> {
-    let placed = payloads.place(append).await?;
-    let mut inserted = HashSet::with_capacity(append.items.len());
-    for (items, placed) in append.items.chunks(ROWS_PER_INSERT).zip(placed.chunks(ROWS_PER_INSERT))
-    {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO items (session_id, seq, at_ms, kind, track, segment, payload_bytes, \
-             digest, payload, payload_place) ",
-        );
-        query.push_values(items.iter().zip(placed), |mut row, (item, placed)| {
-            let (kind, track, segment) = columns(item);
-            row.push_bind(append.session.as_bytes().as_slice())
-                .push_bind(signed(item.seq.get()))
-                .push_bind(signed(item.at.get()))
-                .push_bind(kind)
-                .push_bind(track)
-                .push_bind(segment)
-                .push_bind(signed(item.payload_bytes() as u64))
-                .push_bind(item.digest.as_bytes().as_slice());
-            match placed {
-                Placed::InRow(bytes) => row.push_bind(Some(&bytes[..])).push_bind(None::<&str>),
-                Placed::At(place) => row.push_bind(None::<&[u8]>).push_bind(Some(place.as_str())),
-            };
-        });
-        query.push(" ON CONFLICT (session_id, seq) DO NOTHING RETURNING seq");
-        for row in query.build().fetch_all(&mut **tx).await? {
-            inserted.insert(Seq::new(rows::unsigned(row.try_get(0)?)));
-        }
-    }
-    count(tx, append, &inserted).await?;
-    Ok(inserted)
-}
-
-/// Keeps the session's sums and its segments in step with what was just inserted.
-async fn count(
-    tx: &mut Transaction<'static, Sqlite>,
-    append: &Append,
-    inserted: &HashSet<Seq>,
-) -> Result<(), StoreError> {
-    if inserted.is_empty() {
-        return Ok(());
-    }
-    let mut counted = HashSet::with_capacity(inserted.len());
-    let (mut bytes, mut captured_ms) = (0, 0);
-    for item in &append.items {
-        if inserted.contains(&item.seq) && counted.insert(item.seq) {
-            bytes += item.payload_bytes() as u64;
-            captured_ms = captured_ms.max(item.at.get());
-            if let Content::Marker(Marker::SegmentStarted(start)) = &item.content {
-                insert_segment(tx, append.session, item, start).await?;
-            }
-        }
-    }
-    sqlx::query(
-        "UPDATE sessions SET items = items + ?, payload_bytes = payload_bytes + ?, \
-         captured_ms = max(captured_ms, ?) WHERE id = ?",
-    )
-    .bind(signed(counted.len() as u64))
-    .bind(signed(bytes))
-    .bind(signed(captured_ms))
-    .bind(append.session.as_bytes().as_slice())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-async fn insert_segment(
-    tx: &mut Transaction<'static, Sqlite>,
-    session: SessionId,
-    item: &Item,
-    start: &SegmentStart,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, track, segment) DO NOTHING",
-    )
-    .bind(session.as_bytes().as_slice())
-    .bind(start.track.get())
-    .bind(start.segment.get())
-    .bind(start.kind.as_str())
-    .bind(&start.mime)
-    .bind(&start.label)
-    .bind(signed(item.at.get()))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-fn columns(item: &Item) -> (&'static str, Option<u8>, Option<u32>) {
-    match &item.content {
-        Content::Chunk { track, segment, .. } => ("chunk", Some(track.get()), Some(segment.get())),
-        Content::Marker(_) => ("marker", None, None),
-    }
-}
-
-/// The digests under which the seqs that were not inserted are stored.
-async fn stored_digests(
-    tx: &mut Transaction<'static, Sqlite>,
-    append: &Append,
-    inserted: &HashSet<Seq>,
-) -> Result<HashMap<Seq, Digest>, StoreError> {
-    let mut stored = HashMap::new();
-    let distinct: HashSet<Seq> = append.items.iter().map(|item| item.seq).collect();
-    if distinct.len() == append.items.len() && inserted.len() == distinct.len() {
-        return Ok(stored);
-    }
-    for seq in distinct {
-        let row = sqlx::query("SELECT digest FROM items WHERE session_id = ? AND seq = ?")
-            .bind(append.session.as_bytes().as_slice())
-            .bind(signed(seq.get()))
-            .fetch_optional(&mut **tx)
-            .await?;
-        if let Some(row) = row {
-            stored.insert(seq, rows::digest(&row.try_get::<Vec<u8>, _>(0)?)?);
-        }
-    }
-    Ok(stored)
 }

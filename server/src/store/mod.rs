@@ -1,6 +1,7 @@
 //! The embedded database: opens it, and holds every query. Rules about statuses are in `protocol`;
 //! this module only applies them inside transactions.
 
+mod append;
 mod items;
 mod rows;
 mod sessions;
@@ -12,7 +13,8 @@ use protocol::status::IllegalTransition;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
-pub use items::{Append, Appended, StoredChunk};
+pub use append::{Append, Appended};
+pub use items::StoredChunk;
 pub use rows::{Recording, Segment, Session};
 pub use sessions::{NewSession, Page, PageKey, Whose};
 
@@ -22,6 +24,9 @@ const READERS_MAX: u32 = 4;
 /// WAL pages between checkpoints: large enough that a checkpoint is rare beside group commits of
 /// video chunks.
 const WAL_AUTOCHECKPOINT_PAGES: &str = "4000";
+
+/// Prepared statements that a connection keeps: appends come in many lengths.
+const PREPARED_STATEMENTS_MAX: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -56,6 +61,7 @@ impl Store {
             // An ack means durable: every commit is synced to disk.
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)
+            .statement_cache_capacity(PREPARED_STATEMENTS_MAX)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         let writer =

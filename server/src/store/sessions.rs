@@ -305,9 +305,9 @@ impl Store {
 }
 
 /// What decides whether a session may be changed.
-pub(super) struct Guard {
-    pub(super) status: SessionStatus,
-    pub(super) epoch: Epoch,
+struct Guard {
+    status: SessionStatus,
+    epoch: Epoch,
     token_hash: Vec<u8>,
 }
 
@@ -322,7 +322,7 @@ impl Guard {
     }
 }
 
-pub(super) async fn fetch_guard(
+async fn fetch_guard(
     tx: &mut Transaction<'static, Sqlite>,
     id: SessionId,
 ) -> Result<Option<Guard>, StoreError> {
