@@ -11,6 +11,7 @@ use crate::paths;
 pub enum Section {
     Recordings,
     Record,
+    Api,
     Elsewhere,
 }
 
@@ -75,7 +76,7 @@ fn Header(section: Section) -> impl IntoView {
             <nav aria-label="Main">
                 <a href=paths::HISTORY aria-current=current(Section::Recordings)>"Recordings"</a>
                 <a href=paths::RECORD aria-current=current(Section::Record)>"Record"</a>
-                <a href=paths::API_DOCS>"API"</a>
+                <a href=paths::API_DOCS aria-current=current(Section::Api)>"API"</a>
             </nav>
         </header>
     }

@@ -1,5 +1,7 @@
 //! What pages show: plain values that the server makes from its rows.
 
+pub mod api;
+
 use protocol::{Digest, Millis, SegmentNo, SeqSet, SessionId, SessionStatus, TrackKind, TrackNo};
 
 /// A point in time, written out by the server so that no date code reaches the browser.

@@ -43,8 +43,8 @@ pub(super) struct CreatedSession {
     responses(
         (status = 201, description = "Created", body = CreatedSession),
         (status = 200, description = "It was there already", body = CreatedSession),
-        (status = 400, description = "Bad id, token or body", body = Problem),
-        (status = 403, description = "The id is taken by another token", body = Problem),
+        (status = 400, description = "Bad id, token or body", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The id is taken by another token", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_session(

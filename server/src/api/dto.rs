@@ -15,7 +15,9 @@ pub(super) struct SessionSummary {
     status: String,
     /// RFC 3339, UTC.
     created_at: String,
+    /// The writer's last sign of life.
     last_heartbeat_at: String,
+    /// When the recording was durable for good.
     completed_at: Option<String>,
     /// Of the recording; while there is none, of what has been captured.
     duration_ms: Option<u64>,
@@ -35,6 +37,7 @@ pub(super) struct SessionDetails {
     /// Inclusive pairs of item numbers that never arrived.
     #[schema(value_type = Vec<[u64; 2]>)]
     missing: SeqSet,
+    /// What was recorded, source by source.
     tracks: Vec<Track>,
     /// Where the recording is, once there is one.
     recording_url: Option<String>,
@@ -67,6 +70,7 @@ pub(super) struct TrackSegment {
 
 /// Proof of what the server holds.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
 pub(super) struct ReceiptDto {
     items: u64,
     /// Of the recording file.

@@ -27,13 +27,14 @@ pub(super) struct FinishSession {
 ///
 /// Makes the recording and answers when it is durable. Repeating it is no error.
 #[utoipa::path(
-    post, path = "/sessions/{id}/finish", tag = "sessions", params(("id" = String, Path)),
+    post, path = "/sessions/{id}/finish", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
     request_body = Option<FinishSession>,
     responses(
         (status = 200, description = "Completed, or failed with its reason", body = SessionDetails),
-        (status = 403, description = "Wrong token", body = Problem),
-        (status = 404, description = "No such session", body = Problem),
-        (status = 409, description = "Items are missing, or the status forbids it", body = Problem),
+        (status = 400, description = "Bad body", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Items are missing, or the status forbids it", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn finish(

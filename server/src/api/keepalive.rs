@@ -19,11 +19,11 @@ pub(super) struct KeptAlive {
 ///
 /// For clients that cannot keep a WebSocket open.
 #[utoipa::path(
-    post, path = "/sessions/{id}/keepalive", tag = "sessions", params(("id" = String, Path)),
+    post, path = "/sessions/{id}/keepalive", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "Noted", body = KeptAlive),
-        (status = 403, description = "Wrong token", body = Problem),
-        (status = 404, description = "No such session", body = Problem),
+        (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn keepalive(

@@ -37,7 +37,7 @@ pub(super) struct SessionList {
     get, path = "/sessions", tag = "sessions", params(ListSessions),
     responses(
         (status = 200, description = "A page of sessions", body = SessionList),
-        (status = 400, description = "Bad status, place or limit", body = Problem),
+        (status = 400, description = "Bad status, place or limit", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn list_sessions(

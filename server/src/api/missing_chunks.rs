@@ -23,10 +23,10 @@ pub(super) struct MissingChunks {
 
 /// What is missing of a session
 #[utoipa::path(
-    get, path = "/sessions/{id}/missing-chunks", tag = "sessions", params(("id" = String, Path)),
+    get, path = "/sessions/{id}/missing-chunks", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "What is missing", body = MissingChunks),
-        (status = 404, description = "No such session", body = Problem),
+        (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn missing_chunks(

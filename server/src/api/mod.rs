@@ -15,8 +15,8 @@ mod recording;
 mod show_session;
 
 use axum::Router;
-use axum::routing::get;
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -38,14 +38,18 @@ struct ApiDoc;
 
 /// Everything below `/api` but the WebSocket.
 pub(crate) fn router() -> Router<AppState> {
-    let (routes, document) = OpenApiRouter::with_openapi(ApiDoc::openapi())
+    let (routes, document) = routes();
+    routes
+        .merge(docs::router(document))
+        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+}
+
+fn routes() -> (Router<AppState>, Document) {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest(
             "/api",
             OpenApiRouter::new()
-                .routes(routes!(
-                    list_sessions::list_sessions,
-                    create_session::create_session
-                ))
+                .routes(routes!(list_sessions::list_sessions, create_session::create_session))
                 .routes(routes!(check_timeouts::check_timeouts))
                 .routes(routes!(show_session::show_session))
                 .routes(routes!(missing_chunks::missing_chunks))
@@ -53,15 +57,5 @@ pub(crate) fn router() -> Router<AppState> {
                 .routes(routes!(finish::finish))
                 .routes(routes!(recording::recording)),
         )
-        .split_for_parts();
-    let json = document.to_json().unwrap_or_default();
-    routes
-        .route(
-            "/api/openapi.json",
-            get(move || docs::openapi(json.clone())),
-        )
-        .route("/api/docs", get(docs::redirect))
-        .route("/api/docs/", get(docs::index))
-        .route("/api/docs/{*file}", get(docs::file))
-        .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+        .split_for_parts()
 }

@@ -29,13 +29,13 @@ pub(super) struct RecordingQuery {
 /// Of a session that is not completed: what there is of it.
 #[utoipa::path(
     get, path = "/sessions/{id}/recording", tag = "sessions",
-    params(("id" = String, Path), RecordingQuery),
+    params(("id" = String, Path, description = "The session's id"), RecordingQuery),
     responses(
         (status = 200, description = "The whole file", content_type = "audio/webm"),
         (status = 206, description = "The range asked for", content_type = "audio/webm"),
         (status = 304, description = "Not changed"),
-        (status = 404, description = "No such session, or no recording yet", body = Problem),
-        (status = 416, description = "The range is beyond the file", body = Problem),
+        (status = 404, description = "No such session, or no recording yet", body = Problem, content_type = "application/problem+json"),
+        (status = 416, description = "The range is beyond the file", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn recording(

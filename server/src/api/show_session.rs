@@ -10,10 +10,10 @@ use crate::state::AppState;
 
 /// Show a session
 #[utoipa::path(
-    get, path = "/sessions/{id}", tag = "sessions", params(("id" = String, Path)),
+    get, path = "/sessions/{id}", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
     responses(
         (status = 200, description = "The session", body = SessionDetails),
-        (status = 404, description = "No such session", body = Problem),
+        (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn show_session(

@@ -1,7 +1,7 @@
 //! The pages that the server renders: fetch, turn rows into views, render. No rules, no markup.
 
 mod history;
-mod render;
+pub(crate) mod render;
 mod session;
 
 use app::pages::record::RecordPage;

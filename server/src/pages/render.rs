@@ -10,7 +10,7 @@ use leptos::nonce::{Nonce, provide_nonce};
 use leptos::prelude::*;
 
 /// Renders a whole document. `page` runs inside an owner of its own, with a fresh nonce.
-pub(super) fn page<V: IntoView>(status: StatusCode, page: impl FnOnce() -> V) -> Response {
+pub(crate) fn page<V: IntoView>(status: StatusCode, page: impl FnOnce() -> V) -> Response {
     let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
     let (html, nonce) = owner.with(|| {
         provide_nonce();
