@@ -6,4 +6,5 @@ pub mod port;
 mod controls;
 mod microphone;
 mod report;
+mod unfinished;
 mod words;

@@ -29,6 +29,12 @@ pub(crate) fn wall_clock() -> UnixMillis {
     UnixMillis::new(js_sys::Date::now() as u64)
 }
 
+/// In the reader's zone and language.
+pub(crate) fn date_and_time(at: UnixMillis) -> String {
+    let date = js_sys::Date::new(&JsValue::from_f64(at.get() as f64));
+    date.to_locale_string("default", &JsValue::UNDEFINED).into()
+}
+
 pub(crate) fn new_session_id() -> Result<SessionId, JsValue> {
     Ok(SessionId::from_parts(wall_clock(), random()?))
 }

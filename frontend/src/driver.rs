@@ -104,6 +104,8 @@ impl Driver {
                 self.shown = None;
                 self.recorder.show_level(on_level);
             }
+            Input::Command(Command::ResumeUnfinished) => self.take_up(now, true),
+            Input::Command(Command::FinishUnfinished) => self.take_up(now, false),
             Input::Command(command) => self.recorder.command(now, command),
             Input::DevicesChanged => self.list_devices(),
             Input::DevicesListed(devices) => self.devices = devices,
@@ -127,6 +129,15 @@ impl Driver {
                 }
             }
             Input::EarlierFound(found) => self.earlier.found(now, found),
+        }
+    }
+
+    /// What an earlier page left becomes this page's session, to go on with or to be saved.
+    fn take_up(&mut self, now: Millis, go_on: bool) {
+        if self.recorder.is_free()
+            && let Some((pipeline, lock)) = self.earlier.take_unfinished()
+        {
+            self.recorder.take_up_session(now, pipeline, lock, go_on);
         }
     }
 
@@ -160,6 +171,7 @@ impl Driver {
         view.notices.extend(self.earlier.notice());
         if view.session.is_none() {
             (view.pending, view.pending_duration) = self.earlier.pending();
+            view.unfinished = self.earlier.unfinished();
         }
         if self.shown.as_ref() != Some(&view) {
             on_view(view.clone());
@@ -168,7 +180,7 @@ impl Driver {
     }
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
-        self.recorder.pipeline().into_iter().chain(self.earlier.pipeline())
+        self.recorder.pipeline().into_iter().chain(self.earlier.pipelines())
     }
 
     fn list_devices(&self) {

@@ -1,8 +1,9 @@
-//! Recordings that an earlier page left in the spool: sent in the background, one after another,
-//! while no other tab is at work on them.
+//! Recordings that an earlier page left in the spool, while no other tab is at work on them. What
+//! the server does not have is sent at once, in the background, one recording after another. The
+//! newest one that the candidate has not finished waits for a word on it: to go on, or to save it.
 
 use protocol::sender::{FinishStatus, LinkStatus};
-use protocol::{Millis, SessionId};
+use protocol::{Millis, Seq, SessionId, SessionStatus};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
@@ -25,8 +26,7 @@ pub(crate) struct Found {
 
 struct Sending {
     pipeline: Pipeline,
-    rest: Vec<SessionId>,
-    _lock: SessionLock,
+    lock: SessionLock,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +40,17 @@ pub(crate) struct Earlier {
     spool: Spool,
     inputs: Inputs,
     sending: Option<Sending>,
+    /// Those not looked at yet.
+    rest: Vec<SessionId>,
+    /// Not finished by the candidate, and still open on the server as far as is known.
+    undecided: Option<Sending>,
     /// Of the recording before.
     outcome: Option<Outcome>,
 }
 
 impl Earlier {
     pub(crate) fn new(spool: Spool, inputs: Inputs) -> Self {
-        Self { spool, inputs, sending: None, outcome: None }
+        Self { spool, inputs, sending: None, rest: Vec::new(), undecided: None, outcome: None }
     }
 
     /// Looks through the whole spool.
@@ -60,52 +64,98 @@ impl Earlier {
         });
     }
 
-    pub(crate) fn found(&mut self, now: Millis, found: Found) {
-        let Found { unfinished, lock, rest } = found;
-        let pipeline = Pipeline::restore(now, unfinished, self.spool.clone(), self.inputs.clone());
-        self.sending = Some(Sending { pipeline, rest, _lock: lock });
-    }
-
-    pub(crate) fn pipeline(&mut self) -> Option<&mut Pipeline> {
-        self.sending.as_mut().map(|sending| &mut sending.pipeline)
-    }
-
-    /// Items not yet acked, and how much of a recording they are.
-    pub(crate) fn pending(&self) -> (u64, Millis) {
-        self.sending.as_ref().map_or((0, Millis::ZERO), |sending| {
-            let backlog = sending.pipeline.backlog();
-            (backlog.items, backlog.span)
-        })
-    }
-
-    pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        self.sending.as_ref().and_then(|sending| sending.pipeline.poll_timeout())
-    }
-
-    /// To be called after every input: goes on to the next recording when one is done with.
-    pub(crate) fn tick(&mut self, now: Millis) {
-        let Some(sending) = &mut self.sending else {
-            return;
-        };
-        sending.pipeline.tick(now);
-        let Some(outcome) = sending.outcome() else {
-            return;
-        };
-        // One that had to be kept is not forgotten over another that is safe.
-        if self.outcome != Some(Outcome::Kept) {
-            self.outcome = Some(outcome);
-        }
-        let rest = std::mem::take(&mut sending.rest);
-        self.sending = None;
+    fn search_rest(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
         let (spool, inputs) = (self.spool.clone(), self.inputs.clone());
         spawn_local(async move { report(first_of(&spool, rest).await, &inputs) });
     }
 
+    pub(crate) fn found(&mut self, now: Millis, found: Found) {
+        let Found { unfinished, lock, rest } = found;
+        let is_undecided = !unfinished.record.finish_asked && self.undecided.is_none();
+        let pipeline = Pipeline::restore(now, unfinished, self.spool.clone(), self.inputs.clone());
+        self.rest = rest;
+        if is_undecided {
+            self.undecided = Some(Sending { pipeline, lock });
+            self.search_rest();
+        } else {
+            self.sending = Some(Sending { pipeline, lock });
+        }
+    }
+
+    pub(crate) fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
+        self.sending.iter_mut().chain(&mut self.undecided).map(|sending| &mut sending.pipeline)
+    }
+
+    /// Items not yet acked, and how much of a recording they are.
+    pub(crate) fn pending(&self) -> (u64, Millis) {
+        let both = self.sending.iter().chain(&self.undecided);
+        both.fold((0, Millis::ZERO), |(items, span), sending| {
+            let backlog = sending.pipeline.backlog();
+            (items + backlog.items, span + backlog.span)
+        })
+    }
+
+    /// What waits for the candidate's word.
+    pub(crate) fn unfinished(&self) -> Option<app::recorder::port::Unfinished> {
+        let pipeline = &self.undecided.as_ref()?.pipeline;
+        let (record, backlog) = (pipeline.record(), pipeline.backlog());
+        Some(app::recorder::port::Unfinished {
+            started: browser::date_and_time(record.started_at),
+            recorded: record.recorded,
+            pending: backlog.items,
+            pending_duration: backlog.span,
+        })
+    }
+
+    /// Hands over what waits for the candidate's word.
+    pub(crate) fn take_unfinished(&mut self) -> Option<(Pipeline, SessionLock)> {
+        self.undecided.take().map(|Sending { pipeline, lock }| (pipeline, lock))
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Millis> {
+        let both = self.sending.iter().chain(&self.undecided);
+        both.filter_map(|sending| sending.pipeline.poll_timeout()).min()
+    }
+
+    /// To be called after every input: goes on to the next recording when one is done with.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        for pipeline in self.pipelines() {
+            pipeline.tick(now);
+        }
+        if self.undecided.as_ref().is_some_and(Sending::is_decided_elsewhere) {
+            self.decided_elsewhere(now);
+        }
+        if let Some(outcome) = self.sending.as_ref().and_then(Sending::outcome) {
+            self.sending = None;
+            self.note(outcome);
+            self.search_rest();
+        }
+    }
+
+    /// The server has finished it meanwhile, or takes no more of it: nothing is left to choose.
+    fn decided_elsewhere(&mut self, now: Millis) {
+        let Some(mut sending) = self.undecided.take() else { return };
+        if matches!(sending.pipeline.link(), LinkStatus::Stopped(_)) || self.sending.is_some() {
+            self.note(Outcome::Kept);
+            return;
+        }
+        sending.pipeline.finish(now);
+        self.sending = Some(sending);
+    }
+
+    /// One that had to be kept is not forgotten over another that is safe.
+    fn note(&mut self, outcome: Outcome) {
+        if self.outcome != Some(Outcome::Kept) {
+            self.outcome = Some(outcome);
+        }
+    }
+
     pub(crate) fn notice(&self) -> Option<String> {
-        if self.sending.is_some() {
-            return Some(match self.pending() {
-                (0, _) => "Saving an earlier recording…".to_owned(),
-                (pending, _) => {
+        if let Some(sending) = &self.sending {
+            return Some(match sending.pipeline.backlog().items {
+                0 => "Saving an earlier recording…".to_owned(),
+                pending => {
                     let chunks = format::count(pending, "chunk", "chunks");
                     ["Sending ", &chunks, " of an earlier recording…"].concat()
                 }
@@ -121,6 +171,11 @@ impl Earlier {
 }
 
 impl Sending {
+    fn is_decided_elsewhere(&self) -> bool {
+        let open = self.pipeline.server_status().is_none_or(SessionStatus::takes_items);
+        !open || matches!(self.pipeline.link(), LinkStatus::Stopped(_))
+    }
+
     fn outcome(&self) -> Option<Outcome> {
         let backlog = self.pipeline.backlog();
         let all_arrived = if backlog.items == 0 { Outcome::Safe } else { Outcome::Kept };
@@ -153,7 +208,8 @@ async fn first_of(
         let Some(unfinished) = spool.unfinished(session).await? else {
             continue;
         };
-        if unfinished.record.finish_asked || !unfinished.items.is_empty() {
+        let record = &unfinished.record;
+        if record.finish_asked || record.next_seq > Seq::ZERO {
             return Ok(Some(Found { unfinished, lock, rest: sessions }));
         }
     }

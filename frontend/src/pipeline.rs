@@ -1,10 +1,10 @@
 //! One session's way to the server: carries out what its [`Sender`] decides, with the spool and a
 //! socket. Serves the session that is being recorded as well as one that an earlier page left.
 
-use protocol::message::Opening;
 use protocol::sender::{BacklogStatus, Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
 use protocol::{
-    ClientMessage, Content, Item, Millis, Seq, SeqSet, ServerMessage, SessionId, SessionToken,
+    ClientMessage, Content, Item, Millis, Seq, SeqSet, ServerMessage, SessionId, SessionStatus,
+    SessionToken,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -50,8 +50,8 @@ impl Pipeline {
         spool: Spool,
         inputs: Inputs,
     ) -> Self {
-        let opening = Opening::New { started_at: browser::wall_clock() };
-        Self::with_sender(Sender::new(now, session, token, opening), spool, inputs)
+        let sender = Sender::new(now, session, token, browser::wall_clock());
+        Self::with_sender(sender, spool, inputs)
     }
 
     /// Takes up what an earlier page left in the spool.
@@ -81,6 +81,15 @@ impl Pipeline {
 
     pub(crate) fn session(&self) -> SessionId {
         self.sender.session()
+    }
+
+    pub(crate) fn record(&self) -> &SessionRecord {
+        self.sender.record()
+    }
+
+    /// What the server last said of the session; `None` before it said anything.
+    pub(crate) fn server_status(&self) -> Option<SessionStatus> {
+        self.sender.server_status()
     }
 
     pub(crate) fn backlog(&self) -> BacklogStatus {
@@ -178,7 +187,7 @@ impl Pipeline {
         while let Some(effect) = self.sender.poll_effect() {
             match effect {
                 Effect::Remember(record) => self.remember(record),
-                Effect::Spool { item, span } => self.put(item, span),
+                Effect::Spool { item, span, record } => self.put(item, span, record),
                 Effect::Forget { seqs, record } => self.forget(seqs, record),
                 Effect::Load(seqs) => self.load(seqs),
                 Effect::Release => self.release(),
@@ -198,10 +207,10 @@ impl Pipeline {
         });
     }
 
-    fn put(&self, item: Item, span: Millis) {
+    fn put(&self, item: Item, span: Millis, record: SessionRecord) {
         let (spool, outlet, seq) = (self.spool.clone(), self.outlet(), item.seq);
         spawn_local(async move {
-            outlet.send(match spool.put(outlet.session, item, span).await {
+            outlet.send(match spool.put(item, span, record).await {
                 Ok(()) => PipelineEvent::Spooled(seq),
                 Err(error) => PipelineEvent::SpoolFailed(seq, error),
             });

@@ -18,6 +18,7 @@ use crate::microphone::{Microphone, MicrophoneEvent};
 use crate::pipeline::Pipeline;
 use crate::port::Inputs;
 use crate::session::Session;
+use crate::session_lock::SessionLock;
 use crate::spool::Spool;
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
@@ -99,6 +100,28 @@ impl Recorder {
         self.session.as_mut().map(|session| &mut session.pipeline)
     }
 
+    /// True while this page has no session of its own.
+    pub(crate) fn is_free(&self) -> bool {
+        self.session.is_none() && matches!(self.phase, Phase::Idle)
+    }
+
+    /// Makes an earlier page's session this one's, and goes on recording or saves it.
+    pub(crate) fn take_up_session(
+        &mut self,
+        now: Millis,
+        pipeline: Pipeline,
+        lock: SessionLock,
+        go_on: bool,
+    ) {
+        self.session = Some(Session::resume(now, pipeline, lock));
+        if go_on {
+            self.start(now);
+        } else {
+            self.microphone = None;
+            self.finish(now);
+        }
+    }
+
     pub(crate) fn command(&mut self, now: Millis, command: Command) {
         match command {
             Command::TestMicrophone => self.test(),
@@ -117,6 +140,8 @@ impl Recorder {
             }
             Command::Stop => self.stop(now),
             Command::Retry => self.retry(now),
+            // The driver's: they are about a session that is not this page's yet.
+            Command::ResumeUnfinished | Command::FinishUnfinished => {}
         }
     }
 

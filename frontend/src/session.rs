@@ -2,43 +2,75 @@
 
 use bytes::Bytes;
 use protocol::item::SegmentStart;
-use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX};
+use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX, RESUME_GAP_MAX};
 use protocol::{Content, Marker, Millis, SegmentNo, TrackKind, TrackNo};
 use wasm_bindgen::JsValue;
 
 use crate::browser;
 use crate::pipeline::Pipeline;
 use crate::port::Inputs;
-use crate::session_lock::LockKeeper;
+use crate::session_lock::{LockKeeper, SessionLock};
 use crate::spool::Spool;
 use crate::stopwatch::Stopwatch;
 
 const MICROPHONE: TrackNo = TrackNo::new(0);
 
+/// Keeps other tabs away until it is dropped.
+enum Lock {
+    OfNew { _keeper: LockKeeper },
+    OfEarlier { _lock: SessionLock },
+}
+
 pub(crate) struct Session {
     pub(crate) pipeline: Pipeline,
-    /// Where the timeline starts, on the page's clock.
-    started: Millis,
+    /// When this page took the session up, on its own clock, and where on the timeline that was.
+    taken_up: Millis,
+    taken_up_at: Millis,
     watch: Stopwatch,
     /// The recorded time that has come out as chunks.
     chunked: Millis,
     segments: u32,
-    lock: Option<LockKeeper>,
+    lock: Option<Lock>,
 }
 
 impl Session {
     pub(crate) fn new(now: Millis, spool: Spool, inputs: Inputs) -> Result<Self, JsValue> {
         let id = browser::new_session_id()?;
         let token = browser::new_session_token()?;
-        let lock = Some(LockKeeper::new(id));
+        let lock = Some(Lock::OfNew { _keeper: LockKeeper::new(id) });
+        let pipeline = Pipeline::new(now, id, token, spool, inputs);
         Ok(Self {
-            pipeline: Pipeline::new(now, id, token, spool, inputs),
-            started: now,
+            pipeline,
+            taken_up: now,
+            taken_up_at: Millis::ZERO,
             watch: Stopwatch::default(),
             chunked: Millis::ZERO,
             segments: 0,
             lock,
         })
+    }
+
+    /// Goes on with a session that an earlier page left. The time without a page is a gap on the
+    /// timeline.
+    pub(crate) fn resume(now: Millis, pipeline: Pipeline, lock: SessionLock) -> Self {
+        let record = pipeline.record();
+        let by_the_wall = browser::wall_clock().since(record.started_at);
+        let latest = record.timeline_end + RESUME_GAP_MAX;
+        let (recorded, segments) = (record.recorded, record.next_segment.get());
+        let taken_up_at = by_the_wall.clamp(record.timeline_end, latest);
+        Self {
+            pipeline,
+            taken_up: now,
+            taken_up_at,
+            watch: Stopwatch::with(recorded),
+            chunked: recorded,
+            segments,
+            lock: Some(Lock::OfEarlier { _lock: lock }),
+        }
+    }
+
+    fn position(&self, clock: Millis) -> Millis {
+        self.taken_up_at + clock.since(self.taken_up)
     }
 
     /// The number of the segment that starts next.
@@ -69,7 +101,7 @@ impl Session {
         let span = recorded.since(self.chunked);
         self.chunked = self.chunked.max(recorded);
         let content = Content::Chunk { track: MICROPHONE, segment, bytes };
-        self.pipeline.capture(now, clock.since(self.started), span, content);
+        self.pipeline.capture(now, self.position(clock), span, content);
     }
 
     pub(crate) fn paused(&mut self, now: Millis, clock: Millis) {
@@ -102,7 +134,7 @@ impl Session {
     }
 
     fn mark(&mut self, now: Millis, clock: Millis, marker: Marker) {
-        let at = clock.since(self.started);
+        let at = self.position(clock);
         self.pipeline.capture(now, at, Millis::ZERO, Content::Marker(marker));
     }
 }

@@ -94,17 +94,18 @@ impl Spool {
         Self { database: None }
     }
 
-    /// Returns once the item is on disk. Waits without a deadline of its own: the sender has one,
-    /// and an answer that comes later still counts.
+    /// Returns once the item is on disk, and its session's record with it. Waits without a deadline of
+    /// its own: the sender has one, and an answer that comes later still counts.
     pub(crate) async fn put(
         &self,
-        session: SessionId,
         item: Item,
         span: Millis,
+        record: SessionRecord,
     ) -> Result<(), SpoolError> {
-        let key = item_key(session, item.seq);
+        let key = item_key(record.session, item.seq);
         let value = encode(&Stored { span, item });
-        let transaction = self.write(&[ITEMS])?;
+        let transaction = self.write(&[SESSIONS, ITEMS])?;
+        put_record(&transaction.store(SESSIONS)?, &record).await?;
         transaction.store(ITEMS)?.put(&value, Some(&key)).await?;
         commit(transaction).await
     }

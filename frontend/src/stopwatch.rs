@@ -9,6 +9,11 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
+    /// One that has counted so much already.
+    pub(crate) fn with(counted: Millis) -> Self {
+        Self { counted, running_since: None }
+    }
+
     /// Starts or goes on; one that runs already just does.
     pub(crate) fn start(&mut self, now: Millis) {
         self.running_since.get_or_insert(now);

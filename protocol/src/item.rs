@@ -135,6 +135,16 @@ impl Item {
 }
 
 impl Content {
+    /// The recorder run that it belongs to, if to one.
+    pub const fn segment(&self) -> Option<SegmentNo> {
+        match self {
+            Self::Chunk { segment, .. }
+            | Self::Marker(Marker::SegmentEnded { segment, .. })
+            | Self::Marker(Marker::SegmentStarted(SegmentStart { segment, .. })) => Some(*segment),
+            Self::Marker(Marker::Paused | Marker::Resumed) => None,
+        }
+    }
+
     fn check(&self) -> Result<(), ItemError> {
         match self {
             Self::Chunk { track, segment, bytes } => {

@@ -30,8 +30,11 @@ pub const IN_FLIGHT_ITEMS_MAX: usize = 1024;
 /// Items of one session: 69 hours at four chunks a second.
 pub const ITEMS_PER_SESSION_MAX: u64 = 1_000_000;
 
-/// The farthest point on a session's timeline.
-pub const SESSION_DURATION_MAX: Millis = Millis::from_secs(24 * 3600);
+/// The farthest point on a session's timeline: a session may be resumed days later.
+pub const SESSION_DURATION_MAX: Millis = Millis::from_secs(31 * 24 * 3600);
+
+/// The longest gap that a resumed recording shows on its timeline.
+pub const RESUME_GAP_MAX: Millis = Millis::from_secs(24 * 3600);
 
 /// Tracks of one session.
 pub const TRACKS_PER_SESSION_MAX: u8 = 8;

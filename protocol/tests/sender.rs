@@ -7,7 +7,7 @@ use protocol::limits::{
     IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
     SPOOL_DEADLINE,
 };
-use protocol::message::{Finish, Limits, Opening, Refusal, Welcome};
+use protocol::message::{Finish, Limits, Refusal, Welcome};
 use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
 use protocol::{
     ClientMessage, Content, Digest, Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet,
@@ -35,8 +35,7 @@ impl Page {
     fn new() -> Self {
         let session = SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [4; 10]);
         let token = SessionToken::from_random([6; 32]);
-        let opening = Opening::New { started_at: UnixMillis::new(1) };
-        Self::of(Sender::new(NOW, session, token, opening))
+        Self::of(Sender::new(NOW, session, token, UnixMillis::new(1)))
     }
 
     fn of(sender: Sender) -> Self {
@@ -382,4 +381,19 @@ fn the_network_coming_back_ends_the_wait() {
     page.sender.handle_network_online(NOW);
     page.drain();
     assert_eq!(page.other, [Effect::Connect]);
+}
+
+#[test]
+fn a_restored_page_goes_on_where_the_record_says() {
+    let mut page = Page::new();
+    page.capture(10);
+    page.capture(10);
+    let record = page.sender.record().clone();
+    assert_eq!((record.next_seq, record.next_segment), (Seq::new(2), SegmentNo::new(1)));
+    assert_eq!((record.recorded, record.timeline_end), (Millis::new(500), NOW));
+    let spooled = page.spooling.iter().map(|item| (item.seq, 10, Millis::new(250)));
+    let mut page = Page::of(Sender::restore(NOW, record, spooled));
+    assert_eq!(page.sender.backlog_status().items, 2);
+    page.capture(10);
+    assert_eq!(page.spooling[0].seq, Seq::new(2));
 }

@@ -8,6 +8,7 @@ use super::controls::Controls;
 use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, Safety};
+use super::unfinished::UnfinishedBox;
 use crate::format;
 
 /// How far the island has come in the browser.
@@ -78,6 +79,7 @@ fn Panel(ui: Ui) -> impl IntoView {
             data-pending=move || pending.get()
             data-session-id=move || ui.session.get().map(|id| id.to_string())
         >
+            <UnfinishedBox ui/>
             <Headline ui/>
             <Elapsed ui/>
             <Level ui/>
@@ -100,7 +102,7 @@ fn Elapsed(ui: Ui) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::port::{Alert, Device};
+    use crate::recorder::port::{Alert, Device, Unfinished};
     use crate::rendering::{html, session_id, text};
     use protocol::{Digest, Millis, Receipt, SeqSet};
 
@@ -183,6 +185,31 @@ mod tests {
         assert!(html.contains(">View recording</a>"));
         assert!(text(&html).contains("All of it is safe: 53 items, 12 s, 190 KB."), "{html}");
         assert!(html.contains(&"ab".repeat(32)));
+    }
+
+    #[test]
+    fn what_an_earlier_page_left_is_offered_while_nothing_else_is_recorded() {
+        let view = |state| RecorderView {
+            state,
+            unfinished: Some(Unfinished {
+                started: "11/14/2026, 9:30 AM".to_owned(),
+                recorded: Millis::from_secs(65),
+                pending: 4,
+                pending_duration: Millis::from_secs(1),
+            }),
+            ..RecorderView::default()
+        };
+        let html = shown(view(RecorderState::Idle));
+        let from = html.find("Unfinished recording").unwrap();
+        let words = text(&html[from..]);
+        assert!(words.contains("From 11/14/2026, 9:30 AM: 1:05 recorded"), "{words}");
+        let section = |html: &str| {
+            let class = html.find("unfinished callout").unwrap();
+            let start = html[..class].rfind("<section").unwrap();
+            html[start..class + html[class..].find('>').unwrap()].to_owned()
+        };
+        assert!(!section(&html).contains("hidden"));
+        assert!(section(&shown(view(RecorderState::Recording))).contains("hidden"));
     }
 
     #[test]

@@ -87,10 +87,23 @@ pub struct RecorderView {
     pub testing: bool,
     /// What was captured before an error can be saved as it is.
     pub can_save: bool,
+    /// What an earlier page left, while this page has no session of its own.
+    pub unfinished: Option<Unfinished>,
     pub alert: Option<Alert>,
     /// Things to know that are no errors.
     pub notices: Vec<String>,
     pub receipt: Option<Receipt>,
+}
+
+/// A recording that was neither finished nor given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Written out in the reader's zone and language.
+    pub started: String,
+    pub recorded: Millis,
+    /// Items that the server does not have yet.
+    pub pending: u64,
+    pub pending_duration: Millis,
 }
 
 /// One microphone, as the browser names it.
@@ -120,6 +133,10 @@ pub enum Command {
     Pause,
     Resume,
     Stop,
+    /// Go on with [`RecorderView::unfinished`].
+    ResumeUnfinished,
+    /// Save it as it is.
+    FinishUnfinished,
     Retry,
 }
 

@@ -2,7 +2,7 @@
 
 use protocol::{Millis, Receipt};
 
-use super::port::{LinkState, RecorderState, RecorderView};
+use super::port::{LinkState, RecorderState, RecorderView, Unfinished};
 use crate::format;
 
 /// The one line that is read out when it changes. It holds no numbers, so it changes only with
@@ -30,7 +30,7 @@ pub(super) fn safety(view: &RecorderView) -> String {
     use LinkState as L;
     use RecorderState as S;
     match (view.state, view.link) {
-        (S::Idle | S::Acquiring, _) if view.pending > 0 => {
+        (S::Idle | S::Acquiring, _) if view.pending > 0 && view.unfinished.is_none() => {
             format!("{} from an earlier recording {}.", kept(view), place(view))
         }
         (S::Idle | S::Acquiring, _) => String::new(),
@@ -54,6 +54,20 @@ pub(super) fn safety(view: &RecorderView) -> String {
         (S::Error, _) if view.recorded > Millis::ZERO => tally(view),
         (S::Error, _) => String::new(),
     }
+}
+
+/// From when it is, how long, and how much of it is safe.
+pub(super) fn unfinished(one: &Unfinished) -> String {
+    let recorded = format::duration(one.recorded);
+    let safe = if one.pending == 0 {
+        "all of it is safe on the server".to_owned()
+    } else {
+        let chunks = format::count(one.pending, "chunk", "chunks");
+        let rest = format::span(one.pending_duration);
+        let safe = format::duration(one.recorded.since(one.pending_duration));
+        format!("{safe} is safe on the server, {chunks} ({rest}) on this device")
+    };
+    format!("From {}: {recorded} recorded, {safe}.", one.started)
 }
 
 /// What the candidate may take away.

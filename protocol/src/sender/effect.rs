@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::message::{ClientMessage, Opening, Refusal};
-use crate::{Item, Millis, Receipt, Seq, SessionId, SessionToken};
+use crate::{Item, Millis, Receipt, SegmentNo, Seq, SessionId, SessionToken, UnixMillis};
 
 /// What the spool must remember of a session beside its items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,13 @@ pub struct SessionRecord {
     pub session: SessionId,
     pub token: SessionToken,
     pub opening: Opening,
+    pub started_at: UnixMillis,
+    /// The number that the next recorder run gets.
+    pub next_segment: SegmentNo,
+    /// Where the newest item lies on the session's timeline.
+    pub timeline_end: Millis,
+    /// The media time captured so far.
+    pub recorded: Millis,
     /// Every number below this may have been used.
     pub next_seq: Seq,
     /// The candidate has said "stop and save".
@@ -30,6 +37,8 @@ pub enum Effect {
         item: Item,
         /// The media time that it covers, for [`super::Sender::restore`].
         span: Millis,
+        /// To be written in the same transaction, so that it is never behind its items.
+        record: SessionRecord,
     },
     /// In one transaction, write the record and delete these acked items.
     Forget {

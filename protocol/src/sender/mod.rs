@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, ServerMessage, Welcome};
 use crate::{Content, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
-use crate::{SegmentNo, TrackNo};
+use crate::{SegmentNo, TrackNo, UnixMillis};
 use backlog::Backlog;
 use link::{Due, Link, Phase};
 
@@ -43,11 +43,20 @@ pub struct Sender {
 
 impl Sender {
     /// Starts a session that the server does not know yet.
-    pub fn new(now: Millis, session: SessionId, token: SessionToken, opening: Opening) -> Self {
+    pub fn new(
+        now: Millis,
+        session: SessionId,
+        token: SessionToken,
+        started_at: UnixMillis,
+    ) -> Self {
         let record = SessionRecord {
             session,
             token,
-            opening,
+            opening: Opening::New { started_at },
+            started_at,
+            next_segment: SegmentNo::new(0),
+            timeline_end: Millis::ZERO,
+            recorded: Millis::ZERO,
             next_seq: Seq::ZERO,
             finish_asked: false,
             unspooled_sent: false,
@@ -110,8 +119,9 @@ impl Sender {
         self.record.session
     }
 
-    pub fn next_seq(&self) -> Seq {
-        self.record.next_seq
+    /// What is remembered of the session beside its items.
+    pub fn record(&self) -> &SessionRecord {
+        &self.record
     }
 
     pub fn backlog_status(&self) -> BacklogStatus {
@@ -171,9 +181,17 @@ impl Sender {
     }
 
     fn capture_one(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
-        let item = Item::new(self.record.next_seq, at, content);
-        self.record.next_seq = self.record.next_seq.next();
-        self.effects.push_back(Effect::Spool { item: item.clone(), span });
+        let record = &mut self.record;
+        if let Some(segment) = content.segment() {
+            let next = SegmentNo::new(segment.get().saturating_add(1));
+            record.next_segment = record.next_segment.max(next);
+        }
+        let item = Item::new(record.next_seq, at, content);
+        record.next_seq = record.next_seq.next();
+        record.timeline_end = record.timeline_end.max(at);
+        record.recorded = record.recorded + span;
+        let (spooled, record) = (item.clone(), record.clone());
+        self.effects.push_back(Effect::Spool { item: spooled, span, record });
         self.backlog.captured(now, item, span);
     }
 

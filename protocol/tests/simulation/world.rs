@@ -63,6 +63,7 @@ enum Event {
     Spooled {
         page: u64,
         item: Item,
+        record: Versioned,
         well: bool,
     },
     Loaded {
@@ -108,10 +109,18 @@ struct Page {
     segment_announced: bool,
 }
 
+/// Writes to the spool are asked for one after another and take effect in that order, so an older
+/// record never replaces a newer one.
+#[derive(Debug, Clone)]
+struct Versioned {
+    version: u64,
+    record: SessionRecord,
+}
+
 /// What survives in the browser when a page crashes.
 #[derive(Default)]
 struct Spool {
-    record: Option<SessionRecord>,
+    record: Option<Versioned>,
     items: BTreeMap<Seq, Item>,
 }
 
@@ -148,6 +157,8 @@ pub(crate) struct World {
 
     /// The reference: every item ever captured, by number, and those a page crash took with it.
     captured: BTreeMap<Seq, Digest>,
+    /// On the browser's disk at some time: from then on no crash may take it.
+    once_spooled: BTreeSet<Seq>,
     /// Captured, and neither spooled nor stored when its page died.
     died_with_page: BTreeSet<Seq>,
     segments: u32,
@@ -181,6 +192,7 @@ impl World {
             receivers: BTreeMap::new(),
             ledger: Ledger::default(),
             captured: BTreeMap::new(),
+            once_spooled: BTreeSet::new(),
             died_with_page: BTreeSet::new(),
             segments: 0,
             ack_before_commit: false,
@@ -272,7 +284,7 @@ impl World {
             Event::Capture => self.capture(),
             Event::StopSpeaking => self.stop_speaking(),
             Event::Fault => self.fault(),
-            Event::Spooled { page, item, well } => self.spooled(page, item, well),
+            Event::Spooled { page, item, record, well } => self.spooled(page, item, record, well),
             Event::Loaded { page, seqs } => self.loaded(page, &seqs),
             Event::Connected { page, link } => self.connected(page, link),
             Event::Refused { page } => self.with_page(page, |sender, now| {

@@ -6,12 +6,12 @@ impl World {
     pub(super) fn open_page(&mut self) {
         self.page_no += 1;
         let session = SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [3; 10]);
-        let sender = match self.spool.record.clone() {
+        let sender = match self.spool.record.clone().map(|one| one.record) {
             None => Sender::new(
                 self.now,
                 session,
                 SessionToken::from_random([5; 32]),
-                Opening::New { started_at: UnixMillis::new(0) },
+                UnixMillis::new(0),
             ),
             Some(record) => {
                 let items = self.spool.items.values();
@@ -69,13 +69,15 @@ impl World {
         }
     }
 
-    pub(super) fn spooled(&mut self, page: u64, item: Item, well: bool) {
+    pub(super) fn spooled(&mut self, page: u64, item: Item, record: Versioned, well: bool) {
         if page != self.page_no || self.page.is_none() {
             return;
         }
         let seq = item.seq;
         if well {
             self.spool.items.insert(seq, item);
+            self.once_spooled.insert(seq);
+            self.spool.write_record(record);
         }
         self.with_page(page, |sender, now| {
             if well {
@@ -102,6 +104,9 @@ impl World {
         self.cut_link();
         for seq in self.captured.keys() {
             if !self.spool.items.contains_key(seq) && !self.ledger.items.contains_key(seq) {
+                if self.once_spooled.contains(seq) {
+                    self.broken = Some(format!("{seq} was spooled and is nowhere"));
+                }
                 self.died_with_page.insert(*seq);
             }
         }
@@ -133,8 +138,8 @@ impl World {
     pub(super) fn page_effect(&mut self, effect: sender::Effect) {
         let page = self.page_no;
         match effect {
-            sender::Effect::Remember(record) => self.spool.record = Some(record),
-            sender::Effect::Spool { item, .. } => self.spool_item(item),
+            sender::Effect::Remember(record) => self.remember(record),
+            sender::Effect::Spool { item, record, .. } => self.spool_item(item, record),
             sender::Effect::Forget { seqs, record } => {
                 for seq in seqs {
                     if !self.ledger.items.contains_key(&seq) {
@@ -142,7 +147,7 @@ impl World {
                     }
                     self.spool.items.remove(&seq);
                 }
-                self.spool.record = Some(record);
+                self.remember(record);
             }
             sender::Effect::Load(seqs) => {
                 let delay = self.dice.between(1, 50);
@@ -173,8 +178,9 @@ impl World {
         }
     }
 
-    pub(super) fn spool_item(&mut self, item: Item) {
+    pub(super) fn spool_item(&mut self, item: Item, record: SessionRecord) {
         let digest = item.digest;
+        let record = self.versioned(record);
         if self
             .captured
             .insert(item.seq, digest)
@@ -186,6 +192,24 @@ impl World {
         let slow = self.faults.spool_failures && self.dice.once_in(50);
         let delay = if slow { self.dice.between(4_000, 9_000) } else { self.dice.between(1, 40) };
         let page = self.page_no;
-        self.schedule(Millis::new(delay), Event::Spooled { page, item, well });
+        self.schedule(Millis::new(delay), Event::Spooled { page, item, record, well });
+    }
+
+    fn remember(&mut self, record: SessionRecord) {
+        let record = self.versioned(record);
+        self.spool.write_record(record);
+    }
+
+    fn versioned(&mut self, record: SessionRecord) -> Versioned {
+        self.event_count += 1;
+        Versioned { version: self.event_count, record }
+    }
+}
+
+impl Spool {
+    fn write_record(&mut self, new: Versioned) {
+        if self.record.as_ref().is_none_or(|old| old.version < new.version) {
+            self.record = Some(new);
+        }
     }
 }
