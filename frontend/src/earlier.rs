@@ -32,6 +32,7 @@ struct Sending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Safe,
+    Discarded,
     /// Not everything could be sent; the rest stays in the spool.
     Kept,
 }
@@ -72,7 +73,8 @@ impl Earlier {
 
     pub(crate) fn found(&mut self, now: Millis, found: Found) {
         let Found { unfinished, lock, rest } = found;
-        let is_undecided = !unfinished.record.finish_asked && self.undecided.is_none();
+        let decided = unfinished.record.finish_asked || unfinished.record.discard_asked;
+        let is_undecided = !decided && self.undecided.is_none();
         let pipeline = Pipeline::restore(now, unfinished, self.spool.clone(), self.inputs.clone());
         self.rest = rest;
         if is_undecided {
@@ -163,6 +165,7 @@ impl Earlier {
         }
         self.outcome.map(|outcome| match outcome {
             Outcome::Safe => "An earlier recording is now safe on the server.".to_owned(),
+            Outcome::Discarded => "The earlier recording was discarded.".to_owned(),
             Outcome::Kept => "An earlier recording could not be sent completely. What is missing \
                               is kept on this device."
                 .to_owned(),
@@ -183,6 +186,7 @@ impl Sending {
             (FinishStatus::Completed(receipt), _) if receipt.missing.is_empty() => {
                 Some(all_arrived)
             }
+            (FinishStatus::Discarded, _) => Some(Outcome::Discarded),
             (FinishStatus::Completed(_) | FinishStatus::Failed(_), _)
             | (_, LinkStatus::Stopped(_)) => Some(Outcome::Kept),
             // Whether it is to be finished is for the candidate to say, or for the server's time
@@ -190,7 +194,9 @@ impl Sending {
             (FinishStatus::NotAsked, _) if backlog.items == backlog.refused_items => {
                 Some(all_arrived)
             }
-            (FinishStatus::NotAsked | FinishStatus::Finishing, _) => None,
+            (FinishStatus::NotAsked | FinishStatus::Finishing | FinishStatus::Discarding, _) => {
+                None
+            }
         }
     }
 }

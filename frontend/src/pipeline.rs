@@ -191,6 +191,7 @@ impl Pipeline {
                 Effect::Forget { seqs, record } => self.forget(seqs, record),
                 Effect::Load(seqs) => self.load(seqs),
                 Effect::Release => self.release(),
+                Effect::Erase => self.erase(),
                 Effect::Connect => self.connect(),
                 Effect::Send(message) => self.send(&message),
                 Effect::Disconnect => self.disconnect(),
@@ -232,6 +233,15 @@ impl Pipeline {
         spawn_local(async move {
             if let Err(error) = spool.release(session).await {
                 browser::warn("The session's record could not be deleted.", &text(&error));
+            }
+        });
+    }
+
+    fn erase(&self) {
+        let (spool, session) = (self.spool.clone(), self.session());
+        spawn_local(async move {
+            if let Err(error) = spool.erase(session).await {
+                browser::warn("The discarded session could not be deleted.", &text(&error));
             }
         });
     }

@@ -1,7 +1,7 @@
 //! The session that this page records: its timeline, its segments, and what of it is safe.
 
 use bytes::Bytes;
-use protocol::item::SegmentStart;
+use protocol::item::{EndCause, SegmentEnd, SegmentStart, StartCause};
 use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX, RESUME_GAP_MAX};
 use protocol::{Content, Marker, Millis, SegmentNo, TrackKind, TrackNo};
 use wasm_bindgen::JsValue;
@@ -30,6 +30,8 @@ pub(crate) struct Session {
     /// The recorded time that has come out as chunks.
     chunked: Millis,
     segments: u32,
+    /// Segments that earlier pages recorded.
+    segments_before: u32,
     lock: Option<Lock>,
 }
 
@@ -46,6 +48,7 @@ impl Session {
             watch: Stopwatch::default(),
             chunked: Millis::ZERO,
             segments: 0,
+            segments_before: 0,
             lock,
         })
     }
@@ -65,8 +68,14 @@ impl Session {
             watch: Stopwatch::with(recorded),
             chunked: recorded,
             segments,
+            segments_before: segments,
             lock: Some(Lock::OfEarlier { _lock: lock }),
         }
+    }
+
+    /// True while this page has recorded nothing of it yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.segments == self.segments_before
     }
 
     fn position(&self, clock: Millis) -> Millis {
@@ -78,7 +87,13 @@ impl Session {
         SegmentNo::new(self.segments)
     }
 
-    pub(crate) fn segment_started(&mut self, now: Millis, mime: &str, label: &str) {
+    pub(crate) fn segment_started(
+        &mut self,
+        now: Millis,
+        mime: &str,
+        label: &str,
+        cause: StartCause,
+    ) {
         let segment = self.next_segment();
         self.segments += 1;
         self.watch.start(now);
@@ -92,6 +107,7 @@ impl Session {
                 mime: cut(mime, MIME_BYTES_MAX),
                 label: cut(label, LABEL_BYTES_MAX),
                 wall: browser::wall_clock(),
+                cause,
             }),
         );
     }
@@ -114,9 +130,16 @@ impl Session {
         self.mark(now, clock, Marker::Resumed);
     }
 
-    pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, clock: Millis) {
+    pub(crate) fn segment_ended(
+        &mut self,
+        now: Millis,
+        segment: SegmentNo,
+        clock: Millis,
+        cause: EndCause,
+    ) {
         self.watch.stop(clock);
-        self.mark(now, clock, Marker::SegmentEnded { track: MICROPHONE, segment });
+        let end = SegmentEnd { track: MICROPHONE, segment, cause };
+        self.mark(now, clock, Marker::SegmentEnded(end));
     }
 
     /// To be called once everything is safe: another tab has nothing left to disturb.

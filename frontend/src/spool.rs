@@ -139,6 +139,15 @@ impl Spool {
         commit(transaction).await
     }
 
+    /// Deletes the session's record and all its items, in one transaction.
+    pub(crate) async fn erase(&self, session: SessionId) -> Result<(), SpoolError> {
+        let transaction = self.write(&[SESSIONS, ITEMS])?;
+        transaction.store(SESSIONS)?.delete(session_key(session)).await?;
+        let keys = item_keys(session, Seq::ZERO, Seq::new(u64::MAX))?;
+        transaction.store(ITEMS)?.delete(keys.into()).await?;
+        commit(transaction).await
+    }
+
     /// Those of `seqs` that are here; what is missing or unreadable in the result is gone.
     pub(crate) async fn load(
         &self,

@@ -38,9 +38,10 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Marker {
     SegmentStarted(SegmentStart),
-    SegmentEnded { track: TrackNo, segment: SegmentNo },
+    SegmentEnded(SegmentEnd),
     Paused,
     Resumed,
+    Noted(Incident),
 }
 
 /// Opens a recorder run: everything a reader of its chunks must know.
@@ -54,6 +55,97 @@ pub struct SegmentStart {
     /// As the browser names the device; empty when it does not.
     pub label: String,
     pub wall: UnixMillis,
+    pub cause: StartCause,
+}
+
+/// Closes a recorder run. A run whose page crashed has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentEnd {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    pub cause: EndCause,
+}
+
+/// A set of words, the same in the database, in the API and in the metrics.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+words!(
+    /// Why a recorder run started.
+    StartCause {
+        /// The candidate pressed "Start recording".
+        Begun = "begun",
+        /// The candidate went on with what an earlier page had left.
+        PageReturned = "page_returned",
+        /// Another tab was recording this session, and this one took over.
+        TakenOver = "taken_over",
+        /// The candidate tried again after the microphone or the recorder had failed.
+        Retried = "retried",
+        /// Another microphone took the place of the one before.
+        DeviceChanged = "device_changed",
+        /// The recorder delivered nothing any more and was restarted.
+        RecorderRestarted = "recorder_restarted",
+    }
+);
+
+words!(
+    /// Why a recorder run ended.
+    EndCause {
+        /// The candidate pressed "Stop and save".
+        Stopped = "stopped",
+        PageLeft = "page_left",
+        TakenOver = "taken_over",
+        /// Unplugged, or its permission was taken back.
+        DeviceLost = "device_lost",
+        DeviceChanged = "device_changed",
+        RecorderFailed = "recorder_failed",
+        /// It delivered nothing for too long.
+        RecorderStalled = "recorder_stalled",
+    }
+);
+
+/// Something that went wrong, or right again, in the candidate's browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Incident {
+    /// The page was left; it may still come back out of the browser's cache.
+    PageLeft,
+    PageReturned,
+    /// The page stood still for this long: the computer slept, or the browser froze it.
+    PageSlept(Millis),
+    /// The system silenced the microphone, as a phone call does.
+    MicrophoneMuted,
+    MicrophoneUnmuted,
+    /// The microphone delivers silence.
+    MicrophoneSilent,
+    MicrophoneHeard,
+    /// The browser's storage took an item no more; from here on some exist in memory only.
+    SpoolFailed,
+    SpoolRecovered,
+    LinkLost,
+    /// The link is back after this long and so many tries.
+    LinkRestored {
+        away: Millis,
+        tries: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,36 +204,56 @@ impl Item {
 
     /// Bytes of the payload; markers count as none.
     pub fn payload_bytes(&self) -> usize {
-        match &self.content {
-            Content::Chunk { bytes, .. } => bytes.len(),
-            Content::Marker(_) => 0,
-        }
+        self.content.payload_bytes()
     }
 
-    /// Checks everything that an item alone can tell. Cheap checks first, the digest last.
+    /// Checks everything that an item alone can tell. The digest first: what a damaged item says
+    /// of itself means nothing, and the client sends only damaged items again.
     pub fn check(&self) -> Result<(), ItemError> {
+        if Digest::of_item(self.seq, self.at, &self.content) != self.digest {
+            return Err(ItemError::WrongDigest);
+        }
         if self.seq.get() >= ITEMS_PER_SESSION_MAX {
             return Err(ItemError::SeqTooLarge);
         }
         if self.at > SESSION_DURATION_MAX {
             return Err(ItemError::TooLate);
         }
-        self.content.check()?;
-        if Digest::of_item(self.seq, self.at, &self.content) != self.digest {
-            return Err(ItemError::WrongDigest);
-        }
-        Ok(())
+        self.content.check()
     }
 }
 
 impl Content {
+    /// Bytes of the payload; markers count as none.
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Chunk { bytes, .. } => bytes.len(),
+            Self::Marker(_) => 0,
+        }
+    }
+
+    /// What each item of it holds: a chunk above the item limit becomes several.
+    pub(crate) fn into_parts(self) -> Vec<Self> {
+        match self {
+            Self::Chunk { track, segment, mut bytes } => {
+                let mut parts = Vec::with_capacity(bytes.len().div_ceil(ITEM_PAYLOAD_BYTES_MAX));
+                while !bytes.is_empty() {
+                    let bytes = bytes.split_to(bytes.len().min(ITEM_PAYLOAD_BYTES_MAX));
+                    parts.push(Self::Chunk { track, segment, bytes });
+                }
+                parts
+            }
+            Self::Marker(_) => vec![self],
+        }
+    }
+
     /// The recorder run that it belongs to, if to one.
     pub const fn segment(&self) -> Option<SegmentNo> {
         match self {
             Self::Chunk { segment, .. }
-            | Self::Marker(Marker::SegmentEnded { segment, .. })
+            | Self::Marker(Marker::SegmentEnded(SegmentEnd { segment, .. }))
             | Self::Marker(Marker::SegmentStarted(SegmentStart { segment, .. })) => Some(*segment),
-            Self::Marker(Marker::Paused | Marker::Resumed) => None,
+            Self::Marker(Marker::Paused | Marker::Resumed | Marker::Noted(_)) => None,
         }
     }
 
@@ -162,8 +274,8 @@ impl Content {
                 }
                 Ok(())
             }
-            Self::Marker(Marker::SegmentEnded { track, segment }) => check_place(*track, *segment),
-            Self::Marker(Marker::Paused | Marker::Resumed) => Ok(()),
+            Self::Marker(Marker::SegmentEnded(end)) => check_place(end.track, end.segment),
+            Self::Marker(Marker::Paused | Marker::Resumed | Marker::Noted(_)) => Ok(()),
         }
     }
 }
@@ -291,13 +403,15 @@ mod tests {
             mime: "m".repeat(mime),
             label: "l".repeat(label),
             wall: UnixMillis::new(0),
+            cause: StartCause::Begun,
         };
         Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::SegmentStarted(start)))
     }
 
     fn placed(track: u8, segment: u32) -> Item {
         let (track, segment) = (TrackNo::new(track), SegmentNo::new(segment));
-        Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::SegmentEnded { track, segment }))
+        let end = SegmentEnd { track, segment, cause: EndCause::Stopped };
+        Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::SegmentEnded(end)))
     }
 
     #[test]
@@ -333,6 +447,13 @@ mod tests {
             assert_eq!(inside.check(), Ok(()), "inside {error:?}");
             assert_eq!(outside.check(), Err(error));
         }
+    }
+
+    #[test]
+    fn damage_that_breaks_a_limit_is_still_damage() {
+        let mut damaged = placed(0, 0);
+        damaged.content = placed(TRACKS_PER_SESSION_MAX, 0).content;
+        assert_eq!(damaged.check(), Err(ItemError::WrongDigest));
     }
 
     #[test]

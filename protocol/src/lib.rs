@@ -20,6 +20,7 @@ pub mod receiver;
 pub mod sender;
 pub mod seq_set;
 pub mod status;
+pub mod tail;
 pub mod time;
 
 mod wire;

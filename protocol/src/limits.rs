@@ -21,6 +21,9 @@ pub const ITEM_HEADER_BYTES_MAX: usize = 96 + MIME_BYTES_MAX + LABEL_BYTES_MAX;
 /// Bytes of the items that the sender puts into one `Items` message, each with a full header.
 pub const MESSAGE_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX - 1024;
 
+/// Bytes of the header of a tail: version, token, number, time and place.
+pub const TAIL_HEADER_BYTES_MAX: usize = 128;
+
 /// Payload bytes sent and not yet acked; what is above waits in the spool.
 pub const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
 

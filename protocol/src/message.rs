@@ -14,6 +14,8 @@ pub enum ClientMessage {
     Items(Vec<Item>),
     Heartbeat(Heartbeat),
     Finish(Finish),
+    /// The candidate throws the session away.
+    Discard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,8 @@ pub struct Hello {
     pub session: SessionId,
     pub token: SessionToken,
     pub opening: Opening,
+    /// Connections that failed since the last one that was welcomed.
+    pub failed_tries: u32,
 }
 
 /// Whether the session may be created by this connection.
@@ -33,12 +37,17 @@ pub enum Opening {
     /// The client was welcomed before: a server that does not know the session has lost it, and
     /// must say so rather than start an empty one.
     Existing,
+    /// One more request of the writer that was welcomed under this epoch. Fences nobody off, and
+    /// is refused once a newer writer is there.
+    Joining { epoch: Epoch },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heartbeat {
     /// Items not yet acked, as the client sees it.
     pub pending: u64,
+    /// The media time that they cover: how far the server lags behind the candidate.
+    pub pending_span: Millis,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +78,8 @@ pub enum ServerMessage {
     Completed(Receipt),
     /// No recording could be made. The items are kept; `Finish` may be sent again.
     Failed(String),
+    /// The session was thrown away, and everything of it is deleted here.
+    Discarded,
     /// The server ends the connection, with the reason. It closes right after.
     Goodbye(Refusal),
 }
@@ -130,6 +141,8 @@ pub enum Refusal {
     ShuttingDown,
     #[error("the server cannot store anything just now; connect again")]
     Unavailable,
+    #[error("the server's disk is full; connect again")]
+    DiskFull,
     #[error("the server has as many connections as it allows; connect again")]
     TooManyConnections,
 }
@@ -141,6 +154,7 @@ impl Refusal {
             Self::Silent
             | Self::ShuttingDown
             | Self::Unavailable
+            | Self::DiskFull
             | Self::TooManyConnections
             // Bytes can be damaged on the way; the same frame may arrive whole the next time.
             | Self::UndecodableFrame => true,

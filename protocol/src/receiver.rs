@@ -18,6 +18,8 @@ pub enum Effect {
     Store(Vec<Item>),
     /// Note the sign of life.
     Heartbeat(Heartbeat),
+    /// Throw the session away and call [`Receiver::handle_discard`].
+    Discard,
     /// Finalize if the session is whole but for what is lost, and call
     /// [`Receiver::handle_finish`] with each step.
     Finish(Finish),
@@ -51,6 +53,14 @@ pub enum FinishStep {
     Finalizing,
     Completed(Receipt),
     Failed(String),
+}
+
+/// How a `Discard` ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiscardStep {
+    Discarded,
+    /// Too late: the recording is made, and the candidate has its receipt.
+    Completed(Receipt),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +184,16 @@ impl Receiver {
         }
     }
 
+    /// The session is thrown away, or was completed before it could be.
+    pub fn handle_discard(&mut self, step: DiscardStep) {
+        if matches!(self.phase, Phase::Open { .. }) {
+            self.send(match step {
+                DiscardStep::Discarded => ServerMessage::Discarded,
+                DiscardStep::Completed(receipt) => ServerMessage::Completed(receipt),
+            });
+        }
+    }
+
     /// Ends the connection from the server's side: fenced, shutting down, storage unavailable.
     pub fn refuse(&mut self, refusal: Refusal) {
         if self.phase != Phase::Closed {
@@ -225,6 +245,9 @@ impl Receiver {
             }
             (Phase::Open { .. }, ClientMessage::Finish(finish)) => {
                 self.effects.push_back(Effect::Finish(finish));
+            }
+            (Phase::Open { .. }, ClientMessage::Discard) => {
+                self.effects.push_back(Effect::Discard);
             }
             (
                 Phase::AwaitingHello { .. }

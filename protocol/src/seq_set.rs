@@ -39,6 +39,13 @@ impl SeqSet {
         self.0.remove(seq.get()..=seq.get());
     }
 
+    pub fn remove_range(&mut self, range: RangeInclusive<Seq>) {
+        let (start, end) = (range.start().get(), range.end().get());
+        if start <= end {
+            self.0.remove(start..=end);
+        }
+    }
+
     pub fn contains(&self, seq: Seq) -> bool {
         self.0.contains(&seq.get())
     }

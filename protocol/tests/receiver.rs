@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use protocol::limits::{HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, SILENCE_MAX};
 use protocol::message::{Hello, Limits, Opening, Refusal, Welcome};
-use protocol::receiver::{Effect, Receiver, Verdict};
+use protocol::receiver::{DiscardStep, Effect, Receiver, Verdict};
 use protocol::{
     ClientMessage, Content, Epoch, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
     SessionStatus, SessionToken, TrackNo, UnixMillis,
@@ -22,6 +22,7 @@ fn open() -> Receiver {
         session: SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [4; 10]),
         token: SessionToken::from_random([6; 32]),
         opening: Opening::Existing,
+        failed_tries: 0,
     });
     receiver.handle_frame(NOW, &hello.encode());
     receiver.handle_opened(Ok(Welcome {
@@ -105,4 +106,13 @@ fn nothing_is_said_after_the_goodbye() {
     receiver.handle_frame(NOW, &[]);
     receiver.refuse(Refusal::ShuttingDown);
     assert_eq!(effects(&mut receiver), []);
+}
+
+#[test]
+fn a_discard_is_answered_once_the_session_is_gone() {
+    let mut receiver = open();
+    receiver.handle_frame(NOW, &ClientMessage::Discard.encode());
+    assert_eq!(effects(&mut receiver), [Effect::Discard]);
+    receiver.handle_discard(DiscardStep::Discarded);
+    assert_eq!(effects(&mut receiver), [Effect::Send(ServerMessage::Discarded)]);
 }

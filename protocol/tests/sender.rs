@@ -70,6 +70,7 @@ impl Page {
                 Effect::Load(seqs) => self.loading.extend(seqs),
                 Effect::Send(ClientMessage::Items(items)) => self.sent.extend(items),
                 other @ (Effect::Release
+                | Effect::Erase
                 | Effect::Connect
                 | Effect::Send(_)
                 | Effect::Disconnect) => self.other.push(other),
@@ -396,4 +397,105 @@ fn a_restored_page_goes_on_where_the_record_says() {
     assert_eq!(page.sender.backlog_status().items, 2);
     page.capture(10);
     assert_eq!(page.spooling[0].seq, Seq::new(2));
+}
+
+#[test]
+fn numbers_are_taken_before_the_bytes_are_read_and_later_content_comes_after_them() {
+    let mut page = Page::online();
+    let content = |fill| Content::Chunk {
+        track: TrackNo::new(0),
+        segment: SegmentNo::new(0),
+        bytes: Bytes::from(vec![fill; ITEM_PAYLOAD_BYTES_MAX + 1]),
+    };
+    let early = page.sender.reserve(ITEM_PAYLOAD_BYTES_MAX + 1);
+    let late = page.sender.reserve(ITEM_PAYLOAD_BYTES_MAX + 1);
+    assert_eq!((early.first(), late.first()), (Seq::new(0), Seq::new(2)));
+    page.sender.fill(NOW, late, NOW, Millis::new(250), content(2));
+    page.sender.fill(NOW, early, NOW, Millis::new(250), content(1));
+    page.drain();
+    let spooled: Vec<_> = page.spooling.iter().map(|item| item.seq.get()).collect();
+    assert_eq!(spooled, [2, 3, 0, 1]);
+    assert_eq!(page.sender.backlog_status().span, Millis::new(500));
+}
+
+#[test]
+fn a_session_does_not_finish_while_captured_bytes_are_still_being_read() {
+    let mut page = Page::online();
+    let reserved = page.sender.reserve(10);
+    let unreadable = page.sender.reserve(10);
+    page.sender.finish(NOW);
+    page.drain();
+    assert_eq!(page.other.iter().filter(|effect| is_finish(effect)).count(), 0);
+    let content = Content::Chunk {
+        track: TrackNo::new(0),
+        segment: SegmentNo::new(0),
+        bytes: Bytes::from_static(b"0123456789"),
+    };
+    page.sender.fill(NOW, reserved, NOW, Millis::ZERO, content);
+    page.drain();
+    page.spooled();
+    page.ack(&[0]);
+    page.sender.abandon(NOW, unreadable);
+    page.drain();
+    let expected = Finish { last_seq: Some(Seq::new(1)), lost: set(&[1]) };
+    assert_eq!(page.other.last(), Some(&Effect::Send(ClientMessage::Finish(expected))));
+}
+
+fn is_finish(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(ClientMessage::Finish(_)))
+}
+
+#[test]
+fn a_discarded_session_sends_nothing_more_and_is_erased_once_the_server_knows() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.sender.discard(NOW);
+    page.drain();
+    page.spooled();
+    assert!(page.sent.is_empty());
+    assert_eq!(page.other.last(), Some(&Effect::Send(ClientMessage::Discard)));
+    assert!(page.record.as_ref().unwrap().discard_asked);
+    assert_eq!(page.sender.finish_status(), FinishStatus::Discarding);
+
+    page.sender.handle_disconnected(NOW);
+    page.sender.handle_timeout(later(10_000));
+    page.drain();
+    page.welcome(SeqSet::new());
+    assert_eq!(page.other.last(), Some(&Effect::Send(ClientMessage::Discard)));
+    page.hear(ServerMessage::Discarded);
+    assert_eq!(page.sender.finish_status(), FinishStatus::Discarded);
+    assert!(page.other.ends_with(&[Effect::Erase, Effect::Disconnect]));
+}
+
+#[test]
+fn what_the_server_no_longer_knows_is_discarded() {
+    for refusal in [Refusal::Discarded, Refusal::UnknownSession] {
+        let mut page = Page::online();
+        page.sender.discard(NOW);
+        page.hear(ServerMessage::Goodbye(refusal));
+        assert_eq!(page.sender.finish_status(), FinishStatus::Discarded);
+    }
+}
+
+#[test]
+fn a_session_completed_meanwhile_is_not_discarded() {
+    let mut page = Page::online();
+    page.sender.discard(NOW);
+    page.hear(ServerMessage::Completed(receipt()));
+    assert_eq!(page.sender.finish_status(), FinishStatus::Completed(receipt()));
+}
+
+#[test]
+fn why_the_server_takes_nothing_is_known_until_it_does_again() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    page.hear(ServerMessage::Goodbye(Refusal::DiskFull));
+    assert_eq!(page.sender.turned_away(), Some(&Refusal::DiskFull));
+    assert_eq!(page.sender.link_status(), LinkStatus::Reconnecting);
+    page.sender.handle_timeout(later(10_000));
+    page.drain();
+    page.welcome(SeqSet::new());
+    page.ack(&[0]);
+    assert_eq!(page.sender.turned_away(), None);
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use protocol::item::{ItemError, SegmentStart};
+use protocol::item::{EndCause, Incident, ItemError, SegmentEnd, SegmentStart, StartCause};
 use protocol::limits::{
     FRAME_BYTES_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
     LABEL_BYTES_MAX, MESSAGE_ITEM_BYTES_MAX, MIME_BYTES_MAX, PROTOCOL_VERSION,
@@ -46,10 +46,17 @@ fn content() -> impl Strategy<Value = Content> {
                 mime: text.clone(),
                 label: text,
                 wall: UnixMillis::new(wall),
+                cause: StartCause::ALL[wall as usize % StartCause::ALL.len()],
             }))
         }),
-        place()
-            .prop_map(|(track, segment)| Content::Marker(Marker::SegmentEnded { track, segment })),
+        (place(), 0..EndCause::ALL.len()).prop_map(|((track, segment), cause)| {
+            let cause = EndCause::ALL[cause];
+            Content::Marker(Marker::SegmentEnded(SegmentEnd { track, segment, cause }))
+        }),
+        (any::<u64>(), any::<u32>()).prop_map(|(away, tries)| {
+            let away = Millis::new(away);
+            Content::Marker(Marker::Noted(Incident::LinkRestored { away, tries }))
+        }),
         Just(Content::Marker(Marker::Paused)),
         Just(Content::Marker(Marker::Resumed)),
     ]
@@ -67,9 +74,13 @@ fn client_message() -> impl Strategy<Value = ClientMessage> {
             session: a_session(),
             token: SessionToken::from_random(token),
             opening: Opening::New { started_at: UnixMillis::new(at) },
+            failed_tries: at as u32,
         })),
         prop::collection::vec(item(), 0..5).prop_map(ClientMessage::Items),
-        any::<u64>().prop_map(|pending| ClientMessage::Heartbeat(Heartbeat { pending })),
+        any::<(u64, u64)>().prop_map(|(pending, span)| {
+            ClientMessage::Heartbeat(Heartbeat { pending, pending_span: Millis::new(span) })
+        }),
+        Just(ClientMessage::Discard),
         (prop::option::of(seq()), seqs())
             .prop_map(|(last_seq, lost)| ClientMessage::Finish(Finish { last_seq, lost })),
     ]
@@ -99,6 +110,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             })
         }),
         ".{0,60}".prop_map(ServerMessage::Failed),
+        Just(ServerMessage::Discarded),
         Just(ServerMessage::Goodbye(Refusal::UnsupportedVersion { client: 9, server: 1 })),
     ]
 }
@@ -144,6 +156,7 @@ fn hello(version: u16) -> ClientMessage {
         session: a_session(),
         token: SessionToken::from_random([2; 32]),
         opening: Opening::Existing,
+        failed_tries: 0,
     })
 }
 
@@ -211,6 +224,7 @@ fn the_fullest_messages_fit_into_a_frame() {
         mime: "m".repeat(MIME_BYTES_MAX),
         label: "l".repeat(LABEL_BYTES_MAX),
         wall: UnixMillis::new(u64::MAX),
+        cause: StartCause::Begun,
     }));
     let one = item(marker);
     assert!(ClientMessage::Items(vec![one.clone()]).encode().len() <= ITEM_HEADER_BYTES_MAX);

@@ -72,6 +72,7 @@ impl OpenLedger {
             session: SessionId::from_parts(now, [1; 10]),
             token: SessionToken::from_random([2; 32]),
             opening: Opening::New { started_at: now },
+            failed_tries: 0,
         };
         let (epoch, _) = store.open_session(&hello, now).await.expect("the session opens");
         let (ledger, _writer) = Ledger::start(store, Arc::new(InRow));

@@ -25,6 +25,8 @@ pub(crate) enum ApiError {
     NoRecording,
     #[error("The token does not belong to this session.")]
     WrongToken,
+    #[error("A newer writer has taken over this session.")]
+    Fenced,
     #[error("The session is {0}, which does not allow this.")]
     WrongStatus(SessionStatus),
     #[error("Items are missing; send them, or finish without `last_seq`.")]
@@ -74,6 +76,7 @@ impl ApiError {
             Self::UnknownSession => (S::NOT_FOUND, "unknown-session", "Unknown session"),
             Self::NoRecording => (S::NOT_FOUND, "no-recording", "No recording"),
             Self::WrongToken => (S::FORBIDDEN, "wrong-token", "Wrong token"),
+            Self::Fenced => (S::CONFLICT, "fenced", "Another writer took over"),
             Self::WrongStatus(_) => (S::CONFLICT, "wrong-status", "Wrong status"),
             Self::Missing(_) => (S::CONFLICT, "items-missing", "Items missing"),
             Self::RangeNotSatisfiable { .. } => {
@@ -120,6 +123,7 @@ impl IntoResponse for ApiError {
             | Self::UnknownSession
             | Self::NoRecording
             | Self::WrongToken
+            | Self::Fenced
             | Self::BodyTooLarge
             | Self::TooManyConnections
             | Self::ShuttingDown
@@ -142,6 +146,7 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownSession => Self::UnknownSession,
             StoreError::WrongToken => Self::WrongToken,
             StoreError::Illegal(illegal) => Self::WrongStatus(illegal.from),
+            StoreError::Fenced => Self::Fenced,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
                 Self::Internal(error.into())
             }

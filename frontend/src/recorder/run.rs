@@ -1,6 +1,7 @@
 //! The recorder's runs: how one starts, what it hands over, and how it ends. What is captured goes
 //! to the session.
 
+use protocol::item::{EndCause, StartCause};
 use protocol::{Millis, SegmentNo};
 
 use super::{Ending, Live, Phase, Purpose, Recorder};
@@ -32,13 +33,18 @@ impl Recorder {
             self.session.as_ref().map_or(SegmentNo::new(0), |session| session.next_segment());
         let inputs = self.inputs.clone();
         let run = Run::start(microphone, move |event| inputs.send(Input::Run { segment, event }))?;
+        let cause = match &self.session {
+            None => StartCause::Begun,
+            Some(session) if session.is_untouched() => StartCause::PageReturned,
+            Some(_) => StartCause::Retried,
+        };
         let session = match self.session.take() {
             Some(session) => session,
             None => Session::new(now, self.spool.clone(), self.inputs.clone())
                 .map_err(|error| CaptureError::of_recorder(&error))?,
         };
         let session = self.session.insert(session);
-        session.segment_started(now, run.mime(), &microphone.label());
+        session.segment_started(now, run.mime(), &microphone.label(), cause);
         Ok(Live { run, segment })
     }
 
@@ -88,7 +94,7 @@ impl Recorder {
         };
         self.microphone = None;
         if let Some(session) = &mut self.session {
-            session.segment_ended(now, live.segment, clock);
+            session.segment_ended(now, live.segment, clock, ending.cause());
         }
         match ending {
             Ending::Save => self.finish(now),
@@ -103,6 +109,16 @@ impl Recorder {
         match &self.microphone {
             Some(microphone) if microphone.is_live() => CaptureError::RecorderStopped,
             Some(_) | None => CaptureError::Disconnected,
+        }
+    }
+}
+
+impl Ending {
+    fn cause(&self) -> EndCause {
+        match self {
+            Self::Save => EndCause::Stopped,
+            Self::Failed(CaptureError::Disconnected) => EndCause::DeviceLost,
+            Self::Failed(_) => EndCause::RecorderFailed,
         }
     }
 }

@@ -121,7 +121,10 @@ fn finishing(pipeline: &Pipeline) -> RecorderState {
         (FinishStatus::Completed(_), _) => RecorderState::Done,
         (FinishStatus::Failed(_), _) | (_, LinkStatus::Stopped(_)) => RecorderState::Error,
         (
-            FinishStatus::NotAsked | FinishStatus::Finishing,
+            FinishStatus::NotAsked
+            | FinishStatus::Finishing
+            | FinishStatus::Discarding
+            | FinishStatus::Discarded,
             LinkStatus::Online | LinkStatus::Reconnecting,
         ) => RecorderState::Finishing,
     }
@@ -166,6 +169,7 @@ fn refused(refusal: &Refusal) -> Alert {
         | Refusal::Silent
         | Refusal::ShuttingDown
         | Refusal::Unavailable
+        | Refusal::DiskFull
         | Refusal::TooManyConnections => (
             "The server takes no more of this recording",
             "Please tell whoever runs this server, before you close this page.",

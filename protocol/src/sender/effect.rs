@@ -22,6 +22,8 @@ pub struct SessionRecord {
     pub next_seq: Seq,
     /// The candidate has said "stop and save".
     pub finish_asked: bool,
+    /// The candidate has said "discard".
+    pub discard_asked: bool,
     /// Items were sent that the spool did not hold: numbers above `next_seq` may be in use.
     pub unspooled_sent: bool,
 }
@@ -50,6 +52,8 @@ pub enum Effect {
     Load(Vec<Seq>),
     /// Everything of this session is safe on the server: delete its record.
     Release,
+    /// The session is thrown away: delete its record and all its items.
+    Erase,
     /// Open a connection, then call [`super::Sender::handle_connected`] or
     /// [`super::Sender::handle_disconnected`].
     Connect,
@@ -76,4 +80,22 @@ pub enum FinishStatus {
     Completed(Receipt),
     /// The server could make no recording; what it has is kept.
     Failed(String),
+    /// The candidate has said "discard"; the server does not know yet.
+    Discarding,
+    Discarded,
+}
+
+/// Numbers taken at capture for content that is still being read. To be handed back to
+/// [`super::Sender::fill`] or [`super::Sender::abandon`]; until then the session cannot finish.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Reserved {
+    pub(super) first: Seq,
+    pub(super) last: Seq,
+}
+
+impl Reserved {
+    pub const fn first(&self) -> Seq {
+        self.first
+    }
 }

@@ -143,6 +143,11 @@ impl Link {
         }
     }
 
+    /// Connections that failed since the last one that was welcomed.
+    pub(super) fn failed_tries(&self) -> u32 {
+        self.failed_attempts
+    }
+
     pub(super) fn is_online(&self) -> bool {
         matches!(self.phase, Phase::Online { .. })
     }

@@ -8,7 +8,7 @@ mod link;
 use std::collections::VecDeque;
 
 pub use backlog::BacklogStatus;
-pub use effect::{Effect, FinishStatus, LinkStatus, SessionRecord};
+pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
@@ -16,7 +16,7 @@ use crate::limits::{
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, ServerMessage, Welcome};
 use crate::{Content, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
-use crate::{SegmentNo, TrackNo, UnixMillis};
+use crate::{Refusal, SegmentNo, UnixMillis};
 use backlog::Backlog;
 use link::{Due, Link, Phase};
 
@@ -24,9 +24,16 @@ use link::{Due, Link, Phase};
 enum Finishing {
     NotAsked,
     Asked,
-    Sent { since: Millis },
+    Sent {
+        since: Millis,
+    },
     Completed(Receipt),
     Failed(String),
+    /// To be thrown away. `None`: the server is yet to be told.
+    Discarding {
+        sent_at: Option<Millis>,
+    },
+    Discarded,
 }
 
 /// The sender of one session.
@@ -36,8 +43,12 @@ pub struct Sender {
     backlog: Backlog,
     link: Link,
     finishing: Finishing,
+    /// Reserved, and not filled yet.
+    unfilled: SeqSet,
     lost: SeqSet,
     server_status: Option<SessionStatus>,
+    /// Why the server ended the last connection, as long as it has stored nothing since.
+    turned_away: Option<Refusal>,
     effects: VecDeque<Effect>,
 }
 
@@ -59,6 +70,7 @@ impl Sender {
             recorded: Millis::ZERO,
             next_seq: Seq::ZERO,
             finish_asked: false,
+            discard_asked: false,
             unspooled_sent: false,
         };
         let mut sender = Self::with_record(now, record.clone());
@@ -104,13 +116,20 @@ impl Sender {
         let id = record.session.as_bytes();
         let jitter_seed =
             u64::from_le_bytes([id[8], id[9], id[10], id[11], id[12], id[13], id[14], id[15]]);
+        let finishing = match (record.discard_asked, record.finish_asked) {
+            (true, _) => Finishing::Discarding { sent_at: None },
+            (false, true) => Finishing::Asked,
+            (false, false) => Finishing::NotAsked,
+        };
         Self {
-            finishing: if record.finish_asked { Finishing::Asked } else { Finishing::NotAsked },
+            finishing,
             record,
             backlog: Backlog::default(),
             link: Link::new(now, jitter_seed),
+            unfilled: SeqSet::new(),
             lost: SeqSet::new(),
             server_status: None,
+            turned_away: None,
             effects: VecDeque::new(),
         }
     }
@@ -144,6 +163,8 @@ impl Sender {
             Finishing::Asked | Finishing::Sent { .. } => FinishStatus::Finishing,
             Finishing::Completed(receipt) => FinishStatus::Completed(receipt.clone()),
             Finishing::Failed(reason) => FinishStatus::Failed(reason.clone()),
+            Finishing::Discarding { .. } => FinishStatus::Discarding,
+            Finishing::Discarded => FinishStatus::Discarded,
         }
     }
 
@@ -152,42 +173,66 @@ impl Sender {
         self.server_status
     }
 
+    /// Why the server takes nothing just now, if it said so.
+    pub fn turned_away(&self) -> Option<&Refusal> {
+        self.turned_away.as_ref()
+    }
+
     /// Numbers captured content at once and has it spooled. A chunk above the item limit becomes
     /// several items; an empty one becomes none. `span` is the media time that it covers.
     pub fn capture(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
-        match content {
-            Content::Chunk { track, segment, bytes } => {
-                self.capture_chunk(now, at, span, track, segment, bytes);
-            }
-            Content::Marker(marker) => self.capture_one(now, at, span, Content::Marker(marker)),
+        if matches!(&content, Content::Chunk { bytes, .. } if bytes.is_empty()) {
+            return;
+        }
+        let reserved = self.reserve(content.payload_bytes());
+        self.fill(now, reserved, at, span, content);
+    }
+
+    /// Takes the numbers that a chunk of so many bytes needs, before its bytes are at hand. To be
+    /// called in the very moment of its capture.
+    pub fn reserve(&mut self, payload_bytes: usize) -> Reserved {
+        let first = self.record.next_seq;
+        let more = payload_bytes.saturating_sub(1) / ITEM_PAYLOAD_BYTES_MAX;
+        let last = Seq::new(first.get().saturating_add(more as u64));
+        self.record.next_seq = last.next();
+        self.unfilled.insert_range(first..=last);
+        Reserved { first, last }
+    }
+
+    /// Seals content under the numbers that were reserved for it, and has it spooled.
+    pub fn fill(
+        &mut self,
+        now: Millis,
+        reserved: Reserved,
+        at: Millis,
+        mut span: Millis,
+        content: Content,
+    ) {
+        let Reserved { first, last } = reserved;
+        self.unfilled.remove_range(first..=last);
+        let parts = content.into_parts();
+        for (seq, part) in (first.get()..=last.get()).map(Seq::new).zip(parts) {
+            self.capture_one(now, seq, at, span, part);
+            span = Millis::ZERO;
         }
         self.pump(now);
     }
 
-    fn capture_chunk(
-        &mut self,
-        now: Millis,
-        at: Millis,
-        mut span: Millis,
-        track: TrackNo,
-        segment: SegmentNo,
-        mut bytes: bytes::Bytes,
-    ) {
-        while !bytes.is_empty() {
-            let part = bytes.split_to(bytes.len().min(ITEM_PAYLOAD_BYTES_MAX));
-            self.capture_one(now, at, span, Content::Chunk { track, segment, bytes: part });
-            span = Millis::ZERO;
-        }
+    /// The content could not be read: its numbers stay empty, and both sides know.
+    pub fn abandon(&mut self, now: Millis, reserved: Reserved) {
+        let Reserved { first, last } = reserved;
+        self.unfilled.remove_range(first..=last);
+        self.lost.insert_range(first..=last);
+        self.pump(now);
     }
 
-    fn capture_one(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
+    fn capture_one(&mut self, now: Millis, seq: Seq, at: Millis, span: Millis, content: Content) {
         let record = &mut self.record;
         if let Some(segment) = content.segment() {
             let next = SegmentNo::new(segment.get().saturating_add(1));
             record.next_segment = record.next_segment.max(next);
         }
-        let item = Item::new(record.next_seq, at, content);
-        record.next_seq = record.next_seq.next();
+        let item = Item::new(seq, at, content);
         record.timeline_end = record.timeline_end.max(at);
         record.recorded = record.recorded + span;
         let (spooled, record) = (item.clone(), record.clone());
@@ -232,6 +277,7 @@ impl Sender {
                 session: self.record.session,
                 token: self.record.token.clone(),
                 opening: self.record.opening,
+                failed_tries: self.link.failed_tries(),
             };
             self.effects.push_back(Effect::Send(ClientMessage::Hello(hello)));
         }
@@ -256,7 +302,28 @@ impl Sender {
                 self.record.finish_asked = true;
                 self.effects.push_back(Effect::Remember(self.record.clone()));
             }
-            Finishing::Asked | Finishing::Sent { .. } | Finishing::Completed(_) => {}
+            Finishing::Asked
+            | Finishing::Sent { .. }
+            | Finishing::Completed(_)
+            | Finishing::Discarding { .. }
+            | Finishing::Discarded => {}
+        }
+        self.pump(now);
+    }
+
+    /// The candidate throws the session away: nothing more of it is sent, and once the server has
+    /// deleted its part, everything here is erased.
+    pub fn discard(&mut self, now: Millis) {
+        match self.finishing {
+            Finishing::NotAsked
+            | Finishing::Asked
+            | Finishing::Sent { .. }
+            | Finishing::Failed(_) => {
+                self.finishing = Finishing::Discarding { sent_at: None };
+                self.record.discard_asked = true;
+                self.effects.push_back(Effect::Remember(self.record.clone()));
+            }
+            Finishing::Completed(_) | Finishing::Discarding { .. } | Finishing::Discarded => {}
         }
         self.pump(now);
     }
@@ -290,13 +357,8 @@ impl Sender {
                 self.server_status = Some(SessionStatus::Failed);
                 self.finishing = Finishing::Failed(reason);
             }
-            ServerMessage::Goodbye(refusal) => {
-                self.effects.push_back(Effect::Disconnect);
-                self.lose_link(now);
-                if !refusal.is_temporary() {
-                    self.link.stopped(refusal);
-                }
-            }
+            ServerMessage::Discarded => self.discarded(),
+            ServerMessage::Goodbye(refusal) => self.refused(now, refusal),
         }
         self.pump(now);
     }
@@ -314,8 +376,9 @@ impl Sender {
                 self.lose_link(now);
             }
             Due::Heartbeat => {
-                let pending = self.backlog.status().items;
-                let heartbeat = ClientMessage::Heartbeat(Heartbeat { pending });
+                let backlog = self.backlog.status();
+                let (pending, pending_span) = (backlog.items, backlog.span);
+                let heartbeat = ClientMessage::Heartbeat(Heartbeat { pending, pending_span });
                 self.effects.push_back(Effect::Send(heartbeat));
                 self.link.heartbeat_sent(now);
             }
@@ -350,7 +413,31 @@ impl Sender {
         self.acked(&welcome.have);
     }
 
+    fn refused(&mut self, now: Millis, refusal: Refusal) {
+        let is_gone = matches!(refusal, Refusal::Discarded | Refusal::UnknownSession);
+        if is_gone && matches!(self.finishing, Finishing::Discarding { .. }) {
+            self.discarded();
+            return;
+        }
+        self.effects.push_back(Effect::Disconnect);
+        self.lose_link(now);
+        if refusal.is_temporary() {
+            self.turned_away = Some(refusal);
+        } else {
+            self.link.stopped(refusal);
+        }
+    }
+
+    fn discarded(&mut self) {
+        self.server_status = Some(SessionStatus::Discarded);
+        self.finishing = Finishing::Discarded;
+        self.effects.push_back(Effect::Erase);
+        self.effects.push_back(Effect::Disconnect);
+        self.link.close();
+    }
+
     fn acked(&mut self, seqs: &SeqSet) {
+        self.turned_away = None;
         let spooled = self.backlog.acked(seqs);
         self.forget(spooled);
     }
@@ -379,9 +466,16 @@ impl Sender {
         self.finish_again();
     }
 
+    /// Whatever the server was asked at the end is to be asked again.
     fn finish_again(&mut self) {
-        if matches!(self.finishing, Finishing::Sent { .. }) {
-            self.finishing = Finishing::Asked;
+        match &mut self.finishing {
+            Finishing::Sent { .. } => self.finishing = Finishing::Asked,
+            Finishing::Discarding { sent_at } => *sent_at = None,
+            Finishing::NotAsked
+            | Finishing::Asked
+            | Finishing::Completed(_)
+            | Finishing::Failed(_)
+            | Finishing::Discarded => {}
         }
     }
 
@@ -389,10 +483,12 @@ impl Sender {
     fn oldest_question(&self) -> Option<Millis> {
         let finish = match self.finishing {
             Finishing::Sent { since } => Some(since),
+            Finishing::Discarding { sent_at } => sent_at,
             Finishing::NotAsked
             | Finishing::Asked
             | Finishing::Completed(_)
-            | Finishing::Failed(_) => None,
+            | Finishing::Failed(_)
+            | Finishing::Discarded => None,
         };
         [self.backlog.oldest_in_flight(), finish].into_iter().flatten().min()
     }
@@ -406,8 +502,16 @@ impl Sender {
         if !self.link.is_online() {
             return;
         }
+        if let Finishing::Discarding { sent_at } = &mut self.finishing {
+            if sent_at.is_none() {
+                *sent_at = Some(now);
+                self.effects.push_back(Effect::Send(ClientMessage::Discard));
+            }
+            return;
+        }
         self.send_items(now);
-        if self.finishing == Finishing::Asked && self.backlog.is_settled() {
+        let is_settled = self.unfilled.is_empty() && self.backlog.is_settled();
+        if self.finishing == Finishing::Asked && is_settled {
             let last_seq = self.record.next_seq.get().checked_sub(1).map(Seq::new);
             let finish = Finish { last_seq, lost: self.lost.clone() };
             self.effects.push_back(Effect::Send(ClientMessage::Finish(finish)));

@@ -8,7 +8,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use protocol::item::SegmentStart;
+use protocol::item::{SegmentStart, StartCause};
 use protocol::limits::SILENCE_MAX;
 use protocol::message::{Finish, Limits, Opening, Refusal, Welcome};
 use protocol::receiver::{self, FinishStep, Receiver, Verdict};

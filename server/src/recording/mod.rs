@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
 use tokio::sync::Semaphore;
 
@@ -16,7 +17,7 @@ pub(crate) use files::RecordingFiles;
 
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Whose};
 
 /// Recordings made at the same time: stitching is disk work, more at once only slows each.
 const CONCURRENT_MAX: usize = 2;
@@ -117,6 +118,30 @@ impl Recordings {
         store.drop_payloads(id).await?;
         let receipt = self.receipt(id).await?;
         receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
+    }
+
+    /// Throws the session away, the recording made so far included. Waits for one in the making.
+    pub(crate) async fn discard(
+        &self,
+        id: SessionId,
+        whose: Whose,
+    ) -> Result<DiscardStep, StoreError> {
+        let lock = self.lock_of(id);
+        let _not_while_one_is_made = lock.lock().await;
+        let Inner { store, files, .. } = &*self.0;
+        match store.discard(id, whose).await {
+            Ok(recording) => {
+                tracing::info!(session = %id, "discarded");
+                if let Some(recording) = recording {
+                    files.delete(&recording.key).await;
+                }
+                Ok(DiscardStep::Discarded)
+            }
+            Err(error) => match self.receipt(id).await? {
+                Some(receipt) => Ok(DiscardStep::Completed(receipt)),
+                None => Err(error),
+            },
+        }
     }
 
     async fn receipt(&self, id: SessionId) -> Result<Option<Receipt>, StoreError> {

@@ -116,6 +116,7 @@ impl Connection {
                         heard(&self.state, session, heartbeat).await;
                     }
                 }
+                Effect::Discard => self.discard().await,
                 Effect::Finish(finish) => self.finish(finish),
                 Effect::Send(message) => self.send(&message).await?,
                 Effect::Close => {
@@ -191,6 +192,19 @@ impl Connection {
             // A peer that has gone asks again when it is back.
             drop(steps.send(last).await);
         }));
+    }
+
+    async fn discard(&mut self) {
+        let Some((session, _)) = self.receiver.writer() else {
+            return;
+        };
+        match self.state.recordings.discard(session, Whose::Reviewer).await {
+            Ok(step) => self.receiver.handle_discard(step),
+            Err(error) => {
+                tracing::error!(%session, %error, "not discarded");
+                self.receiver.refuse(Refusal::Unavailable);
+            }
+        }
     }
 
     async fn send(&mut self, message: &ServerMessage) -> ControlFlow<()> {
@@ -277,6 +291,7 @@ fn refusal(hello: &Hello, error: &StoreError) -> Refusal {
     match error {
         StoreError::UnknownSession => Refusal::UnknownSession,
         StoreError::WrongToken => Refusal::WrongToken,
+        StoreError::Fenced => Refusal::Fenced,
         StoreError::Illegal(_)
         | StoreError::Database(_)
         | StoreError::Migration(_)

@@ -34,6 +34,8 @@ pub enum StoreError {
     UnknownSession,
     #[error("the token does not belong to this session")]
     WrongToken,
+    #[error("a newer writer has taken over this session")]
+    Fenced,
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     #[error("the database failed: {0}")]

@@ -50,8 +50,9 @@ impl Store {
         Ok(created)
     }
 
-    /// Opens a session for a new writer: checks its token, fences off the writer before, and makes
-    /// it active again if it still takes items. Returns the new epoch and the status.
+    /// Opens a session for a writer: checks its token, fences off the writer before unless it is the
+    /// same one, and makes it active again if it still takes items. Returns the writer's epoch and
+    /// the status.
     pub async fn open_session(
         &self,
         hello: &Hello,
@@ -64,8 +65,12 @@ impl Store {
         }
         let row = fetch_guard(&mut tx, hello.session).await?.ok_or(StoreError::UnknownSession)?;
         row.check(Whose::Candidate(hello.token.hash()))?;
+        let epoch = match hello.opening {
+            Opening::New { .. } | Opening::Existing => Epoch::new(row.epoch.get() + 1),
+            Opening::Joining { epoch } if epoch == row.epoch => epoch,
+            Opening::Joining { .. } => return Err(StoreError::Fenced),
+        };
         let status = row.status.after(SessionEvent::WriterConnected).unwrap_or(row.status);
-        let epoch = Epoch::new(row.epoch.get() + 1);
         sqlx::query(
             "UPDATE sessions SET epoch = ?, status = ?, last_heartbeat_at = ?, \
              deadline_at = CASE WHEN ? THEN NULL ELSE deadline_at END WHERE id = ?",
@@ -288,6 +293,35 @@ impl Store {
         }
         tx.commit().await?;
         Ok(status)
+    }
+
+    /// Throws a session away: its payloads are gone, and its recording is nobody's any more; returns
+    /// that, to be deleted. What was completed stays.
+    pub async fn discard(
+        &self,
+        id: SessionId,
+        whose: Whose,
+    ) -> Result<Option<Recording>, StoreError> {
+        let recording = self.session(id).await?.recording;
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        row.check(whose)?;
+        let status = row.status.after(SessionEvent::Discarded)?;
+        sqlx::query(
+            "UPDATE sessions SET status = ?, deadline_at = NULL, recording_key = NULL, \
+             recording_mime = NULL, recording_bytes = NULL, recording_digest = NULL, \
+             recording_ms = NULL WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE items SET payload = NULL, payload_place = NULL WHERE session_id = ?")
+            .bind(id.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(recording)
     }
 
     /// No recording could be made of a session that is being finalized.

@@ -28,6 +28,7 @@ async fn an_unknown_protocol_version_is_named() {
             session: candidate.session,
             token: candidate.token,
             opening: Opening::Existing,
+            failed_tries: 0,
         }))
         .await;
     let expected = Refusal::UnsupportedVersion { client: 99, server: PROTOCOL_VERSION };
@@ -116,7 +117,9 @@ async fn anything_before_hello_or_a_second_hello_is_refused() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(8);
     let mut socket = server.connect().await;
-    socket.send(&ClientMessage::Heartbeat(Heartbeat { pending: 0 })).await;
+    socket
+        .send(&ClientMessage::Heartbeat(Heartbeat { pending: 0, pending_span: Millis::ZERO }))
+        .await;
     assert_eq!(socket.expect_goodbye().await, Refusal::HelloExpected);
     let (mut socket, _) = candidate.open(&server).await;
     socket.send(&candidate.hello(Opening::Existing)).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Parser as _;
 use futures::{SinkExt as _, StreamExt as _};
-use protocol::item::SegmentStart;
+use protocol::item::{SegmentStart, StartCause};
 use protocol::limits::PROTOCOL_VERSION;
 use protocol::message::{Finish, Hello, Opening, Refusal, Welcome};
 use protocol::{
@@ -211,6 +211,7 @@ impl Candidate {
             session: self.session,
             token: self.token.clone(),
             opening,
+            failed_tries: 0,
         })
     }
 
@@ -242,6 +243,7 @@ pub(crate) fn segment_start(seq: u64, segment: u32) -> Item {
         mime: "audio/webm;codecs=opus".into(),
         label: "Test <microphone>".into(),
         wall: UnixMillis::new(1_795_257_600_000),
+        cause: StartCause::Begun,
     };
     let content = Content::Marker(Marker::SegmentStarted(start));
     Item::new(Seq::new(seq), Millis::new(seq.saturating_mul(250)), content)

@@ -1,7 +1,7 @@
 //! What a session goes through when its connection or its server goes away.
 
 use protocol::message::Refusal;
-use protocol::{ClientMessage, SessionStatus};
+use protocol::{ClientMessage, ServerMessage, SessionStatus};
 use serde_json::json;
 
 use crate::harness::{Candidate, TestServer, chunk, run};
@@ -134,4 +134,42 @@ async fn items_of_many_sessions_are_stored_side_by_side() {
         let session = server.json(&format!("/api/sessions/{session}")).await;
         assert_eq!((&session["items"], &session["bytes"]), (&20.into(), &12_000.into()));
     }
+}
+
+#[tokio::test]
+async fn what_the_candidate_throws_away_is_gone() {
+    let server = TestServer::with_options(&["--grace", "100ms"]).await;
+    let candidate = Candidate::new(8);
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(run(0, 0, "beep1")).await;
+    drop(socket);
+    let path = format!("/api/sessions/{}", candidate.session);
+    while server.json(&path).await["recording_url"].is_null() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.send(&ClientMessage::Discard).await;
+    assert_eq!(socket.receive().await, Some(ServerMessage::Discarded));
+    let session = server.json(&path).await;
+    assert_eq!(
+        (&session["status"], &session["recording_url"]),
+        (&"discarded".into(), &json!(null))
+    );
+    let files = std::fs::read_dir(
+        server.folder.path().join("recordings").join(candidate.session.to_string()),
+    );
+    assert_eq!(files.map_or(0, Iterator::count), 0, "the recording is still there");
+}
+
+#[tokio::test]
+async fn a_completed_session_is_not_thrown_away() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(9);
+    let items = run(0, 0, "beep1");
+    let last = items.last().unwrap().seq;
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(items).await;
+    let receipt = socket.finish_completely(last).await;
+    socket.send(&ClientMessage::Discard).await;
+    assert_eq!(socket.receive().await, Some(ServerMessage::Completed(receipt)));
 }

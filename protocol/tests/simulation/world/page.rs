@@ -53,6 +53,7 @@ impl World {
                     mime: "audio/webm;codecs=opus".into(),
                     label: String::new(),
                     wall: UnixMillis::new(now.get()),
+                    cause: StartCause::Begun,
                 };
                 let marker = Content::Marker(Marker::SegmentStarted(start));
                 sender.capture(now, now, Millis::ZERO, marker);
@@ -153,7 +154,7 @@ impl World {
                 let delay = self.dice.between(1, 50);
                 self.schedule(Millis::new(delay), Event::Loaded { page, seqs });
             }
-            sender::Effect::Release => self.spool = Spool::default(),
+            sender::Effect::Release | sender::Effect::Erase => self.spool = Spool::default(),
             sender::Effect::Connect => {
                 self.link_count += 1;
                 let delay = Millis::new(self.dice.between(5, 300));

@@ -35,7 +35,7 @@ impl World {
                     let delay = Millis::new(self.dice.between(1, 80));
                     self.schedule(delay, Event::Committed { link, items });
                 }
-                receiver::Effect::Heartbeat(_) => {}
+                receiver::Effect::Heartbeat(_) | receiver::Effect::Discard => {}
                 receiver::Effect::Finish(finish) => {
                     let delay = Millis::new(self.dice.between(1, 200));
                     self.schedule(delay, Event::Finished { link, finish });
@@ -61,7 +61,7 @@ impl World {
         match hello.opening {
             Opening::New { .. } => self.ledger.known = true,
             Opening::Existing if !self.ledger.known => return Err(Refusal::UnknownSession),
-            Opening::Existing => {}
+            Opening::Existing | Opening::Joining { .. } => {}
         }
         self.ledger.epoch += 1;
         let status = self.ledger.status.unwrap_or(SessionStatus::Active);

@@ -1,0 +1,114 @@
+//! The end of a recording, as a page sends it that is being left. Such a page has no time to read
+//! and seal its last chunk: it puts a header before the raw bytes, and the server seals them, into
+//! the very items that the page would have made.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{ITEM_PAYLOAD_BYTES_MAX, PROTOCOL_VERSION, TAIL_HEADER_BYTES_MAX};
+use crate::{Content, Item, Millis, ProtocolError, SegmentNo, Seq, SessionToken, TrackNo};
+
+/// What stands before the bytes: its length in one byte, then its postcard encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TailHeader {
+    /// First, so that any version of the server can read it.
+    pub version: u16,
+    pub token: SessionToken,
+    /// The number reserved for the chunk; the following ones are its too if it must be split.
+    pub first_seq: Seq,
+    pub at: Millis,
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+}
+
+impl TailHeader {
+    /// What to put before the chunk's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let header = postcard::to_stdvec(self).expect("postcard encodes every header");
+        let length = u8::try_from(header.len()).expect("a header has fixed parts and is short");
+        [&[length][..], &header].concat()
+    }
+
+    /// Splits a body into header and chunk.
+    pub fn decode(mut body: Bytes) -> Result<(Self, Bytes), ProtocolError> {
+        let most = 1 + TAIL_HEADER_BYTES_MAX + ITEM_PAYLOAD_BYTES_MAX;
+        if body.len() > most {
+            return Err(ProtocolError::FrameTooLarge(body.len()));
+        }
+        let length = usize::from(*body.first().ok_or(ProtocolError::Undecodable)?);
+        if body.len() < 1 + length {
+            return Err(ProtocolError::Undecodable);
+        }
+        let chunk = body.split_off(1 + length);
+        let header = &body[1..];
+        let version =
+            postcard::take_from_bytes::<u16>(header).map_err(|_| ProtocolError::Undecodable)?.0;
+        if version != PROTOCOL_VERSION {
+            return Err(ProtocolError::UnsupportedVersion(version));
+        }
+        match postcard::take_from_bytes(header) {
+            Ok((header, [])) => Ok((header, chunk)),
+            Ok(_) | Err(_) => Err(ProtocolError::Undecodable),
+        }
+    }
+
+    /// The items of the chunk; none when it is empty.
+    pub fn seal(&self, chunk: Bytes) -> Vec<Item> {
+        let content = Content::Chunk { track: self.track, segment: self.segment, bytes: chunk };
+        let seqs = (self.first_seq.get()..).map(Seq::new);
+        seqs.zip(content.into_parts()).map(|(seq, part)| Item::new(seq, self.at, part)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> TailHeader {
+        TailHeader {
+            version: PROTOCOL_VERSION,
+            token: SessionToken::from_random([7; 32]),
+            first_seq: Seq::new(41),
+            at: Millis::new(10_250),
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(2),
+        }
+    }
+
+    fn body(header: &TailHeader, chunk: &[u8]) -> Bytes {
+        [&header.encode(), chunk].concat().into()
+    }
+
+    #[test]
+    fn a_tail_becomes_the_item_that_its_page_would_have_made() {
+        let (header, chunk) = TailHeader::decode(body(&header(), b"the end")).unwrap();
+        let content = Content::Chunk {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(2),
+            bytes: Bytes::from_static(b"the end"),
+        };
+        assert_eq!(header.seal(chunk), [Item::new(Seq::new(41), Millis::new(10_250), content)]);
+    }
+
+    #[test]
+    fn a_full_chunk_is_one_item_and_one_past_it_is_refused() {
+        let most = ITEM_PAYLOAD_BYTES_MAX + TAIL_HEADER_BYTES_MAX - (header().encode().len() - 1);
+        let (read, chunk) = TailHeader::decode(body(&header(), &vec![1; most])).unwrap();
+        assert_eq!(read.seal(chunk).len(), 2);
+        let larger = body(&header(), &vec![1; most + 1]);
+        assert!(matches!(TailHeader::decode(larger), Err(ProtocolError::FrameTooLarge(_))));
+    }
+
+    #[test]
+    fn what_is_no_tail_is_refused() {
+        for bytes in [&[][..], &[0], &[200, 1, 2], &[3, 255, 255, 255]] {
+            let refused = TailHeader::decode(Bytes::copy_from_slice(bytes));
+            assert_eq!(refused, Err(ProtocolError::Undecodable), "{bytes:?}");
+        }
+        let newer = TailHeader { version: PROTOCOL_VERSION + 1, ..header() };
+        assert_eq!(
+            TailHeader::decode(body(&newer, b"x")),
+            Err(ProtocolError::UnsupportedVersion(PROTOCOL_VERSION + 1))
+        );
+    }
+}
