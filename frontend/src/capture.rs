@@ -1,14 +1,14 @@
 //! One recorder run: the MediaRecorder on an open microphone, from its start to its `stop` event.
-//! Hands over what was captured in the order in which it was; numbers and keeps nothing.
+//! Reports what happens inside the event in which it does; numbers and keeps nothing.
+
+use std::rc::Rc;
 
 use bytes::Bytes;
-use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures_util::StreamExt as _;
 use gloo_events::EventListener;
 use js_sys::Uint8Array;
 use protocol::Millis;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, RecordingState};
 
 use crate::browser;
@@ -31,36 +31,21 @@ const MIMES: [&str; 4] =
 /// For one blob; a blob of 50 MB after the computer's sleep takes a while.
 const READ_DEADLINE: Millis = Millis::from_secs(30);
 
-/// What a run hands over. Times are on the page's clock, taken when it happened.
 pub(crate) enum RunEvent {
-    Chunk {
-        bytes: Bytes,
-        clock: Millis,
-    },
-    Paused {
-        clock: Millis,
-    },
-    Resumed {
-        clock: Millis,
-    },
+    /// Never empty. Its bytes are yet to be read.
+    Chunk(Blob),
+    Paused,
+    Resumed,
     Failed(CaptureError),
     /// Everything has been handed over; nothing follows.
-    Stopped {
-        clock: Millis,
-    },
-}
-
-/// What waits for its turn to be handed over.
-enum Signal {
-    Blob(Blob, Millis),
-    Ready(RunEvent),
+    Stopped,
 }
 
 /// A run in progress. Dropping it silences the recorder without waiting for its end.
 pub(crate) struct Run {
     recorder: MediaRecorder,
     mime: String,
-    signals: UnboundedSender<Signal>,
+    on_event: Rc<dyn Fn(RunEvent)>,
     is_paused: bool,
     _listeners: Vec<EventListener>,
 }
@@ -70,6 +55,7 @@ impl Run {
         microphone: &Microphone,
         on_event: impl Fn(RunEvent) + 'static,
     ) -> Result<Self, CaptureError> {
+        let on_event: Rc<dyn Fn(RunEvent)> = Rc::new(on_event);
         let mime = supported_mime()?;
         let options = MediaRecorderOptions::new();
         options.set_mime_type(mime);
@@ -79,15 +65,13 @@ impl Run {
             &options,
         )
         .map_err(|error| CaptureError::of_recorder(&error))?;
-        let (signals, queue) = unbounded();
-        let listeners = listen(&recorder, &signals);
+        let listeners = listen(&recorder, &on_event);
         recorder
             .start_with_time_slice(TIMESLICE.get() as i32)
             .map_err(|error| CaptureError::of_recorder(&error))?;
-        spawn_local(hand_over(queue, on_event));
         let actual = recorder.mime_type();
         let mime = if actual.is_empty() { mime.to_owned() } else { actual };
-        Ok(Self { recorder, mime, signals, is_paused: false, _listeners: listeners })
+        Ok(Self { recorder, mime, on_event, is_paused: false, _listeners: listeners })
     }
 
     /// As the recorder names what it writes.
@@ -105,7 +89,7 @@ impl Run {
             return;
         }
         self.is_paused = true;
-        self.push(RunEvent::Paused { clock: browser::now() });
+        (self.on_event)(RunEvent::Paused);
         // Otherwise the last fraction of a second would be withheld until the recorder goes on.
         self.flush();
     }
@@ -115,7 +99,7 @@ impl Run {
             return;
         }
         self.is_paused = false;
-        self.push(RunEvent::Resumed { clock: browser::now() });
+        (self.on_event)(RunEvent::Resumed);
     }
 
     /// Asks for the rest, which arrives as a last chunk before [`RunEvent::Stopped`].
@@ -127,12 +111,13 @@ impl Run {
         }
     }
 
-    fn flush(&self) {
-        request_data(&self.recorder);
-    }
-
-    fn push(&self, event: RunEvent) {
-        push(&self.signals, Signal::Ready(event));
+    /// Has what was captured up to now handed over soon, rather than at the end of the timeslice.
+    pub(crate) fn flush(&self) {
+        if self.recorder.state() != RecordingState::Inactive
+            && let Err(error) = self.recorder.request_data()
+        {
+            browser::warn("The recorder did not hand over its last data.", &error);
+        }
     }
 }
 
@@ -152,75 +137,41 @@ fn supported_mime() -> Result<&'static str, CaptureError> {
         .ok_or(CaptureError::Unsupported)
 }
 
-fn listen(recorder: &MediaRecorder, signals: &UnboundedSender<Signal>) -> Vec<EventListener> {
+fn listen(recorder: &MediaRecorder, on_event: &Rc<dyn Fn(RunEvent)>) -> Vec<EventListener> {
     let data = {
-        let signals = signals.clone();
+        let on_event = on_event.clone();
         EventListener::new(recorder, "dataavailable", move |event| {
             let blob = event.dyn_ref::<BlobEvent>().and_then(BlobEvent::data);
             // Asking for data twice in a row, and Safari at any time, yields empty blobs.
             if let Some(blob) = blob.filter(|blob| blob.size() > 0.0) {
-                push(&signals, Signal::Blob(blob, browser::now()));
+                on_event(RunEvent::Chunk(blob));
             }
         })
     };
     let failed = {
-        let signals = signals.clone();
+        let on_event = on_event.clone();
         EventListener::new(recorder, "error", move |event| {
             browser::warn("The recorder failed.", event);
-            push(&signals, Signal::Ready(RunEvent::Failed(CaptureError::RecorderStopped)));
+            on_event(RunEvent::Failed(CaptureError::RecorderStopped));
         })
     };
-    let stopped = {
-        let signals = signals.clone();
-        browser::on(recorder, "stop", move || {
-            push(&signals, Signal::Ready(RunEvent::Stopped { clock: browser::now() }));
-        })
-    };
-    let leaving = {
-        let recorder = recorder.clone();
-        // In `pagehide` it would be too late for the recorder to answer.
-        browser::on(&browser::window(), "beforeunload", move || request_data(&recorder))
-    };
-    vec![data, failed, stopped, leaving]
+    let on_event = on_event.clone();
+    let stopped = browser::on(recorder, "stop", move || on_event(RunEvent::Stopped));
+    vec![data, failed, stopped]
 }
 
-fn request_data(recorder: &MediaRecorder) {
-    if recorder.state() != RecordingState::Inactive
-        && let Err(error) = recorder.request_data()
-    {
-        browser::warn("The recorder did not hand over its last data.", &error);
-    }
-}
-
-fn push(signals: &UnboundedSender<Signal>, signal: Signal) {
-    // The other end lives as long as there is a sender.
-    let _ = signals.unbounded_send(signal);
-}
-
-/// Keeps the order of capture. A blob's bytes come only asynchronously, so a chunk cannot get its
-/// number inside the `dataavailable` event. But the queue is filled inside the events, and this is
-/// the only task that empties it, one signal after another: whatever was captured later, a marker
-/// or a chunk that is faster to read, waits behind it and is numbered after it.
-async fn hand_over(mut queue: UnboundedReceiver<Signal>, on_event: impl Fn(RunEvent)) {
-    while let Some(signal) = queue.next().await {
-        on_event(match signal {
-            Signal::Blob(blob, clock) => read(blob, clock).await,
-            Signal::Ready(event) => event,
-        });
-    }
-}
-
-async fn read(blob: Blob, clock: Millis) -> RunEvent {
+/// The bytes of a chunk, which a browser gives out only asynchronously.
+pub(crate) async fn read(blob: Blob) -> Option<Bytes> {
     let reading = async move {
         let buffer = JsFuture::from(blob.array_buffer()).await?;
         Ok::<_, JsValue>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
     };
     match browser::within(READ_DEADLINE, reading).await {
-        Some(Ok(bytes)) => RunEvent::Chunk { bytes, clock },
+        Some(Ok(bytes)) => Some(bytes),
         Some(Err(error)) => {
             browser::warn("A piece of the recording could not be read.", &error);
-            RunEvent::Failed(CaptureError::Unreadable)
+            None
         }
-        None => RunEvent::Failed(CaptureError::Unreadable),
+        None => None,
     }
 }

@@ -24,8 +24,6 @@ pub(crate) enum CaptureError {
     Disconnected,
     #[error("The browser stopped recording")]
     RecorderStopped,
-    #[error("The browser could not hand over a piece of the recording")]
-    Unreadable,
     /// By the name of the browser's error.
     #[error("The microphone cannot be used ({0})")]
     Other(String),
@@ -79,7 +77,7 @@ impl CaptureError {
                  is kept. Please connect it again, then try again: the recording goes on where it \
                  stopped."
             }
-            Self::RecorderStopped | Self::Unreadable => {
+            Self::RecorderStopped => {
                 "Everything recorded until then is kept. Please try again: the recording goes on \
                  where it stopped."
             }

@@ -1,10 +1,7 @@
-//! The run loop. Everything that happens is one [`Input`] in one channel; each is handled to its
-//! end, effects included, before the next is looked at. Then the one timer is set and the view is
-//! shown. Decides nothing itself.
+//! Handles what happens, one [`Input`] after another: each to its end, effects included, before the
+//! next is looked at. Then the one timer is set and the view is shown. Decides nothing itself.
 
 use app::recorder::port::{Command, Device, RecorderView};
-use futures_channel::mpsc::UnboundedReceiver;
-use futures_util::StreamExt as _;
 use gloo_events::EventListener;
 use protocol::{Millis, SegmentNo, SessionId};
 use wasm_bindgen_futures::spawn_local;
@@ -53,20 +50,15 @@ pub(crate) enum Input {
     EarlierFound(Found),
 }
 
-/// Starts the loop, which runs as long as the page.
-pub(crate) fn spawn(inputs: Inputs, mut queue: UnboundedReceiver<Input>) {
+/// Starts handling inputs as soon as the spool is open, for as long as the page lives.
+pub(crate) fn start(inputs: Inputs) {
     spawn_local(async move {
         let spool = Spool::open().await;
-        let mut driver = Driver::new(&spool, inputs);
-        while let Some(input) = queue.next().await {
-            let now = browser::now();
-            driver.handle(now, input);
-            driver.settle(now);
-        }
+        inputs.connect(Driver::new(&spool, inputs.clone()));
     });
 }
 
-struct Driver {
+pub(crate) struct Driver {
     inputs: Inputs,
     recorder: Recorder,
     earlier: Earlier,
@@ -95,6 +87,12 @@ impl Driver {
         driver.list_devices();
         driver.earlier.search();
         driver
+    }
+
+    pub(crate) fn take(&mut self, input: Input) {
+        let now = browser::now();
+        self.handle(now, input);
+        self.settle(now);
     }
 
     fn handle(&mut self, now: Millis, input: Input) {

@@ -1,8 +1,8 @@
 //! The browser's side of Holdfast: the WASM entry, and the adapters between the recorder's island,
 //! the protocol's sender and the browser.
 //!
-//! `driver` is the run loop. Everything that happens arrives in its one channel: the candidate's
-//! commands from the `port`, sound from the `capture`, answers from the `spool` and the
+//! Everything that happens comes in through the `port` and is handled by the `driver` in the moment
+//! it happens: the candidate's commands, sound from the `capture`, answers from the `spool` and the
 //! `socket`, and the timer. What is numbered, kept, sent and let go is decided in
 //! [`protocol::sender`]; a `pipeline` carries that out.
 
@@ -33,8 +33,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[wasm_bindgen]
 pub fn hydrate() {
     std::panic::set_hook(Box::new(|panic| browser::log_error(&panic.to_string())));
-    let (port, inputs) = port::BrowserPort::new();
-    driver::spawn(port.inputs(), inputs);
-    app::recorder::port::install(Rc::new(port));
+    let inputs = port::Inputs::default();
+    driver::start(inputs.clone());
+    app::recorder::port::install(Rc::new(port::BrowserPort::new(inputs)));
     leptos::mount::hydrate_islands();
 }

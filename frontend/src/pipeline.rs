@@ -1,15 +1,20 @@
 //! One session's way to the server: carries out what its [`Sender`] decides, with the spool and a
 //! socket. Serves the session that is being recorded as well as one that an earlier page left.
 
-use protocol::sender::{BacklogStatus, Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
+use bytes::Bytes;
+use protocol::sender::{
+    BacklogStatus, Effect, FinishStatus, LinkStatus, Reserved, Sender, SessionRecord,
+};
 use protocol::{
-    ClientMessage, Content, Item, Millis, Seq, SeqSet, ServerMessage, SessionId, SessionStatus,
-    SessionToken,
+    ClientMessage, Content, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
+    SessionStatus, SessionToken, TrackNo,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
+use web_sys::Blob;
 
 use crate::browser;
+use crate::capture;
 use crate::driver::Input;
 use crate::port::Inputs;
 use crate::socket::{Socket, SocketEvent};
@@ -21,12 +26,34 @@ pub(crate) struct ConnectionNo(u64);
 
 /// What a pipeline's spool and socket report.
 pub(crate) enum PipelineEvent {
-    Socket { connection: ConnectionNo, event: SocketEvent },
+    /// The bytes of a chunk; none when they could not be read.
+    Read(Piece, Option<Bytes>),
+    Socket {
+        connection: ConnectionNo,
+        event: SocketEvent,
+    },
     Spooled(Seq),
     SpoolFailed(Seq, SpoolError),
     Loaded(Item),
     Vanished(Seq),
     RecordFailed(SpoolError),
+}
+
+/// A chunk that has its number and its place, and whose bytes are being read.
+pub(crate) struct Piece {
+    reserved: Reserved,
+    pub(crate) place: Place,
+}
+
+/// Where a chunk belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) track: TrackNo,
+    pub(crate) segment: SegmentNo,
+    /// On the session's timeline.
+    pub(crate) at: Millis,
+    /// The media time that it covers.
+    pub(crate) span: Millis,
 }
 
 pub(crate) struct Pipeline {
@@ -39,6 +66,7 @@ pub(crate) struct Pipeline {
     was_disconnected: bool,
     /// The spool has refused a write at least once.
     spool_has_failed: bool,
+    unreadable_chunks: u64,
 }
 
 impl Pipeline {
@@ -74,6 +102,7 @@ impl Pipeline {
             connection: ConnectionNo(0),
             was_disconnected: false,
             spool_has_failed: false,
+            unreadable_chunks: 0,
         };
         pipeline.carry_out();
         pipeline
@@ -112,6 +141,11 @@ impl Pipeline {
         self.spool_has_failed
     }
 
+    /// Chunks that the browser could not hand over.
+    pub(crate) fn unreadable_chunks(&self) -> u64 {
+        self.unreadable_chunks
+    }
+
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
         self.sender.poll_timeout()
     }
@@ -119,6 +153,16 @@ impl Pipeline {
     pub(crate) fn capture(&mut self, now: Millis, at: Millis, span: Millis, content: Content) {
         self.sender.capture(now, at, span, content);
         self.carry_out();
+    }
+
+    /// Takes a chunk in the moment of its capture: it has its number when this returns.
+    pub(crate) fn capture_blob(&mut self, place: Place, blob: Blob) {
+        let reserved = self.sender.reserve(blob.size() as usize);
+        let (piece, outlet) = (Piece { reserved, place }, self.outlet());
+        spawn_local(async move {
+            let bytes = capture::read(blob).await;
+            outlet.send(PipelineEvent::Read(piece, bytes));
+        });
     }
 
     pub(crate) fn finish(&mut self, now: Millis) {
@@ -142,6 +186,16 @@ impl Pipeline {
 
     pub(crate) fn handle(&mut self, now: Millis, event: PipelineEvent) {
         match event {
+            PipelineEvent::Read(Piece { reserved, place }, Some(bytes)) => {
+                let Place { track, segment, at, span } = place;
+                let content = Content::Chunk { track, segment, bytes };
+                self.sender.fill(now, reserved, at, span, content);
+            }
+            // The hole is known to both sides, and capture goes on.
+            PipelineEvent::Read(Piece { reserved, .. }, None) => {
+                self.unreadable_chunks += 1;
+                self.sender.abandon(now, reserved);
+            }
             PipelineEvent::Socket { connection, event } if connection == self.connection => {
                 self.handle_socket(now, event);
             }

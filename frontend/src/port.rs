@@ -1,34 +1,61 @@
-//! The island's way in: whatever it asks for becomes an input of the driver.
+//! Where everything that happens comes in. The island's commands, the microphone's events, answers
+//! from the spool and the socket: each becomes one [`Input`], handled before the event that brought
+//! it is over. What is captured must have its number by then, and a page that is being left gets no
+//! second chance.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 use app::recorder::port::{Command, RecorderPort, RecorderView};
-use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
-use crate::driver::Input;
+use crate::driver::{Driver, Input};
 
-/// The sending end of the driver's one channel.
-#[derive(Clone)]
-pub(crate) struct Inputs(UnboundedSender<Input>);
+/// A handle; its clones lead to the same driver.
+#[derive(Clone, Default)]
+pub(crate) struct Inputs(Rc<Queue>);
+
+#[derive(Default)]
+struct Queue {
+    waiting: RefCell<VecDeque<Input>>,
+    driver: RefCell<Option<Driver>>,
+}
 
 impl Inputs {
+    /// Has the input handled at once; while the driver is busy with another one, right after that.
     pub(crate) fn send(&self, input: Input) {
-        // The driver ends only with the page, and then nobody is left to tell.
-        let _ = self.0.unbounded_send(input);
+        self.0.waiting.borrow_mut().push_back(input);
+        self.handle_waiting();
+    }
+
+    /// From now on inputs are handled; those that have come already, now.
+    pub(crate) fn connect(&self, driver: Driver) {
+        *self.0.driver.borrow_mut() = Some(driver);
+        self.handle_waiting();
+    }
+
+    fn handle_waiting(&self) {
+        // A driver that is busy takes what waits before it is done.
+        let Ok(mut driver) = self.0.driver.try_borrow_mut() else { return };
+        let Some(driver) = driver.as_mut() else { return };
+        while let Some(input) = self.next() {
+            driver.take(input);
+        }
+    }
+
+    fn next(&self) -> Option<Input> {
+        self.0.waiting.borrow_mut().pop_front()
     }
 }
 
+/// The island's way in.
 pub(crate) struct BrowserPort {
     inputs: Inputs,
 }
 
 impl BrowserPort {
-    /// The port, and the inputs that it and everybody else will send.
-    pub(crate) fn new() -> (Self, UnboundedReceiver<Input>) {
-        let (sender, receiver) = unbounded();
-        (Self { inputs: Inputs(sender) }, receiver)
-    }
-
-    pub(crate) fn inputs(&self) -> Inputs {
-        self.inputs.clone()
+    pub(crate) fn new(inputs: Inputs) -> Self {
+        Self { inputs }
     }
 }
 

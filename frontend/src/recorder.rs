@@ -318,7 +318,7 @@ impl Recorder {
     pub(crate) fn tick(&mut self, now: Millis) {
         if matches!(&self.phase, Phase::Closing { deadline, .. } if now >= *deadline) {
             self.tail_was_lost = true;
-            self.closed(now, now);
+            self.closed(now);
         }
         if let Some(session) = &mut self.session {
             session.pipeline.tick(now);

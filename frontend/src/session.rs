@@ -1,13 +1,13 @@
 //! The session that this page records: its timeline, its segments, and what of it is safe.
 
-use bytes::Bytes;
 use protocol::item::{EndCause, SegmentEnd, SegmentStart, StartCause};
 use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX, RESUME_GAP_MAX};
 use protocol::{Content, Marker, Millis, SegmentNo, TrackKind, TrackNo};
 use wasm_bindgen::JsValue;
+use web_sys::Blob;
 
 use crate::browser;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Place};
 use crate::port::Inputs;
 use crate::session_lock::{LockKeeper, SessionLock};
 use crate::spool::Spool;
@@ -78,8 +78,8 @@ impl Session {
         self.segments == self.segments_before
     }
 
-    fn position(&self, clock: Millis) -> Millis {
-        self.taken_up_at + clock.since(self.taken_up)
+    fn position(&self, now: Millis) -> Millis {
+        self.taken_up_at + now.since(self.taken_up)
     }
 
     /// The number of the segment that starts next.
@@ -99,7 +99,6 @@ impl Session {
         self.watch.start(now);
         self.mark(
             now,
-            now,
             Marker::SegmentStarted(SegmentStart {
                 track: MICROPHONE,
                 segment,
@@ -112,34 +111,28 @@ impl Session {
         );
     }
 
-    pub(crate) fn chunk(&mut self, now: Millis, segment: SegmentNo, clock: Millis, bytes: Bytes) {
-        let recorded = self.watch.elapsed(clock);
+    pub(crate) fn chunk(&mut self, now: Millis, segment: SegmentNo, blob: Blob) {
+        let recorded = self.watch.elapsed(now);
         let span = recorded.since(self.chunked);
         self.chunked = self.chunked.max(recorded);
-        let content = Content::Chunk { track: MICROPHONE, segment, bytes };
-        self.pipeline.capture(now, self.position(clock), span, content);
+        let place = Place { track: MICROPHONE, segment, at: self.position(now), span };
+        self.pipeline.capture_blob(place, blob);
     }
 
-    pub(crate) fn paused(&mut self, now: Millis, clock: Millis) {
-        self.watch.stop(clock);
-        self.mark(now, clock, Marker::Paused);
+    pub(crate) fn paused(&mut self, now: Millis) {
+        self.watch.stop(now);
+        self.mark(now, Marker::Paused);
     }
 
-    pub(crate) fn resumed(&mut self, now: Millis, clock: Millis) {
-        self.watch.start(clock);
-        self.mark(now, clock, Marker::Resumed);
+    pub(crate) fn resumed(&mut self, now: Millis) {
+        self.watch.start(now);
+        self.mark(now, Marker::Resumed);
     }
 
-    pub(crate) fn segment_ended(
-        &mut self,
-        now: Millis,
-        segment: SegmentNo,
-        clock: Millis,
-        cause: EndCause,
-    ) {
-        self.watch.stop(clock);
+    pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, cause: EndCause) {
+        self.watch.stop(now);
         let end = SegmentEnd { track: MICROPHONE, segment, cause };
-        self.mark(now, clock, Marker::SegmentEnded(end));
+        self.mark(now, Marker::SegmentEnded(end));
     }
 
     /// To be called once everything is safe: another tab has nothing left to disturb.
@@ -156,8 +149,8 @@ impl Session {
         self.chunked.since(self.pipeline.backlog().span)
     }
 
-    fn mark(&mut self, now: Millis, clock: Millis, marker: Marker) {
-        let at = self.position(clock);
+    fn mark(&mut self, now: Millis, marker: Marker) {
+        let at = self.position(now);
         self.pipeline.capture(now, at, Millis::ZERO, Content::Marker(marker));
     }
 }

@@ -26,7 +26,7 @@ impl Recorder {
     }
 
     /// The run comes first: a recorder that does not start must not leave an empty session behind.
-    /// Its events arrive through the driver's channel, so after the segment's first marker.
+    /// Its events come later, and so after the segment's first marker.
     fn begin_run(&mut self, now: Millis) -> Result<Live, CaptureError> {
         let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
         let segment =
@@ -56,11 +56,11 @@ impl Recorder {
             return;
         };
         match event {
-            RunEvent::Chunk { bytes, clock } => session.chunk(now, segment, clock, bytes),
-            RunEvent::Paused { clock } => session.paused(now, clock),
-            RunEvent::Resumed { clock } => session.resumed(now, clock),
+            RunEvent::Chunk(blob) => session.chunk(now, segment, blob),
+            RunEvent::Paused => session.paused(now),
+            RunEvent::Resumed => session.resumed(now),
             RunEvent::Failed(error) => self.close(now, Ending::Failed(error)),
-            RunEvent::Stopped { clock } => self.closed(now, clock),
+            RunEvent::Stopped => self.closed(now),
         }
     }
 
@@ -79,8 +79,8 @@ impl Recorder {
         };
     }
 
-    /// The run is over, and everything of it was captured that there is.
-    pub(super) fn closed(&mut self, now: Millis, clock: Millis) {
+    /// The run is over: everything of it has its number, and is read or being read.
+    pub(super) fn closed(&mut self, now: Millis) {
         let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Closing { live, ending, .. } => (live, ending),
             Phase::Capturing(live) => (live, Ending::Failed(self.unasked_end())),
@@ -94,7 +94,7 @@ impl Recorder {
         };
         self.microphone = None;
         if let Some(session) = &mut self.session {
-            session.segment_ended(now, live.segment, clock, ending.cause());
+            session.segment_ended(now, live.segment, ending.cause());
         }
         match ending {
             Ending::Save => self.finish(now),

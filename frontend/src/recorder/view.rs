@@ -87,6 +87,7 @@ impl Recorder {
             );
         }
         if let Some(session) = &self.session {
+            note_unreadable(&mut notices, &session.pipeline);
             note_storage(&mut notices, &session.pipeline);
         }
         notices
@@ -179,6 +180,13 @@ fn refused(refusal: &Refusal) -> Alert {
     let detail =
         [advice, " What has not been sent is kept on this device. (", &reason, ".)"].concat();
     Alert { title: title.to_owned(), detail, retry: false }
+}
+
+fn note_unreadable(notices: &mut Vec<String>, pipeline: &Pipeline) {
+    if pipeline.unreadable_chunks() > 0 {
+        let chunks = format::count(pipeline.unreadable_chunks(), "chunk", "chunks");
+        notices.push(["Your browser could not hand over ", &chunks, "; they are lost."].concat());
+    }
 }
 
 fn note_storage(notices: &mut Vec<String>, pipeline: &Pipeline) {
