@@ -11,6 +11,7 @@
 //!
 //! The one rule: never hold an effect back across the next `handle_*` call.
 
+pub mod frames;
 pub mod ids;
 pub mod item;
 pub mod limits;

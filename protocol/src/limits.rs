@@ -74,6 +74,17 @@ pub const SPOOL_DEADLINE: Millis = Millis::from_secs(5);
 pub const RECONNECT_DELAY_MIN: Millis = Millis::from_secs(1);
 pub const RECONNECT_DELAY_MAX: Millis = Millis::from_secs(5);
 
+/// Bytes of a body of joined frames: a full window of items in flight with their headers, and the
+/// few small messages around them.
+pub const FRAMES_BYTES_MAX: usize = IN_FLIGHT_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX * FRAME_BYTES_MAX;
+
+/// Frames in the body of a request: a full window of items, each in a message of its own, and the
+/// few messages around them.
+pub const FRAMES_PER_REQUEST_MAX: usize = IN_FLIGHT_ITEMS_MAX + 16;
+
+/// Frames in the body of an answer: a message may be answered by up to three.
+pub const FRAMES_PER_ANSWER_MAX: usize = 4 * FRAMES_PER_REQUEST_MAX;
+
 /// Payload bytes of un-acked items that the sender keeps in memory beside the spool.
 pub const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -87,7 +87,7 @@ impl Receiver {
     /// A connection just accepted. `silence_max` is how long it may go without a sign of life.
     pub fn new(now: Millis, silence_max: Millis) -> Self {
         Self {
-            phase: Phase::AwaitingHello { deadline: now + HELLO_DEADLINE },
+            phase: Phase::AwaitingHello { deadline: now + HELLO_DEADLINE.min(silence_max) },
             heard_at: now,
             silence_max,
             storing: VecDeque::new(),

@@ -55,7 +55,7 @@ impl TailHeader {
     /// The items of the chunk; none when it is empty.
     pub fn seal(&self, chunk: Bytes) -> Vec<Item> {
         let content = Content::Chunk { track: self.track, segment: self.segment, bytes: chunk };
-        let seqs = (self.first_seq.get()..).map(Seq::new);
+        let seqs = std::iter::successors(Some(self.first_seq), |seq| Some(seq.next()));
         seqs.zip(content.into_parts()).map(|(seq, part)| Item::new(seq, self.at, part)).collect()
     }
 }
@@ -97,6 +97,13 @@ mod tests {
         assert_eq!(read.seal(chunk).len(), 2);
         let larger = body(&header(), &vec![1; most + 1]);
         assert!(matches!(TailHeader::decode(larger), Err(ProtocolError::FrameTooLarge(_))));
+    }
+
+    #[test]
+    fn a_tail_at_the_end_of_all_numbers_is_left_to_the_checks_of_items() {
+        let far = TailHeader { first_seq: Seq::new(u64::MAX), ..header() };
+        let items = far.seal(Bytes::from_static(b"x"));
+        assert_eq!(items[0].check(), Err(crate::ItemError::SeqTooLarge));
     }
 
     #[test]
