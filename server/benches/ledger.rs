@@ -21,7 +21,7 @@ use protocol::{
 };
 use server::ledger::Ledger;
 use server::ledger::payload::InRow;
-use server::store::{Append, Store};
+use server::store::{Append, By, Store};
 use tempfile::TempDir;
 
 const PAYLOAD_BYTES: [usize; 2] = [6 * 1024, 300 * 1024];
@@ -65,7 +65,8 @@ struct OpenLedger {
 impl OpenLedger {
     async fn new() -> Self {
         let folder = folder();
-        let store = Store::open(&folder.path().join("bench.db")).await.expect("the store opens");
+        let store =
+            Store::open(&folder.path().join("bench.db"), None).await.expect("the store opens");
         let now = UnixMillis::new(1_795_257_600_000);
         let hello = Hello {
             version: protocol::limits::PROTOCOL_VERSION,
@@ -88,7 +89,8 @@ impl OpenLedger {
     /// As many connections, each with one item, at the same time.
     async fn append(&self, items: Vec<Item>) {
         let appends = items.into_iter().map(|item| {
-            let append = Append { session: self.session, epoch: self.epoch, items: vec![item] };
+            let append =
+                Append { session: self.session, by: By::Writer(self.epoch), items: vec![item] };
             self.ledger.append(append)
         });
         for appended in futures::future::join_all(appends).await {

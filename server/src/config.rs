@@ -38,6 +38,11 @@ pub struct Config {
     #[arg(long, env = "HOLDFAST_DATABASE_URL", value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
 
+    /// How large the database file may grow, such as 20GB; then the server takes nothing until
+    /// sessions are finished or discarded [default: as large as the disk].
+    #[arg(long, env = "HOLDFAST_DATABASE_SIZE_MAX", value_name = "SIZE")]
+    pub database_size_max: Option<Size>,
+
     /// How long a lost connection may take to come back before its session counts as incomplete.
     #[arg(long, env = "HOLDFAST_GRACE", value_name = "TIME", default_value = "30s")]
     pub grace: Span,
@@ -57,6 +62,41 @@ pub struct Config {
     /// What to log, as in RUST_LOG: a level, or targets with levels.
     #[arg(long, env = "HOLDFAST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
+}
+
+/// The smallest limit of a database's size: below it the reserve would be all there is.
+const DATABASE_SIZE_MIN: u64 = 8 * 1024 * 1024;
+
+/// A size written like `512MB` or `20GB`, or as plain bytes. Units are powers of 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    #[error("a size looks like 512MB or 20GB")]
+    Unknown,
+    #[error("a database needs at least 8MB")]
+    TooSmall,
+}
+
+impl FromStr for Size {
+    type Err = SizeError;
+
+    fn from_str(text: &str) -> Result<Self, SizeError> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let shift = match unit.trim().to_ascii_uppercase().as_str() {
+            "" | "B" => 0,
+            "KB" | "KIB" | "K" => 10,
+            "MB" | "MIB" | "M" => 20,
+            "GB" | "GIB" | "G" => 30,
+            "TB" | "TIB" | "T" => 40,
+            _ => return Err(SizeError::Unknown),
+        };
+        let number: u64 = number.parse().map_err(|_| SizeError::Unknown)?;
+        let bytes = number.checked_mul(1 << shift).ok_or(SizeError::Unknown)?;
+        if bytes < DATABASE_SIZE_MIN { Err(SizeError::TooSmall) } else { Ok(Self(bytes)) }
+    }
 }
 
 /// A span of time written like `30s`, `5m` or `24h`.
@@ -130,6 +170,18 @@ mod tests {
         assert_eq!(path("postgres://x/y"), Err(DatabaseUrlError::PostgresUnsupported));
         for text in ["", "sqlite:", "sqlite::memory:", "mysql://x", "b.db"] {
             assert_eq!(path(text), Err(DatabaseUrlError::Unknown), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_written_with_units_and_not_too_small() {
+        let size = |text: &str| text.parse::<Size>();
+        assert_eq!(size("20GB"), Ok(Size(20 << 30)));
+        assert_eq!(size("512 MiB"), Ok(Size(512 << 20)));
+        assert_eq!(size("8388608"), Ok(Size(DATABASE_SIZE_MIN)));
+        assert_eq!(size("8388607"), Err(SizeError::TooSmall));
+        for text in ["", "GB", "-1GB", "1.5GB", "many", "99999999TB"] {
+            assert_eq!(size(text), Err(SizeError::Unknown), "{text}");
         }
     }
 

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use protocol::limits::PROTOCOL_VERSION;
 use protocol::{SeqSet, SessionStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,8 +34,16 @@ pub(crate) enum ApiError {
     Missing(SeqSet),
     #[error("The range cannot be satisfied.")]
     RangeNotSatisfiable { bytes: u64 },
+    #[error("{0}")]
+    Conflict(protocol::ItemError),
+    #[error("Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION}.")]
+    UnsupportedVersion(u16),
     #[error("The request body is above the limit.")]
     BodyTooLarge,
+    #[error("The request body did not arrive in time.")]
+    BodyTooSlow,
+    #[error("The server's disk is full; try again.")]
+    DiskFull,
     #[error("The server has as many connections as it allows; try again.")]
     TooManyConnections,
     #[error("The server is shutting down; try again.")]
@@ -82,7 +91,13 @@ impl ApiError {
             Self::RangeNotSatisfiable { .. } => {
                 (S::RANGE_NOT_SATISFIABLE, "range-not-satisfiable", "Range not satisfiable")
             }
+            Self::Conflict(_) => (S::CONFLICT, "conflict", "Another item under this number"),
+            Self::UnsupportedVersion(_) => {
+                (S::BAD_REQUEST, "unsupported-version", "Unsupported protocol version")
+            }
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
+            Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "body-too-slow", "Body too slow"),
+            Self::DiskFull => (S::INSUFFICIENT_STORAGE, "disk-full", "Disk full"),
             Self::TooManyConnections => {
                 (S::SERVICE_UNAVAILABLE, "too-many-connections", "Too many connections")
             }
@@ -124,7 +139,11 @@ impl IntoResponse for ApiError {
             | Self::NoRecording
             | Self::WrongToken
             | Self::Fenced
+            | Self::Conflict(_)
+            | Self::UnsupportedVersion(_)
             | Self::BodyTooLarge
+            | Self::BodyTooSlow
+            | Self::DiskFull
             | Self::TooManyConnections
             | Self::ShuttingDown
             | Self::Internal(_) => {}
@@ -147,6 +166,8 @@ impl From<StoreError> for ApiError {
             StoreError::WrongToken => Self::WrongToken,
             StoreError::Illegal(illegal) => Self::WrongStatus(illegal.from),
             StoreError::Fenced => Self::Fenced,
+            StoreError::Discarded => Self::WrongStatus(SessionStatus::Discarded),
+            StoreError::DiskFull => Self::DiskFull,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
                 Self::Internal(error.into())
             }

@@ -10,6 +10,7 @@ mod api;
 mod assets;
 mod clock;
 mod error;
+mod listen;
 mod pages;
 mod recording;
 mod routes;
@@ -17,5 +18,6 @@ mod serve;
 mod socket;
 mod state;
 mod timeouts;
+mod writer;
 
 pub use serve::Server;

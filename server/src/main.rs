@@ -20,7 +20,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(async { Server::start(config).await?.run_until_signal().await }) {
+    let ended = runtime.block_on(async { Server::start(config).await?.run_until_signal().await });
+    // What is still on its way when the server has stopped is not worth waiting for.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");

@@ -55,10 +55,14 @@ async fn healthz() -> &'static str {
     "ok"
 }
 
-/// The server can take recordings: its database answers and it is not shutting down.
+/// The server can take recordings: its database answers, there is room on the disk, and it is not
+/// shutting down.
 async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response();
+    }
+    if state.store.room().is_full() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the disk is full").into_response();
     }
     match tokio::time::timeout(READY_DEADLINE, state.store.check()).await {
         Ok(Ok(())) => "ready".into_response(),

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use protocol::SessionStatus;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,20 +17,24 @@ use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::ledger::payload::{InRow, PayloadStore};
 use crate::recording::{RecordingFiles, Recordings};
-use crate::socket::Fences;
 use crate::state::AppState;
-use crate::store::Store;
-use crate::{clock, routes, timeouts};
+use crate::store::{self, Store, StoreError};
+use crate::writer::Fences;
+use crate::{api, clock, listen, routes, timeouts};
 
-/// How long a clean stop may take before the rest is cut off. Nothing acked is lost by that.
-const STOP_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a clean stop may take before the rest is cut off: less than the 10 s after which
+/// container runtimes kill. Nothing acked is lost by either; a recording in the making is made anew
+/// by the next start.
+const STOP_DEADLINE: Duration = Duration::from_secs(8);
+/// The part of it that is kept for the ledger and the database, after connections and recordings.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
     state: AppState,
-    http: JoinHandle<std::io::Result<()>>,
+    http: JoinHandle<()>,
     ledger_writer: JoinHandle<()>,
 }
 
@@ -42,16 +45,19 @@ impl Server {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let database = config.database_path();
-        let store = Store::open(&database)
+        let size_max = config.database_size_max.map(|size| size.0);
+        let store = Store::open(&database, size_max)
             .await
             .with_context(|| format!("cannot open the database {}", database.display()))?;
         let payloads: Arc<dyn PayloadStore> = Arc::new(InRow);
         let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
+        let stopping = CancellationToken::new();
         let recordings = Recordings::new(
             store.clone(),
             Arc::clone(&payloads),
             files.clone(),
             folder.join("scratch"),
+            stopping.clone(),
         )
         .context("cannot make the folder for recordings in the making")?;
         let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads);
@@ -61,18 +67,23 @@ impl Server {
         let address = listener.local_addr().context("the listener has no address")?;
         let state = AppState {
             connections: Arc::new(Semaphore::new(config.connections_max)),
+            body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
             config: Arc::new(config),
             store,
             ledger,
             recordings,
             files,
             fences: Fences::default(),
-            stopping: CancellationToken::new(),
+            stopping,
             tasks: TaskTracker::new(),
         };
         take_up(&state).await.context("cannot take up unfinished sessions")?;
         state.tasks.spawn(timeouts::watch(state.clone()));
-        let http = tokio::spawn(serve(listener, routes::router(state.clone()), &state));
+        state.tasks.spawn(store::watch_room(state.store.clone(), state.stopping.clone()));
+        let router = routes::router(state.clone());
+        let stopping = state.stopping.clone();
+        let http =
+            tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
         tracing::info!("Holdfast is at http://{address}");
         Ok(Self { address, state, http, ledger_writer })
     }
@@ -101,41 +112,40 @@ impl Server {
     /// No new sockets, every open one told, commits done, then the database closed.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self { state, http, ledger_writer, .. } = self;
+        let end = Instant::now() + STOP_DEADLINE;
+        let cut_off = end - CLOSE_DEADLINE;
         state.stopping.cancel();
         state.tasks.close();
-        if timeout(STOP_DEADLINE, state.tasks.wait()).await.is_err() {
-            tracing::warn!("some connections did not end in time and are cut off");
+        if timeout_at(cut_off, state.tasks.wait()).await.is_err() {
+            tracing::warn!("connections or recordings did not end in time and are cut off");
         }
         let store = state.store.clone();
         // Requests that hang on must not hold the database open.
         let abort = http.abort_handle();
-        if timeout(STOP_DEADLINE, http).await.is_err() {
+        if timeout_at(cut_off, http).await.is_err() {
             abort.abort();
         }
         drop(state);
-        if timeout(STOP_DEADLINE, ledger_writer).await.is_err() {
+        if timeout_at(end, ledger_writer).await.is_err() {
             tracing::warn!("the ledger did not end in time");
         }
-        store.close().await;
+        if timeout_at(end, store.close()).await.is_err() {
+            tracing::warn!("the database was not closed in time");
+        }
         tracing::info!("stopped");
         Ok(())
     }
-}
-
-fn serve(
-    listener: TcpListener,
-    router: Router,
-    state: &AppState,
-) -> impl Future<Output = std::io::Result<()>> + use<> {
-    let stopping = state.stopping.clone();
-    axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned()).into_future()
 }
 
 /// A server that was killed left sessions as they stood: nobody is connected now, and what was
 /// being finalized still is.
 async fn take_up(state: &AppState) -> anyhow::Result<()> {
     let grace_until = clock::wall().plus(state.config.grace.0);
-    let interrupted = state.store.interrupt_silent(None, grace_until).await?;
+    let interrupted = match state.store.interrupt_silent(None, grace_until).await {
+        // They are found by their silence as soon as there is room.
+        Err(StoreError::DiskFull) => 0,
+        interrupted => interrupted?,
+    };
     let finalizing = state.store.sessions_in(SessionStatus::Finalizing).await?;
     if interrupted > 0 || !finalizing.is_empty() {
         tracing::info!(interrupted, finalizing = finalizing.len(), "taking up unfinished sessions");

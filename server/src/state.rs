@@ -9,8 +9,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::recording::{RecordingFiles, Recordings};
-use crate::socket::Fences;
 use crate::store::Store;
+use crate::writer::Fences;
 
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
@@ -22,6 +22,8 @@ pub(crate) struct AppState {
     pub(crate) fences: Fences,
     /// One permit for each WebSocket that may be open.
     pub(crate) connections: Arc<Semaphore>,
+    /// One permit for each byte of the request bodies that may be in memory.
+    pub(crate) body_bytes: Arc<Semaphore>,
     /// Cancelled when the server is to stop: no new sockets, commits done, then exit.
     pub(crate) stopping: CancellationToken,
     /// Connections and recordings in the making; the server ends after them.

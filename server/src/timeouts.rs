@@ -30,8 +30,10 @@ pub(crate) async fn watch(state: AppState) {
             () = state.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = check(&state, clock::wall()).await {
-            tracing::error!(%error, "deadlines could not be checked");
+        match check(&state, clock::wall()).await {
+            // The deadlines wait until there is room.
+            Ok(_) | Err(StoreError::DiskFull) => {}
+            Err(error) => tracing::error!(%error, "deadlines could not be checked"),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(super) struct CreatedSession {
         (status = 200, description = "It was there already", body = CreatedSession),
         (status = 400, description = "Bad id, token or body", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The id is taken by another token", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full; try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_session(
@@ -72,7 +73,7 @@ pub(super) async fn create_session(
         started_at: request.started_at_ms.map_or(now, UnixMillis::new),
         now,
     };
-    let created = state.store.create_session(&new).await?;
+    let created = state.store.taking(state.store.create_session(&new)).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let body = CreatedSession {
         id: id.to_string(),

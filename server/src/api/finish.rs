@@ -14,6 +14,7 @@ use super::show_session::details;
 use crate::error::{ApiError, Problem};
 use crate::recording::Outcome;
 use crate::state::AppState;
+use crate::store::StoreError;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -25,16 +26,20 @@ pub(super) struct FinishSession {
 
 /// Finish a session
 ///
-/// Makes the recording and answers when it is durable. Repeating it is no error.
+/// Makes the recording and answers when it is durable. Repeating it is no error. When the recording
+/// cannot be made now, the session is finalizing, and the recording is made without being asked
+/// again.
 #[utoipa::path(
     post, path = "/sessions/{id}/finish", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
     request_body = Option<FinishSession>,
     responses(
         (status = 200, description = "Completed, or failed with its reason", body = SessionDetails),
+        (status = 202, description = "The recording has to wait, as for room on the disk", body = SessionDetails),
         (status = 400, description = "Bad body", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Items are missing, or the status forbids it", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full; nothing has changed", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn finish(
@@ -55,12 +60,16 @@ pub(super) async fn finish(
             return Err(ApiError::Missing(missing));
         }
     }
-    match state.store.begin_finalizing(id, whose, last_seq).await.map_err(ApiError::from) {
+    let begun = state.store.begin_finalizing(id, whose, last_seq);
+    let status = match state.store.noting(begun).await {
         Ok(()) => match state.recordings.make(id).await {
-            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => {}
+            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => StatusCode::OK,
+            Outcome::Postponed(_) => StatusCode::ACCEPTED,
         },
-        Err(ApiError::WrongStatus(SessionStatus::Completed)) => {}
-        Err(error) => return Err(error),
-    }
-    Ok((StatusCode::OK, Json(details(&state, id).await?)))
+        Err(StoreError::Illegal(illegal)) if illegal.from == SessionStatus::Completed => {
+            StatusCode::OK
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok((status, Json(details(&state, id).await?)))
 }

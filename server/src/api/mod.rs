@@ -1,24 +1,30 @@
 //! The JSON API for people and tools. One file an action; the routes and their OpenAPI document
 //! come from the same annotations.
 
+mod body;
 mod check_timeouts;
 mod create_session;
 pub(crate) mod cursor;
+mod discard;
 mod docs;
 mod dto;
 mod extract;
 mod finish;
+mod items;
 mod keepalive;
 mod list_sessions;
 mod missing_chunks;
 mod recording;
 mod show_session;
+mod tail;
 
 use axum::Router;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub(crate) use body::BODY_BYTES_AT_ONCE_MAX;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -54,7 +60,10 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(show_session::show_session))
                 .routes(routes!(missing_chunks::missing_chunks))
                 .routes(routes!(keepalive::keepalive))
+                .routes(routes!(items::items))
+                .routes(routes!(tail::tail))
                 .routes(routes!(finish::finish))
+                .routes(routes!(discard::discard))
                 .routes(routes!(recording::recording)),
         )
         .split_for_parts()

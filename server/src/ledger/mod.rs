@@ -22,8 +22,28 @@ const BATCH_APPENDS_MAX: usize = 512;
 
 /// The items could not be stored; nothing is acked, and the client will send them again.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the items could not be stored: {0}")]
-pub struct LedgerError(Arc<str>);
+pub enum LedgerError {
+    #[error("the disk is full")]
+    DiskFull,
+    #[error("the items could not be stored: {0}")]
+    Failed(Arc<str>),
+}
+
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::DiskFull => Self::DiskFull,
+            StoreError::UnknownSession
+            | StoreError::WrongToken
+            | StoreError::Fenced
+            | StoreError::Discarded
+            | StoreError::Illegal(_)
+            | StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::Corrupt(_) => Self::Failed(error.to_string().into()),
+        }
+    }
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -47,7 +67,7 @@ impl Ledger {
     /// Resolves once every item is durable or refused.
     pub async fn append(&self, append: Append) -> Result<Appended, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        let gone = |_| LedgerError("the writer has ended".into());
+        let gone = |_| LedgerError::Failed("the writer has ended".into());
         self.queue.send(Waiting { append, reply }).await.map_err(|_| gone(()))?;
         answer.await.map_err(|_| gone(()))?
     }
@@ -68,6 +88,12 @@ async fn write(
                 for (one, result) in batch.into_iter().zip(results) {
                     // A connection that has gone will ask again.
                     drop(one.reply.send(Ok(result)));
+                }
+            }
+            // Said by the store, once. Smaller appends would find no room either.
+            Err(StoreError::DiskFull) => {
+                for one in batch {
+                    drop(one.reply.send(Err(LedgerError::DiskFull)));
                 }
             }
             Err(error) => write_one_by_one(&store, &*payloads, batch, &error).await,
@@ -100,11 +126,11 @@ async fn write_one_by_one(
     for one in batch {
         let result = match store.append(payloads, &[&one.append]).await {
             Ok(mut results) => {
-                results.pop().ok_or_else(|| LedgerError("the store gave no result".into()))
+                results.pop().ok_or_else(|| LedgerError::Failed("the store gave no result".into()))
             }
             Err(error) => {
                 tracing::error!(session = %one.append.session, %error, "items not stored");
-                Err(LedgerError(error.to_string().into()))
+                Err(LedgerError::from(error))
             }
         };
         drop(one.reply.send(result));

@@ -3,6 +3,7 @@
 
 mod assemble;
 mod files;
+mod postponed;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,9 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use assemble::AssembleError;
 pub(crate) use files::RecordingFiles;
+pub(crate) use postponed::Postponed;
 
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
@@ -21,6 +24,9 @@ use crate::store::{Store, StoreError, Whose};
 
 /// Recordings made at the same time: stitching is disk work, more at once only slows each.
 const CONCURRENT_MAX: usize = 2;
+/// A recording in the making takes the room of its payloads twice: while it is stitched, and in its
+/// place.
+const COPIES: u64 = 2;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub(crate) enum Outcome {
     Completed(Receipt),
     /// A recording of what is there so far; the session goes on.
     Partial,
+    /// Not now; it is tried again without being asked.
+    Postponed(Postponed),
     Failed(String),
 }
 
@@ -43,6 +51,9 @@ struct Inner {
     scratch: PathBuf,
     permits: Semaphore,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Those with a task that tries again.
+    postponed: Mutex<HashMap<SessionId, postponed::Asked>>,
+    stopping: CancellationToken,
 }
 
 impl Recordings {
@@ -53,6 +64,7 @@ impl Recordings {
         payloads: Arc<dyn PayloadStore>,
         files: RecordingFiles,
         scratch: PathBuf,
+        stopping: CancellationToken,
     ) -> std::io::Result<Self> {
         if scratch.exists() {
             std::fs::remove_dir_all(&scratch)?;
@@ -65,34 +77,46 @@ impl Recordings {
             scratch,
             permits: Semaphore::new(CONCURRENT_MAX),
             in_the_making: Mutex::default(),
+            postponed: Mutex::default(),
+            stopping,
         })))
     }
 
     /// Makes the recording of what is there. Runs to its end even when nobody waits for it.
     pub(crate) async fn make(&self, id: SessionId) -> Outcome {
         let this = self.clone();
-        match tokio::spawn(async move { this.make_once(id).await }).await {
+        let outcome = match tokio::spawn(async move { this.make_once(id).await }).await {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(format!("making the recording broke off: {error}")),
+        };
+        if let Outcome::Postponed(_) = outcome {
+            self.try_again_later(id);
         }
+        outcome
     }
 
     async fn make_once(&self, id: SessionId) -> Outcome {
         let lock = self.lock_of(id);
         let _one_at_a_time = lock.lock().await;
         let Ok(_permit) = self.0.permits.acquire().await else {
-            return Outcome::Failed("the server is shutting down".into());
+            return Outcome::Postponed(Postponed::Unavailable);
         };
-        match self.try_make(id).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                tracing::error!(session = %id, %error, "no recording");
-                if let Err(error) = self.0.store.recording_failed(id, &error.to_string()).await {
-                    tracing::error!(session = %id, %error, "cannot note the failure");
-                }
-                Outcome::Failed(error.to_string())
+        let error = match self.try_make(id).await {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
+        if let Some(postponed) = Postponed::by(&error) {
+            match postponed {
+                Postponed::DiskFull => tracing::debug!(session = %id, %error, "no room"),
+                Postponed::Unavailable => tracing::warn!(session = %id, %error, "no recording now"),
             }
+            return Outcome::Postponed(postponed);
         }
+        tracing::error!(session = %id, %error, "no recording");
+        if let Err(error) = self.0.store.recording_failed(id, &error.to_string()).await {
+            tracing::error!(session = %id, %error, "cannot note the failure");
+        }
+        Outcome::Failed(error.to_string())
     }
 
     async fn try_make(&self, id: SessionId) -> Result<Outcome, AssembleError> {
@@ -100,22 +124,26 @@ impl Recordings {
         if let Some(receipt) = self.receipt(id).await? {
             return Ok(Outcome::Completed(receipt));
         }
-        let before = store.session(id).await?.recording;
+        let session = store.session(id).await?;
+        store.room().check(scratch, session.payload_bytes.saturating_mul(COPIES))?;
         let assembled = assemble::assemble(store, payloads, scratch, id).await?;
         let recording = files.store(id, &assembled).await?;
-        let status =
-            store.recording_durable(id, &recording, &assembled.segments, clock::wall()).await?;
+        let durable = store.recording_durable(id, &recording, &assembled.segments, clock::wall());
+        let status = store.noting(durable).await?;
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
             "recording durable"
         );
-        if let Some(old) = before.filter(|old| old.key != recording.key) {
+        if let Some(old) = session.recording.filter(|old| old.key != recording.key) {
             files.delete(&old.key).await;
         }
         if status != SessionStatus::Completed {
             return Ok(Outcome::Partial);
         }
-        store.drop_payloads(id).await?;
+        // The receipt stands, whether the chunks have gone or not.
+        if let Err(error) = store.drop_payloads(id).await {
+            tracing::warn!(session = %id, %error, "the chunks of a recording stay");
+        }
         let receipt = self.receipt(id).await?;
         receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
     }
@@ -129,7 +157,7 @@ impl Recordings {
         let lock = self.lock_of(id);
         let _not_while_one_is_made = lock.lock().await;
         let Inner { store, files, .. } = &*self.0;
-        match store.discard(id, whose).await {
+        match store.noting(store.discard(id, whose)).await {
             Ok(recording) => {
                 tracing::info!(session = %id, "discarded");
                 if let Some(recording) = recording {
@@ -137,10 +165,11 @@ impl Recordings {
                 }
                 Ok(DiscardStep::Discarded)
             }
-            Err(error) => match self.receipt(id).await? {
+            Err(StoreError::Illegal(illegal)) => match self.receipt(id).await? {
                 Some(receipt) => Ok(DiscardStep::Completed(receipt)),
-                None => Err(error),
+                None => Err(StoreError::Illegal(illegal)),
             },
+            Err(error) => Err(error),
         }
     }
 

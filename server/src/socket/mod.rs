@@ -1,16 +1,12 @@
-//! The WebSocket endpoint: who may connect, which writer is the newest, and one task for each
-//! connection.
+//! The WebSocket endpoint: who may connect, and one task for each connection.
 
 mod connection;
-mod fences;
 
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use protocol::limits::FRAME_BYTES_MAX;
-
-pub(crate) use fences::Fences;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -30,13 +26,14 @@ async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Re
     let Ok(permit) = state.connections.clone().try_acquire_owned() else {
         return ApiError::TooManyConnections.into_response();
     };
+    // Tracked from here on, so that a stop waits for it.
+    let tracked = state.tasks.token();
     upgrade
         .max_message_size(FRAME_BYTES_READ_MAX)
         .max_frame_size(FRAME_BYTES_READ_MAX)
         .on_failed_upgrade(|error| tracing::debug!(%error, "upgrade failed"))
         .on_upgrade(move |socket| async move {
-            let _held_to_the_end = permit;
-            let tracked = state.tasks.track_future(connection::run(state.clone(), socket));
-            tracked.await;
+            let _held_to_the_end = (permit, tracked);
+            connection::run(state, socket).await;
         })
 }

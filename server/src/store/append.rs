@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use protocol::item::{ItemError, SegmentStart};
 use protocol::receiver::Verdict;
-use protocol::{Content, Digest, Epoch, Item, Marker, Seq, SessionId, SessionStatus};
+use protocol::{Content, Digest, Epoch, Item, Marker, Seq, SessionId, SessionStatus, TokenHash};
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::rows::{self, signed};
@@ -16,20 +16,32 @@ use crate::ledger::payload::{PayloadStore, Placed};
 /// different statements, and so the prepared ones, small.
 const ROWS_PER_STATEMENT: usize = 64;
 
-/// What one writer wants stored.
+/// What is to be stored together.
 #[derive(Debug)]
 pub struct Append {
     pub session: SessionId,
-    pub epoch: Epoch,
+    pub by: By,
     pub items: Vec<Item>,
+}
+
+/// On whose word items are stored.
+#[derive(Debug, Clone, Copy)]
+pub enum By {
+    /// A writer, as long as no newer one is there.
+    Writer(Epoch),
+    /// The holder of the session's token, under a number that no writer gives out.
+    TokenHolder(TokenHash),
 }
 
 /// What became of an [`Append`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
     Judged(Vec<(Seq, Verdict)>),
-    /// A newer writer has taken over, or the session is gone: nothing was stored.
+    /// A newer writer has taken over: nothing was stored.
     Fenced,
+    /// The token is another session's: nothing was stored.
+    WrongToken,
+    UnknownSession,
 }
 
 type Tx = Transaction<'static, Sqlite>;
@@ -38,7 +50,20 @@ type Key = (SessionId, Seq);
 /// A session as it stands while its items are stored.
 struct Writable {
     epoch: Epoch,
+    token_hash: Vec<u8>,
     status: SessionStatus,
+}
+
+impl Writable {
+    fn check(&self, by: By) -> Result<(), Appended> {
+        match by {
+            By::Writer(epoch) if epoch != self.epoch => Err(Appended::Fenced),
+            By::TokenHolder(TokenHash(hash)) if self.token_hash != hash => {
+                Err(Appended::WrongToken)
+            }
+            By::Writer(_) | By::TokenHolder(_) => Ok(()),
+        }
+    }
 }
 
 impl Store {
@@ -48,28 +73,45 @@ impl Store {
         payloads: &dyn PayloadStore,
         appends: &[&Append],
     ) -> Result<Vec<Appended>, StoreError> {
-        let mut tx = self.begin().await?;
-        let sessions = fetch_sessions(&mut tx, appends).await?;
-        let may_write = |append: &Append| {
-            sessions.get(&append.session).filter(|session| session.epoch == append.epoch)
-        };
-        let new: Vec<(SessionId, &Item)> = appends
-            .iter()
-            .filter(|append| may_write(append).is_some_and(|one| one.status.takes_items()))
-            .flat_map(|append| append.items.iter().map(|item| (append.session, item)))
-            .collect();
-        let mut inserted = insert(&mut tx, payloads, &new).await?;
-        count(&mut tx, &new, &inserted).await?;
-        let mut results = Vec::with_capacity(appends.len());
-        for append in appends {
-            results.push(match may_write(append) {
-                Some(session) => judge(&mut tx, append, session.status, &mut inserted).await?,
-                None => Appended::Fenced,
-            });
-        }
-        tx.commit().await?;
-        Ok(results)
+        self.taking(async {
+            let mut tx = self.begin().await?;
+            self.keep_pages_in_reserve(&mut tx).await?;
+            let stored = append_all(&mut tx, payloads, appends).await;
+            let reopened = self.open_reserved_pages(&mut tx).await;
+            let results = stored?;
+            reopened?;
+            tx.commit().await?;
+            Ok(results)
+        })
+        .await
     }
+}
+
+async fn append_all(
+    tx: &mut Tx,
+    payloads: &dyn PayloadStore,
+    appends: &[&Append],
+) -> Result<Vec<Appended>, StoreError> {
+    let sessions = fetch_sessions(tx, appends).await?;
+    let may_write = |append: &Append| {
+        let session = sessions.get(&append.session).ok_or(Appended::UnknownSession)?;
+        session.check(append.by).map(|()| session)
+    };
+    let new: Vec<(SessionId, &Item)> = appends
+        .iter()
+        .filter(|append| may_write(append).is_ok_and(|session| session.status.takes_items()))
+        .flat_map(|append| append.items.iter().map(|item| (append.session, item)))
+        .collect();
+    let mut inserted = insert(tx, payloads, &new).await?;
+    count(tx, &new, &inserted).await?;
+    let mut results = Vec::with_capacity(appends.len());
+    for append in appends {
+        results.push(match may_write(append) {
+            Ok(session) => judge(tx, append, session.status, &mut inserted).await?,
+            Err(refused) => refused,
+        });
+    }
+    Ok(results)
 }
 
 async fn fetch_sessions(
@@ -80,8 +122,9 @@ async fn fetch_sessions(
     let ids: Vec<SessionId> = ids.into_iter().collect();
     let mut sessions = HashMap::with_capacity(ids.len());
     for ids in ids.chunks(ROWS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("SELECT id, epoch, status FROM sessions WHERE id IN (");
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT id, epoch, token_hash, status FROM sessions WHERE id IN (",
+        );
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(id.as_bytes().as_slice());
@@ -90,6 +133,7 @@ async fn fetch_sessions(
         for row in query.build().fetch_all(&mut **tx).await? {
             let writable = Writable {
                 epoch: Epoch::new(rows::unsigned(row.try_get("epoch")?)),
+                token_hash: row.try_get("token_hash")?,
                 status: rows::status(row.try_get("status")?)?,
             };
             sessions.insert(rows::session_id(row.try_get("id")?)?, writable);

@@ -3,6 +3,7 @@
 
 mod append;
 mod items;
+mod room;
 mod rows;
 mod sessions;
 
@@ -11,10 +12,13 @@ use std::time::Duration;
 
 use protocol::status::IllegalTransition;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-pub use append::{Append, Appended};
+use room::PagesMax;
+
+pub use append::{Append, Appended, By};
 pub use items::StoredChunk;
+pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{Recording, Segment, Session};
 pub use sessions::{NewSession, Page, PageKey, Whose};
 
@@ -38,12 +42,28 @@ pub enum StoreError {
     Fenced,
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    #[error("the session was discarded")]
+    Discarded,
+    #[error("the disk is full")]
+    DiskFull,
     #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(sqlx::Error),
     #[error("the database cannot be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error("a stored value cannot be read back: {0}")]
     Corrupt(&'static str),
+}
+
+/// SQLITE_FULL: no room on the disk, or the database is as large as it may be.
+const SQLITE_FULL: &str = "13";
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error.as_database_error().and_then(|inner| inner.code()) {
+            Some(code) if code == SQLITE_FULL => Self::DiskFull,
+            Some(_) | None => Self::Database(error),
+        }
+    }
 }
 
 /// One writing connection, so that writers queue here rather than in SQLite, and several readers.
@@ -51,11 +71,29 @@ pub enum StoreError {
 pub struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
+    room: Room,
+    /// `None`: as large as the disk.
+    pages_max: Option<PagesMax>,
 }
 
 impl Store {
-    /// Opens or makes the database and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+    /// Opens or makes the database and brings its schema up to date. `bytes_max` limits the size of
+    /// its main file.
+    pub async fn open(path: &Path, bytes_max: Option<u64>) -> Result<Self, StoreError> {
+        let room = Room::beside(path).map_err(|error| StoreError::Database(error.into()))?;
+        let error = match Self::open_in(&room, path, bytes_max).await {
+            Ok(store) => return Ok(store),
+            Err(error) => room.judge(error).await,
+        };
+        if matches!(error, StoreError::DiskFull) {
+            // Even opening needs some room; the reserve has it.
+            room.fill("the database cannot be opened");
+            return Self::open_in(&room, path, bytes_max).await;
+        }
+        Err(error)
+    }
+
+    async fn open_in(room: &Room, path: &Path, bytes_max: Option<u64>) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -66,20 +104,92 @@ impl Store {
             .statement_cache_capacity(PREPARED_STATEMENTS_MAX)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            // After some errors SQLite has rolled back by itself, and the driver believes for ever
+            // that it is in a transaction: such a connection takes no other.
+            .before_acquire(|connection, _| {
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            })
+            .after_connect(move |connection, _| Box::pin(limit_size(connection, bytes_max)))
+            .connect_with(options.clone())
+            .await?;
         sqlx::migrate!("../migrations/sqlite").run(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true))
             .await?;
-        Ok(Self { writer, reader })
+        let page_bytes = page_bytes(&mut *reader.acquire().await?).await?;
+        let pages_max = bytes_max.map(|bytes_max| PagesMax::new(bytes_max, page_bytes));
+        Ok(Self { writer, reader, room: room.clone(), pages_max })
     }
 
     /// A transaction that holds the write lock from the start, so that what it reads stays true
     /// until it commits.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// Whether there is room for items.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Runs a call of this store that takes something new: refused while the disk is full, and
+    /// noted when it finds it full.
+    pub(crate) async fn taking<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if self.room.is_full() {
+            return Err(StoreError::DiskFull);
+        }
+        self.noting(call).await
+    }
+
+    /// Runs a call of this store that must go on while the disk is full, because others wait for
+    /// it or it lets items go. It is noted when it finds the disk full.
+    pub(crate) async fn noting<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let error = match call.await {
+            Ok(value) => return Ok(value),
+            Err(error) => self.room.judge(error).await,
+        };
+        if matches!(error, StoreError::DiskFull) {
+            self.room.fill("the database cannot be written");
+        }
+        Err(error)
+    }
+
+    /// Items may use fewer pages than what lets them go: finishing and discarding sessions.
+    async fn keep_pages_in_reserve(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+    ) -> Result<(), StoreError> {
+        match self.pages_max {
+            Some(pages_max) => Ok(limit_pages(tx, pages_max.items()).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn open_reserved_pages(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+    ) -> Result<(), StoreError> {
+        match self.pages_max {
+            Some(pages_max) => Ok(limit_pages(tx, pages_max.all()).await?),
+            None => Ok(()),
+        }
+    }
+
+    async fn pages_used(&self) -> Result<u64, StoreError> {
+        let pages = |name: &'static str| sqlx::query_scalar::<_, i64>(name).fetch_one(&self.reader);
+        let all = pages("PRAGMA page_count").await?;
+        let free = pages("PRAGMA freelist_count").await?;
+        Ok(rows::unsigned(all).saturating_sub(rows::unsigned(free)))
     }
 
     /// Fails when the database cannot answer.
@@ -92,4 +202,28 @@ impl Store {
         self.writer.close().await;
         self.reader.close().await;
     }
+}
+
+async fn limit_size(
+    connection: &mut SqliteConnection,
+    bytes_max: Option<u64>,
+) -> Result<(), sqlx::Error> {
+    match bytes_max {
+        Some(bytes_max) => {
+            let pages_max = PagesMax::new(bytes_max, page_bytes(connection).await?);
+            limit_pages(connection, pages_max.all()).await
+        }
+        None => Ok(()),
+    }
+}
+
+async fn limit_pages(connection: &mut SqliteConnection, pages_max: u64) -> Result<(), sqlx::Error> {
+    let pragma = format!("PRAGMA max_page_count = {pages_max}");
+    sqlx::query(AssertSqlSafe(pragma)).execute(connection).await?;
+    Ok(())
+}
+
+async fn page_bytes(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let bytes: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(connection).await?;
+    Ok(rows::unsigned(bytes))
 }

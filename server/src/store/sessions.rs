@@ -65,6 +65,9 @@ impl Store {
         }
         let row = fetch_guard(&mut tx, hello.session).await?.ok_or(StoreError::UnknownSession)?;
         row.check(Whose::Candidate(hello.token.hash()))?;
+        if row.status == SessionStatus::Discarded {
+            return Err(StoreError::Discarded);
+        }
         let epoch = match hello.opening {
             Opening::New { .. } | Opening::Existing => Epoch::new(row.epoch.get() + 1),
             Opening::Joining { epoch } if epoch == row.epoch => epoch,

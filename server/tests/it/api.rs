@@ -129,10 +129,13 @@ async fn the_openapi_document_names_every_route_and_the_docs_page_opens() {
         "/api/sessions",
         "/api/sessions/check-timeouts",
         "/api/sessions/{id}",
+        "/api/sessions/{id}/discard",
         "/api/sessions/{id}/finish",
+        "/api/sessions/{id}/items",
         "/api/sessions/{id}/keepalive",
         "/api/sessions/{id}/missing-chunks",
         "/api/sessions/{id}/recording",
+        "/api/sessions/{id}/tail",
     ] {
         assert!(paths.contains(&path), "{path} is not documented");
     }

@@ -61,7 +61,7 @@ async fn a_frame_above_the_limit_is_refused_in_words() {
     assert_eq!(socket.expect_goodbye().await, Refusal::FrameTooLarge);
     // Far above it, the connection is cut without reading on.
     let (mut socket, _) = candidate.open(&server).await;
-    socket.send_in_vain(vec![1; 8 * FRAME_BYTES_MAX]).await;
+    socket.try_send_frame(vec![1; 8 * FRAME_BYTES_MAX]).await;
     assert_eq!(socket.receive().await, None);
     candidate.open(&server).await;
 }

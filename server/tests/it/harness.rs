@@ -1,13 +1,16 @@
 //! A server of one's own, and a candidate that speaks the protocol to it.
 
+use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Parser as _;
 use futures::{SinkExt as _, StreamExt as _};
+use protocol::frames::{Joined, split};
 use protocol::item::{SegmentStart, StartCause};
-use protocol::limits::PROTOCOL_VERSION;
+use protocol::limits::{FRAMES_PER_ANSWER_MAX, FRAMES_PER_REQUEST_MAX, PROTOCOL_VERSION};
 use protocol::message::{Finish, Hello, Opening, Refusal, Welcome};
 use protocol::{
     ClientMessage, Content, Item, Marker, Millis, Receipt, SegmentNo, Seq, SeqSet, ServerMessage,
@@ -17,19 +20,23 @@ use serde_json::Value;
 use server::Server;
 use server::config::{Cli, Command};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
+
+/// How a session begins.
+pub(crate) const NEW: Opening = Opening::New { started_at: UnixMillis::new(1_795_257_600_000) };
 
 /// Nothing a test waits for takes this long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A server in this process.
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) folder: TempDir,
     options: Vec<String>,
-    pub(crate) http: reqwest::Client,
+    at: Api,
 }
 
 impl TestServer {
@@ -40,8 +47,9 @@ impl TestServer {
     pub(crate) async fn with_options(options: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let server = Some(start(folder.path(), &options).await);
-        Self { server, folder, options, http: reqwest::Client::new() }
+        let server = start(folder.path(), &options).await;
+        let at = Api::at(server.address());
+        Self { server: Some(server), folder, options, at }
     }
 
     /// Stops the server cleanly and starts it again on the same data.
@@ -51,19 +59,38 @@ impl TestServer {
     }
 
     pub(crate) async fn start_again(&mut self) {
-        self.server = Some(start(self.folder.path(), &self.options).await);
+        let server = start(self.folder.path(), &self.options).await;
+        self.at = Api::at(server.address());
+        self.server = Some(server);
     }
 
     pub(crate) async fn stop(&mut self) {
         timeout(PATIENCE, self.server.take().unwrap().stop()).await.unwrap().unwrap();
     }
+}
 
-    fn authority(&self) -> String {
-        self.server.as_ref().unwrap().address().to_string()
+impl Deref for TestServer {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.at
+    }
+}
+
+/// A server as its clients reach it, wherever it runs.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    pub(crate) http: reqwest::Client,
+}
+
+impl Api {
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self { address, http: reqwest::Client::new() }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.authority())
+        format!("http://{}{path}", self.address)
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
@@ -76,31 +103,54 @@ impl TestServer {
         response.json().await.unwrap()
     }
 
+    pub(crate) async fn session(&self, id: SessionId) -> Value {
+        self.json(&format!("/api/sessions/{id}")).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let response = self.http.post(self.url(path)).json(&body).send().await.unwrap();
         (response.status().as_u16(), response.json().await.unwrap_or_default())
     }
 
+    /// Posts bytes as `sendBeacon` does; the answer's status and body.
+    pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> (u16, Bytes) {
+        let request = self.http.post(self.url(path)).body(body);
+        let request = request.header("content-type", "application/octet-stream");
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.bytes().await.unwrap())
+    }
+
     /// Polls the session's JSON until its status is `status`.
     pub(crate) async fn wait_for_status(&self, id: SessionId, status: &str) -> Value {
-        let path = format!("/api/sessions/{id}");
-        timeout(PATIENCE, async {
-            loop {
-                let session = self.json(&path).await;
-                if session["status"] == status {
-                    return session;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        })
-        .await
-        .unwrap_or_else(|_| panic!("the session never became {status}"))
+        let has_status = async || {
+            let session = self.session(id).await;
+            (session["status"] == status).then_some(session)
+        };
+        eventually(&format!("the session is {status}"), has_status).await
+    }
+
+    pub(crate) async fn readiness(&self) -> (u16, String) {
+        let response = self.get("/readyz").await;
+        (response.status().as_u16(), response.text().await.unwrap())
     }
 
     pub(crate) async fn connect(&self) -> Socket {
-        let url = format!("ws://{}/api/ws", self.authority());
-        Socket(connect_async(url).await.unwrap().0)
+        Socket(connect_async(format!("ws://{}/api/ws", self.address)).await.unwrap().0)
     }
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    timeout(PATIENCE, async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 async fn start(folder: &Path, options: &[String]) -> Server {
@@ -123,16 +173,20 @@ impl Socket {
         self.0.send(Message::Binary(frame.into())).await.unwrap();
     }
 
-    /// A frame that the server may not read to its end.
-    pub(crate) async fn send_in_vain(&mut self, frame: Vec<u8>) {
-        drop(self.0.send(Message::Binary(frame.into())).await);
+    /// False when the connection has ended.
+    pub(crate) async fn try_send(&mut self, message: &ClientMessage) -> bool {
+        self.try_send_frame(message.encode()).await
+    }
+
+    pub(crate) async fn try_send_frame(&mut self, frame: Vec<u8>) -> bool {
+        self.0.send(Message::Binary(frame.into())).await.is_ok()
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message; `None` when the connection has ended.
+    /// The next message; `None` when the connection has ended, in whatever way.
     pub(crate) async fn receive(&mut self) -> Option<ServerMessage> {
         loop {
             match timeout(PATIENCE, self.0.next()).await.expect("the server says nothing") {
@@ -215,14 +269,51 @@ impl Candidate {
         })
     }
 
-    pub(crate) async fn open(&self, server: &TestServer) -> (Socket, Welcome) {
-        let mut socket = server.connect().await;
-        let opening = Opening::New { started_at: UnixMillis::new(1_795_257_600_000) };
-        socket.send(&self.hello(opening)).await;
-        match socket.receive().await {
-            Some(ServerMessage::Welcome(welcome)) => (socket, welcome),
-            other => panic!("expected a welcome, got {other:?}"),
+    pub(crate) async fn open(&self, server: &Api) -> (Socket, Welcome) {
+        match self.try_open(server).await {
+            (socket, Some(ServerMessage::Welcome(welcome))) => (socket, welcome),
+            (_, other) => panic!("expected a welcome, got {other:?}"),
         }
+    }
+
+    /// Connects and says hello; what the server answers.
+    pub(crate) async fn try_open(&self, server: &Api) -> (Socket, Option<ServerMessage>) {
+        let mut socket = server.connect().await;
+        socket.send(&self.hello(NEW)).await;
+        let answer = socket.receive().await;
+        (socket, answer)
+    }
+
+    /// A connection whose messages have hardly any room on their way, for a peer that reads none.
+    pub(crate) async fn open_deaf(&self, server: &Api) -> Socket {
+        let tcp = TcpSocket::new_v4().unwrap();
+        tcp.set_recv_buffer_size(4096).unwrap();
+        let tcp = tcp.connect(server.address).await.unwrap();
+        let url = format!("ws://{}/api/ws", server.address);
+        let (socket, _) = client_async(url, MaybeTlsStream::Plain(tcp)).await.unwrap();
+        let mut socket = Socket(socket);
+        socket.send(&self.hello(NEW)).await;
+        assert!(matches!(socket.receive().await, Some(ServerMessage::Welcome(_))));
+        socket
+    }
+
+    /// One request over HTTP: a hello and messages; what the server answers.
+    pub(crate) async fn exchange(
+        &self,
+        server: &Api,
+        opening: Opening,
+        messages: &[ClientMessage],
+    ) -> Vec<ServerMessage> {
+        let mut body = Joined::new(FRAMES_PER_REQUEST_MAX);
+        body.push(&self.hello(opening).encode()).unwrap();
+        for message in messages {
+            body.push(&message.encode()).unwrap();
+        }
+        let path = format!("/api/sessions/{}/items", self.session);
+        let (status, answer) = server.post_bytes(&path, body.into_body()).await;
+        assert_eq!(status, 200, "{answer:?}");
+        let frames = split(answer, FRAMES_PER_ANSWER_MAX).unwrap();
+        frames.iter().map(|frame| ServerMessage::decode(frame).unwrap()).collect()
     }
 }
 

@@ -5,7 +5,14 @@
 
 mod api;
 mod bad_input;
+mod crash;
+mod disk_full;
+mod drain;
 mod harness;
+mod http;
 mod lifecycle;
 mod pages;
+mod process;
 mod recording;
+mod slow_peers;
+mod tail;

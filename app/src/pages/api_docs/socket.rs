@@ -10,7 +10,7 @@ use protocol::limits::{
 use crate::format;
 
 /// What the client sends, what the server answers, and what that means.
-const EXCHANGES: [(&str, &[&str], &str); 4] = [
+const EXCHANGES: [(&str, &[&str], &str); 5] = [
     (
         "Hello",
         &["Welcome"],
@@ -34,6 +34,12 @@ const EXCHANGES: [(&str, &[&str], &str); 4] = [
         "The last number captured. `Missing` names what must be sent first. `Finalizing` means \
          that the recording is being made; `Completed` holds the receipt, `Failed` says why there \
          is no recording.",
+    ),
+    (
+        "Discard",
+        &["Discarded", "Completed"],
+        "Throws the session away. `Discarded` means that everything of it is deleted; a session \
+         that is completed stays, and answers with its receipt.",
     ),
 ];
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, header};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{RefOr, Required};
 
+const BYTES: &str = "application/octet-stream";
 const HOST_DEFAULT: &str = "127.0.0.1:3000";
 
 /// Where the reader found this server. The host comes from the request and ends up in a shell:
@@ -28,7 +29,9 @@ pub(super) fn curl(base: &str, method: &str, path: &str, operation: &Operation) 
     if method != "GET" {
         command.push_str(&format!(" -X {method}"));
     }
-    if answers_with_a_file(operation) {
+    if takes_bytes(operation) && answers_with_a_file(operation) {
+        command.push_str(" -o answer.bin");
+    } else if answers_with_a_file(operation) {
         command.push_str(" -OJ");
     }
     command.push_str(&format!(" \"{base}{}\"", with_variables(path)));
@@ -36,11 +39,12 @@ pub(super) fn curl(base: &str, method: &str, path: &str, operation: &Operation) 
         command.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
     }
     if let Some(RefOr::T(body)) = &operation.request_body {
-        let data = match body.required {
-            Some(Required::True) => "@body.json",
-            Some(Required::False) | None => "'{}'",
+        let (content_type, data) = match body.required {
+            _ if takes_bytes(operation) => (BYTES, "--data-binary @body.bin"),
+            Some(Required::True) => ("application/json", "-d @body.json"),
+            Some(Required::False) | None => ("application/json", "-d '{}'"),
         };
-        command.push_str(&format!(" \\\n  -H \"Content-Type: application/json\" -d {data}"));
+        command.push_str(&format!(" \\\n  -H \"Content-Type: {content_type}\" {data}"));
     }
     command
 }
@@ -54,9 +58,16 @@ fn with_variables(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// It is about one session and may be refused.
+/// It is about one session and may be refused. Bytes carry their token inside.
 fn takes_a_token(path: &str, operation: &Operation) -> bool {
-    path.contains('{') && operation.responses.responses.contains_key("403")
+    path.contains('{')
+        && operation.responses.responses.contains_key("403")
+        && !takes_bytes(operation)
+}
+
+fn takes_bytes(operation: &Operation) -> bool {
+    let Some(RefOr::T(body)) = &operation.request_body else { return false };
+    body.content.contains_key(BYTES)
 }
 
 fn answers_with_a_file(operation: &Operation) -> bool {
@@ -111,6 +122,15 @@ mod tests {
             "curl -X POST \"http://h/api/sessions/$ID/finish\" \\\n  \
              -H \"Authorization: Bearer $TOKEN\" \\\n  \
              -H \"Content-Type: application/json\" -d '{}'"
+        );
+        let bytes = "-H \"Content-Type: application/octet-stream\" --data-binary @body.bin";
+        assert_eq!(
+            command("/api/sessions/{id}/tail"),
+            format!("curl -X POST \"http://h/api/sessions/$ID/tail\" \\\n  {bytes}")
+        );
+        assert_eq!(
+            command("/api/sessions/{id}/items"),
+            format!("curl -X POST -o answer.bin \"http://h/api/sessions/$ID/items\" \\\n  {bytes}")
         );
     }
 }

@@ -77,7 +77,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 8);
+        assert_eq!(operations, 11);
     }
 
     #[tokio::test]

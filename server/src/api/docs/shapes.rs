@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use app::views::api::{FieldView, SchemaView, Shape, ShapePart};
-use utoipa::openapi::schema::{AllOf, Array, ArrayItems, Object, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AllOf, Array, ArrayItems, KnownFormat, Object, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{Ref, RefOr};
 
 /// How far schemas that are made of others are followed: a schema may contain itself.
@@ -114,6 +116,9 @@ fn inline_parts(schema: &Schema) -> Vec<ShapePart> {
 }
 
 fn object_words(object: &Object) -> String {
+    if let Some(SchemaFormat::KnownFormat(KnownFormat::Binary)) = object.format {
+        return "bytes".to_owned();
+    }
     let kinds = kinds(&object.schema_type).join(" or ");
     match &object.enum_values {
         Some(values) => {
@@ -211,6 +216,7 @@ mod tests {
         let integer = json!({"type": "integer"});
         for (json, words) in [
             (json!({"type": ["string", "null"]}), "string or null"),
+            (json!({"type": "string", "format": "binary"}), "bytes"),
             (json!({"type": "array", "items": track}), "array of <Track>"),
             (json!({"oneOf": [track, {"type": "null"}]}), "<Track> or null"),
             (

@@ -13,13 +13,16 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 8] = [
+const READING_ORDER: [&str; 11] = [
     "list_sessions",
     "create_session",
     "show_session",
     "missing_chunks",
     "keepalive",
+    "items",
+    "tail",
     "finish",
+    "discard",
     "recording",
     "check_timeouts",
 ];

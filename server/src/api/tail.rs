@@ -1,0 +1,105 @@
+//! `POST /api/sessions/{id}/tail`: the last chunk of a page that is being left.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use protocol::limits::{ITEM_PAYLOAD_BYTES_MAX, TAIL_HEADER_BYTES_MAX};
+use protocol::receiver::Verdict;
+use protocol::tail::TailHeader;
+use protocol::{ItemError, ProtocolError, Seq};
+
+use utoipa::ToSchema;
+
+use super::body;
+use super::extract::SessionPath;
+use crate::error::{ApiError, Problem};
+use crate::ledger::LedgerError;
+use crate::state::AppState;
+use crate::store::{Append, Appended, By};
+
+/// The length, the header and one chunk.
+const TAIL_BYTES_MAX: usize = 1 + TAIL_HEADER_BYTES_MAX + ITEM_PAYLOAD_BYTES_MAX;
+
+/// The protocol's `TailHeader` (its length in one byte, then version, token, item number, time,
+/// track and segment in the postcard encoding), and right behind it the bytes of one chunk.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+struct Tail(#[expect(dead_code, reason = "says what a body is, and is none")] String);
+
+/// Store the end of a recording
+///
+/// What `navigator.sendBeacon` can deliver of a page that is being left: one chunk behind a header
+/// that says what it is and holds the session's token. The server seals it into items. The number was reserved by
+/// that page, so no writer is disturbed; sending it again is no error.
+#[utoipa::path(
+    post, path = "/sessions/{id}/tail", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
+    request_body(content = Tail, content_type = "application/octet-stream", description = "The header and the chunk"),
+    responses(
+        (status = 204, description = "It is durable"),
+        (status = 400, description = "No header, another version, or no item that can be stored", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The session takes no more items, or has another one under this number", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The chunk is above the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many requests, or the server is shutting down; try again", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full; nothing is stored", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn tail(
+    State(state): State<AppState>,
+    SessionPath(id): SessionPath,
+    request: Request,
+) -> Result<StatusCode, ApiError> {
+    let body = body::read(&state, request, TAIL_BYTES_MAX).await?;
+    let (header, chunk) = TailHeader::decode(body.bytes.clone())?;
+    let items = header.seal(chunk);
+    for item in &items {
+        item.check().map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    }
+    let by = By::TokenHolder(header.token.hash());
+    match state.ledger.append(Append { session: id, by, items }).await? {
+        Appended::Judged(verdicts) => judged(&state, id, verdicts).await,
+        Appended::WrongToken => Err(ApiError::WrongToken),
+        Appended::UnknownSession => Err(ApiError::UnknownSession),
+        Appended::Fenced => Err(ApiError::Fenced),
+    }
+}
+
+async fn judged(
+    state: &AppState,
+    id: protocol::SessionId,
+    verdicts: Vec<(Seq, Verdict)>,
+) -> Result<StatusCode, ApiError> {
+    for (seq, verdict) in verdicts {
+        match verdict {
+            Verdict::Stored | Verdict::Duplicate => {}
+            Verdict::Refused(ItemError::SessionFinished) => {
+                return Err(ApiError::WrongStatus(state.store.session(id).await?.status));
+            }
+            Verdict::Refused(error) => {
+                tracing::warn!(session = %id, %seq, %error, "tail refused");
+                return Err(ApiError::Conflict(error));
+            }
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<ProtocolError> for ApiError {
+    fn from(error: ProtocolError) -> Self {
+        match error {
+            ProtocolError::FrameTooLarge(_) => Self::BodyTooLarge,
+            ProtocolError::UnsupportedVersion(version) => Self::UnsupportedVersion(version),
+            ProtocolError::Undecodable => Self::BadRequest("The body is no tail.".into()),
+        }
+    }
+}
+
+impl From<LedgerError> for ApiError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::DiskFull => Self::DiskFull,
+            LedgerError::Failed(_) => Self::Internal(error.into()),
+        }
+    }
+}

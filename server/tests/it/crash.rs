@@ -1,0 +1,131 @@
+//! The program killed with -9 at awkward moments, and started again on what it left.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use protocol::message::Finish;
+use protocol::{ClientMessage, Item, Seq, SeqSet, ServerMessage};
+use tempfile::TempDir;
+
+use crate::harness::{Api, Candidate, chunk, eventually, run};
+use crate::process::Process;
+
+const KILLS: u64 = 10;
+const CANDIDATES: u8 = 3;
+
+/// A candidate that remembers what it sent and what was acked.
+struct Streaming {
+    candidate: Candidate,
+    sent: SeqSet,
+    acked: SeqSet,
+}
+
+fn item(seq: u64) -> Item {
+    chunk(seq, 0, &[seq.to_le_bytes(); 200].concat())
+}
+
+impl Streaming {
+    fn new(number: u8) -> Self {
+        Self { candidate: Candidate::new(number), sent: SeqSet::new(), acked: SeqSet::new() }
+    }
+
+    /// Checks what the server has, sends again what it lacks, then new items until it is gone.
+    async fn stream(&mut self, server: &Api) {
+        let (mut socket, welcome) = self.candidate.open(server).await;
+        assert!(self.acked.difference(&welcome.have).is_empty(), "acked items are gone");
+        assert!(welcome.have.difference(&self.sent).is_empty(), "items that nobody sent");
+        let session = server.session(self.candidate.session).await;
+        assert_eq!(session["items"], welcome.have.len(), "an item is there twice");
+        let first = self.sent.last().map_or(0, |last| last.get() + 1);
+        let unacked = self.sent.difference(&welcome.have);
+        let unacked = unacked.ranges().flat_map(|range| range.start().get()..=range.end().get());
+        self.acked = welcome.have;
+        for seq in unacked.collect::<Vec<_>>().into_iter().chain(first..) {
+            self.sent.insert(Seq::new(seq));
+            // Two on their way at any time, so that the kill finds one before its ack.
+            if !socket.try_send(&ClientMessage::Items(vec![item(seq)])).await {
+                return;
+            }
+            while self.sent.len() - self.acked.len() > 2 {
+                match socket.receive().await {
+                    Some(ServerMessage::Ack { seqs, .. }) => {
+                        seqs.ranges().for_each(|range| self.acked.insert_range(range));
+                    }
+                    Some(other) => panic!("expected an ack, got {other:?}"),
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn ten_kills_while_items_stream_lose_and_double_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut streams: Vec<Streaming> = (1..=CANDIDATES).map(Streaming::new).collect();
+    for kill in 0..KILLS {
+        let server = Process::start(folder.path(), &[]).await;
+        let at = (*server).clone();
+        let before: u64 = streams.iter().map(|stream| stream.acked.len()).sum();
+        let streaming = join_all(streams.iter_mut().map(|stream| stream.stream(&at)));
+        let killing = async {
+            // At another moment each time.
+            tokio::time::sleep(Duration::from_millis(60 + 37 * kill)).await;
+            server.kill().await;
+        };
+        tokio::join!(streaming, killing);
+        let after: u64 = streams.iter().map(|stream| stream.acked.len()).sum();
+        assert!(after > before, "nothing was acked before kill {kill}");
+    }
+    let server = Process::start(folder.path(), &[]).await;
+    for stream in &streams {
+        let (mut socket, welcome) = stream.candidate.open(&server).await;
+        assert!(stream.acked.difference(&welcome.have).is_empty(), "acked items are gone");
+        let last = stream.sent.last().unwrap();
+        let all: Vec<Item> = (0..=last.get()).map(item).collect();
+        // Everything once more: what is there is a duplicate, what is not is taken.
+        for some in all.chunks(100) {
+            socket.deliver(some.to_vec()).await;
+        }
+        let session = server.session(stream.candidate.session).await;
+        assert_eq!(
+            (&session["items"], &session["last_seq"]),
+            (&all.len().into(), &last.get().into())
+        );
+        assert_eq!(session["missing"], serde_json::json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(1);
+    let mut items: Vec<Item> = Vec::new();
+    // Enough runs that making the file takes a while.
+    for segment in 0..60 {
+        items.extend(run(items.len() as u64, segment, "beep1"));
+    }
+    let last = items.last().unwrap().seq;
+    let server = Process::start(folder.path(), &[]).await;
+    let (mut socket, _) = candidate.open(&server).await;
+    for some in items.chunks(100) {
+        socket.deliver(some.to_vec()).await;
+    }
+    let finish = Finish { last_seq: Some(last), lost: SeqSet::new() };
+    socket.send(&ClientMessage::Finish(finish)).await;
+    assert_eq!(socket.receive().await, Some(ServerMessage::Finalizing));
+    // It is being made now, and not there yet.
+    let scratch = folder.path().join("scratch");
+    eventually("a file in the making", async || scratch.read_dir().unwrap().next().map(drop)).await;
+    server.kill().await;
+    assert!(!folder.path().join("recordings").exists(), "the kill came too late to prove anything");
+
+    let server = Process::start(folder.path(), &[]).await;
+    let session = server.wait_for_status(candidate.session, "completed").await;
+    assert_eq!(session["receipt"]["items"], items.len());
+    let file = server.get(session["recording_url"].as_str().unwrap()).await.bytes().await.unwrap();
+    media::verify(std::io::Cursor::new(file)).unwrap();
+    assert_eq!(scratch.read_dir().unwrap().count(), 0, "the first try was not cleared away");
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.finish_completely(last).await;
+}

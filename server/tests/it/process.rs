@@ -1,0 +1,112 @@
+//! The real program as a process of its own, to be killed, and to be given a disk of its own.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::harness::{Api, PATIENCE};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+
+pub(crate) struct Process {
+    child: Child,
+    at: Api,
+    log: Arc<Mutex<String>>,
+}
+
+impl Process {
+    pub(crate) async fn start(folder: &Path, options: &[&str]) -> Self {
+        Self::run(Command::new(PROGRAM), folder, options).await.expect("the program starts")
+    }
+
+    /// On a file system of its own that holds `megabytes`. `None` where this user may not mount.
+    pub(crate) async fn start_on_small_disk(folder: &Path, megabytes: u32) -> Option<Self> {
+        const MOUNT: &str = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && shift 2 && exec \"$@\"";
+        let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+        let mut command = Command::new("unshare");
+        command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
+        command.arg(folder).arg(PROGRAM);
+        Self::run(command, folder, &[]).await
+    }
+
+    /// `None` when the program ends before it listens.
+    async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).args(options);
+        command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().ok()?;
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = Arc::new(Mutex::new(String::new()));
+        let address = timeout(PATIENCE, async {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                note(&log, &line);
+                if let Some((_, address)) = line.split_once("Holdfast is at http://") {
+                    return Some(address.trim().parse().unwrap());
+                }
+            }
+            None
+        });
+        let address = address.await.expect("the program says where it listens")?;
+        let (kept, noted) = (log.clone(), log);
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                note(&noted, &line);
+            }
+        });
+        Some(Self { child, at: Api::at(address), log: kept })
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap()
+    }
+
+    /// The folder as the process sees it, on its own file system.
+    pub(crate) fn inside(&self, folder: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid().as_raw_nonzero()));
+        root.join(folder.strip_prefix("/").unwrap())
+    }
+
+    /// `kill -9`; returns once it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    pub(crate) fn send_sigterm(&self) {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+    }
+
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("the program ends").unwrap()
+    }
+
+    pub(crate) fn lines_with(&self, text: &str) -> usize {
+        self.log.lock().unwrap().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// Memory in use, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/statm", self.pid().as_raw_nonzero());
+        let statm = std::fs::read_to_string(path).unwrap();
+        let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+        pages * rustix::param::page_size() as u64
+    }
+}
+
+impl Deref for Process {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.at
+    }
+}
+
+fn note(log: &Mutex<String>, line: &str) {
+    let mut log = log.lock().unwrap();
+    log.push_str(line);
+    log.push('\n');
+}
