@@ -88,6 +88,8 @@ macro_rules! words {
     };
 }
 
+pub(crate) use words;
+
 words!(
     /// Why a recorder run started.
     StartCause {
@@ -193,6 +195,37 @@ pub enum ItemError {
     DigestConflict,
     #[error("the session takes no more items")]
     SessionFinished,
+}
+
+impl ItemError {
+    pub const ALL: [Self; 10] = [
+        Self::WrongDigest,
+        Self::EmptyPayload,
+        Self::PayloadTooLarge,
+        Self::SeqTooLarge,
+        Self::TooLate,
+        Self::TrackOutOfRange,
+        Self::SegmentOutOfRange,
+        Self::TextTooLong,
+        Self::DigestConflict,
+        Self::SessionFinished,
+    ];
+
+    /// The word in the event log and in the metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WrongDigest => "wrong_digest",
+            Self::EmptyPayload => "empty_payload",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::SeqTooLarge => "seq_too_large",
+            Self::TooLate => "too_late",
+            Self::TrackOutOfRange => "track_out_of_range",
+            Self::SegmentOutOfRange => "segment_out_of_range",
+            Self::TextTooLong => "text_too_long",
+            Self::DigestConflict => "digest_conflict",
+            Self::SessionFinished => "session_finished",
+        }
+    }
 }
 
 impl Item {

@@ -11,6 +11,7 @@
 //!
 //! The one rule: never hold an effect back across the next `handle_*` call.
 
+pub mod event;
 pub mod frames;
 pub mod ids;
 pub mod item;
@@ -26,6 +27,7 @@ pub mod time;
 
 mod wire;
 
+pub use event::Event;
 pub use ids::{Epoch, SegmentNo, Seq, SessionId, SessionToken, TokenHash, TrackNo};
 pub use item::{Content, Digest, Item, ItemError, Marker, TrackKind};
 pub use message::{ClientMessage, Refusal, ServerMessage};

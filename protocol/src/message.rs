@@ -148,6 +148,27 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The word in the metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::UndecodableFrame => "undecodable_frame",
+            Self::FrameTooLarge => "frame_too_large",
+            Self::TooManyItems => "too_many_items",
+            Self::InvalidSessionId => "invalid_session_id",
+            Self::UnknownSession => "unknown_session",
+            Self::WrongToken => "wrong_token",
+            Self::Discarded => "discarded",
+            Self::HelloExpected => "hello_expected",
+            Self::Fenced => "fenced",
+            Self::Silent => "silent",
+            Self::ShuttingDown => "shutting_down",
+            Self::Unavailable => "unavailable",
+            Self::DiskFull => "disk_full",
+            Self::TooManyConnections => "too_many_connections",
+        }
+    }
+
     /// True when the same client may succeed later by doing the same again.
     pub const fn is_temporary(&self) -> bool {
         match self {

@@ -21,7 +21,8 @@ use protocol::{
 };
 use server::ledger::Ledger;
 use server::ledger::payload::InRow;
-use server::store::{Append, By, Store};
+use server::metrics::Metrics;
+use server::store::{Append, By, Opened, Store};
 use tempfile::TempDir;
 
 const PAYLOAD_BYTES: [usize; 2] = [6 * 1024, 300 * 1024];
@@ -75,8 +76,9 @@ impl OpenLedger {
             opening: Opening::New { started_at: now },
             failed_tries: 0,
         };
-        let (epoch, _) = store.open_session(&hello, now).await.expect("the session opens");
-        let (ledger, _writer) = Ledger::start(store, Arc::new(InRow));
+        let Opened { epoch, .. } =
+            store.open_session(&hello, now).await.expect("the session opens");
+        let (ledger, _writer) = Ledger::start(store, Arc::new(InRow), Metrics::default());
         Self { _folder: folder, ledger, session: hello.session, epoch, next_seq: 0 }
     }
 

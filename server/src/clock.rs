@@ -10,6 +10,10 @@ pub(crate) fn wall() -> UnixMillis {
     UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+pub(crate) fn millis(span: Duration) -> Millis {
+    Millis::new(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Monotonic time since some point in the past, as the state machines want it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Monotonic(Instant);
@@ -20,7 +24,7 @@ impl Monotonic {
     }
 
     pub(crate) fn now(self) -> Millis {
-        Millis::new(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+        millis(self.0.elapsed())
     }
 
     pub(crate) fn instant(self, at: Millis) -> tokio::time::Instant {

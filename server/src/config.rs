@@ -25,7 +25,8 @@ pub enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Address and port to listen on. Loopback unless you say otherwise: whoever reaches this
-    /// address can see every recording.
+    /// address can see every recording. Prometheus finds its metrics there at /metrics: counts
+    /// only, nothing of what was recorded or by whom.
     #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
@@ -54,6 +55,10 @@ pub struct Config {
     /// How long an incomplete session can be resumed before it is finalized with what is there.
     #[arg(long, env = "HOLDFAST_RESUME_WINDOW", value_name = "TIME", default_value = "24h")]
     pub resume_window: Span,
+
+    /// How often what nobody needs any more is cleared away.
+    #[arg(long, env = "HOLDFAST_JANITOR_EVERY", value_name = "TIME", default_value = "10m")]
+    pub janitor_every: Span,
 
     /// WebSocket connections at the same time; one more is refused.
     #[arg(long, env = "HOLDFAST_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000)]

@@ -4,12 +4,15 @@
 
 pub mod config;
 pub mod ledger;
+pub mod metrics;
 pub mod store;
 
 mod api;
 mod assets;
 mod clock;
 mod error;
+mod events;
+mod janitor;
 mod listen;
 mod pages;
 mod recording;

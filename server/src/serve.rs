@@ -14,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::events::Events;
 use crate::ledger::Ledger;
 use crate::ledger::payload::{InRow, PayloadStore};
+use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
 use crate::writer::Fences;
-use crate::{api, clock, listen, routes, timeouts};
+use crate::{api, clock, janitor, listen, routes, timeouts};
 
 /// How long a clean stop may take before the rest is cut off: less than the 10 s after which
 /// container runtimes kill. Nothing acked is lost by either; a recording in the making is made anew
@@ -36,6 +38,7 @@ pub struct Server {
     state: AppState,
     http: JoinHandle<()>,
     ledger_writer: JoinHandle<()>,
+    event_writer: JoinHandle<()>,
 }
 
 impl Server {
@@ -51,16 +54,18 @@ impl Server {
             .with_context(|| format!("cannot open the database {}", database.display()))?;
         let payloads: Arc<dyn PayloadStore> = Arc::new(InRow);
         let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
-        let stopping = CancellationToken::new();
+        let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
         let recordings = Recordings::new(
             store.clone(),
             Arc::clone(&payloads),
             files.clone(),
             folder.join("scratch"),
+            metrics.clone(),
             stopping.clone(),
         )
         .context("cannot make the folder for recordings in the making")?;
-        let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads);
+        let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads, metrics.clone());
+        let (events, event_writer) = Events::start(store.clone(), metrics.clone());
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -73,6 +78,8 @@ impl Server {
             ledger,
             recordings,
             files,
+            events,
+            metrics,
             fences: Fences::default(),
             stopping,
             tasks: TaskTracker::new(),
@@ -80,12 +87,13 @@ impl Server {
         take_up(&state).await.context("cannot take up unfinished sessions")?;
         state.tasks.spawn(timeouts::watch(state.clone()));
         state.tasks.spawn(store::watch_room(state.store.clone(), state.stopping.clone()));
+        state.tasks.spawn(janitor::watch(state.clone()));
         let router = routes::router(state.clone());
         let stopping = state.stopping.clone();
         let http =
             tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
         tracing::info!("Holdfast is at http://{address}");
-        Ok(Self { address, state, http, ledger_writer })
+        Ok(Self { address, state, http, ledger_writer, event_writer })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -111,7 +119,7 @@ impl Server {
 
     /// No new sockets, every open one told, commits done, then the database closed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let Self { state, http, ledger_writer, .. } = self;
+        let Self { state, http, ledger_writer, event_writer, .. } = self;
         let end = Instant::now() + STOP_DEADLINE;
         let cut_off = end - CLOSE_DEADLINE;
         state.stopping.cancel();
@@ -129,6 +137,9 @@ impl Server {
         if timeout_at(end, ledger_writer).await.is_err() {
             tracing::warn!("the ledger did not end in time");
         }
+        if timeout_at(end, event_writer).await.is_err() {
+            tracing::warn!("the last events could not be written in time");
+        }
         if timeout_at(end, store.close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
         }
@@ -140,8 +151,8 @@ impl Server {
 /// A server that was killed left sessions as they stood: nobody is connected now, and what was
 /// being finalized still is.
 async fn take_up(state: &AppState) -> anyhow::Result<()> {
-    let grace_until = clock::wall().plus(state.config.grace.0);
-    let interrupted = match state.store.interrupt_silent(None, grace_until).await {
+    let silent = state.store.interrupt_silent(None, clock::wall(), state.config.grace.0);
+    let interrupted = match silent.await {
         // They are found by their silence as soon as there is room.
         Err(StoreError::DiskFull) => 0,
         interrupted => interrupted?,

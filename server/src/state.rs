@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::events::Events;
 use crate::ledger::Ledger;
+use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
 use crate::writer::Fences;
@@ -19,6 +21,8 @@ pub(crate) struct AppState {
     pub(crate) ledger: Ledger,
     pub(crate) recordings: Recordings,
     pub(crate) files: RecordingFiles,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
     pub(crate) fences: Fences,
     /// One permit for each WebSocket that may be open.
     pub(crate) connections: Arc<Semaphore>,

@@ -7,8 +7,9 @@ use protocol::{SessionId, SessionStatus, UnixMillis};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
+use crate::metrics::Made;
 use crate::state::AppState;
-use crate::store::{StoreError, Whose};
+use crate::store::{FinishedBy, StoreError, Whose};
 
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Sessions taken on in one check; the rest wait for the next.
@@ -44,9 +45,8 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
     // A live connection notes a heartbeat far more often than this; only a client that lives by
     // HTTP, or a connection of another server that was killed, can be this silent.
     let silent_since = UnixMillis::new(now.get().saturating_sub(config.heartbeat_timeout.0.get()));
-    let grace_until = now.plus(config.grace.0);
     let mut checked = Checked {
-        interrupted: state.store.interrupt_silent(Some(silent_since), grace_until).await?,
+        interrupted: state.store.interrupt_silent(Some(silent_since), now, config.grace.0).await?,
         ..Checked::default()
     };
     let resume_until = now.plus(config.resume_window.0);
@@ -54,15 +54,23 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
         if state.store.grace_over(id, now, resume_until).await? {
             tracing::info!(session = %id, "the grace period is over");
             checked.incomplete += 1;
-            make_recording(state, id);
+            let recordings = state.recordings.clone();
+            state.tasks.spawn(async move { recordings.make(id).await });
         }
     }
     for id in due(state, SessionStatus::Incomplete, now).await? {
-        match state.store.begin_finalizing(id, Whose::Reviewer, None).await {
+        match state
+            .store
+            .begin_finalizing(id, Whose::Reviewer, FinishedBy::Deadline, None, now)
+            .await
+        {
             Ok(()) => {
                 tracing::info!(session = %id, "the resume window is over");
                 checked.finalized += 1;
-                make_recording(state, id);
+                let (recordings, metrics) = (state.recordings.clone(), state.metrics.clone());
+                state.tasks.spawn(async move {
+                    metrics.auto_finalized(Made::of(&recordings.make(id).await));
+                });
             }
             // The writer came back in the very last moment.
             Err(StoreError::Illegal(_)) => {}
@@ -78,9 +86,4 @@ async fn due(
     now: UnixMillis,
 ) -> Result<Vec<SessionId>, StoreError> {
     state.store.due_sessions(status, now, SESSIONS_PER_CHECK_MAX).await
-}
-
-fn make_recording(state: &AppState, id: SessionId) {
-    let recordings = state.recordings.clone();
-    state.tasks.spawn(async move { recordings.make(id).await });
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use protocol::event::Asker;
 use protocol::{Seq, SessionStatus};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,10 +12,11 @@ use utoipa::ToSchema;
 use super::dto::SessionDetails;
 use super::extract::{Caller, SessionPath, optional_body};
 use super::show_session::details;
+use crate::clock;
 use crate::error::{ApiError, Problem};
 use crate::recording::Outcome;
 use crate::state::AppState;
-use crate::store::StoreError;
+use crate::store::{FinishedBy, StoreError, Whose};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +62,11 @@ pub(super) async fn finish(
             return Err(ApiError::Missing(missing));
         }
     }
-    let begun = state.store.begin_finalizing(id, whose, last_seq);
+    let by = FinishedBy::Asked(match whose {
+        Whose::Candidate(_) => Asker::Candidate,
+        Whose::Reviewer => Asker::Reviewer,
+    });
+    let begun = state.store.begin_finalizing(id, whose, by, last_seq, clock::wall());
     let status = match state.store.noting(begun).await {
         Ok(()) => match state.recordings.make(id).await {
             Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => StatusCode::OK,

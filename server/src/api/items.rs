@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use protocol::event::Transport;
 use protocol::frames::{self, FramesError, Joined};
 use protocol::limits::{FRAMES_BYTES_MAX, FRAMES_PER_ANSWER_MAX, FRAMES_PER_REQUEST_MAX};
 use protocol::{ClientMessage, SessionId};
@@ -80,7 +81,7 @@ fn check_session(frames: &[Bytes], id: SessionId) -> Result<(), ApiError> {
 
 async fn answer(state: AppState, frames: Vec<Bytes>) -> Result<Vec<u8>, ApiError> {
     let stopping = state.stopping.clone();
-    let mut writer = Writer::new(state);
+    let mut writer = Writer::new(state, Transport::Http);
     let mut answer = Answer::new();
     for frame in frames {
         while !answer.ended && !writer.wants_input() {

@@ -12,6 +12,7 @@ mod extract;
 mod finish;
 mod items;
 mod keepalive;
+mod list_events;
 mod list_sessions;
 mod missing_chunks;
 mod recording;
@@ -59,6 +60,7 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(check_timeouts::check_timeouts))
                 .routes(routes!(show_session::show_session))
                 .routes(routes!(missing_chunks::missing_chunks))
+                .routes(routes!(list_events::list_events))
                 .routes(routes!(keepalive::keepalive))
                 .routes(routes!(items::items))
                 .routes(routes!(tail::tail))

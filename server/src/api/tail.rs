@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use protocol::limits::{ITEM_PAYLOAD_BYTES_MAX, TAIL_HEADER_BYTES_MAX};
 use protocol::receiver::Verdict;
 use protocol::tail::TailHeader;
-use protocol::{ItemError, ProtocolError, Seq};
+use protocol::{Event, ItemError, ProtocolError, Seq};
 
 use utoipa::ToSchema;
 
@@ -72,11 +72,16 @@ async fn judged(
 ) -> Result<StatusCode, ApiError> {
     for (seq, verdict) in verdicts {
         match verdict {
-            Verdict::Stored | Verdict::Duplicate => {}
+            Verdict::Stored => {}
+            Verdict::Duplicate => state.metrics.duplicates(1),
             Verdict::Refused(ItemError::SessionFinished) => {
                 return Err(ApiError::WrongStatus(state.store.session(id).await?.status));
             }
             Verdict::Refused(error) => {
+                state.metrics.refused(error);
+                if error == ItemError::DigestConflict {
+                    state.events.note(id, Event::DigestConflict { seq });
+                }
                 tracing::warn!(session = %id, %seq, %error, "tail refused");
                 return Err(ApiError::Conflict(error));
             }

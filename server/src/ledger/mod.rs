@@ -10,6 +10,7 @@ use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::metrics::Metrics;
 use crate::store::{Append, Appended, Store, StoreError};
 use payload::PayloadStore;
 
@@ -59,9 +60,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub fn start(store: Store, payloads: Arc<dyn PayloadStore>) -> (Self, JoinHandle<()>) {
+    pub fn start(
+        store: Store,
+        payloads: Arc<dyn PayloadStore>,
+        metrics: Metrics,
+    ) -> (Self, JoinHandle<()>) {
         let (queue, waiting) = mpsc::channel(QUEUE_MAX);
-        (Self { queue }, tokio::spawn(write(store, payloads, waiting)))
+        (Self { queue }, tokio::spawn(write(store, payloads, metrics, waiting)))
     }
 
     /// Resolves once every item is durable or refused.
@@ -76,6 +81,7 @@ impl Ledger {
 async fn write(
     store: Store,
     payloads: Arc<dyn PayloadStore>,
+    metrics: Metrics,
     mut waiting: mpsc::Receiver<Waiting>,
 ) {
     while let Some(first) = waiting.recv().await {
@@ -85,6 +91,7 @@ async fn write(
         match store.append(&*payloads, &appends).await {
             Ok(results) => {
                 tracing::debug!(appends = batch.len(), elapsed = ?started.elapsed(), "committed");
+                metrics.committed(&appends, &results, started.elapsed());
                 for (one, result) in batch.into_iter().zip(results) {
                     // A connection that has gone will ask again.
                     drop(one.reply.send(Ok(result)));
@@ -96,7 +103,7 @@ async fn write(
                     drop(one.reply.send(Err(LedgerError::DiskFull)));
                 }
             }
-            Err(error) => write_one_by_one(&store, &*payloads, batch, &error).await,
+            Err(error) => write_one_by_one(&store, &*payloads, &metrics, batch, &error).await,
         }
     }
 }
@@ -119,13 +126,16 @@ fn take_batch(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>) -> Vec<Wait
 async fn write_one_by_one(
     store: &Store,
     payloads: &dyn PayloadStore,
+    metrics: &Metrics,
     batch: Vec<Waiting>,
     cause: &StoreError,
 ) {
     tracing::warn!(%cause, appends = batch.len(), "a commit failed; trying one by one");
     for one in batch {
+        let started = Instant::now();
         let result = match store.append(payloads, &[&one.append]).await {
             Ok(mut results) => {
+                metrics.committed(&[&one.append], &results, started.elapsed());
                 results.pop().ok_or_else(|| LedgerError::Failed("the store gave no result".into()))
             }
             Err(error) => {

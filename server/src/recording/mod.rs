@@ -6,8 +6,9 @@ mod files;
 mod postponed;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
@@ -20,6 +21,7 @@ pub(crate) use postponed::Postponed;
 
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
+use crate::metrics::{Made, Metrics};
 use crate::store::{Store, StoreError, Whose};
 
 /// Recordings made at the same time: stitching is disk work, more at once only slows each.
@@ -49,6 +51,7 @@ struct Inner {
     payloads: Arc<dyn PayloadStore>,
     files: RecordingFiles,
     scratch: PathBuf,
+    metrics: Metrics,
     permits: Semaphore,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
     /// Those with a task that tries again.
@@ -57,24 +60,23 @@ struct Inner {
 }
 
 impl Recordings {
-    /// `scratch` is a folder of its own for files in the making; what an earlier process left
-    /// there is deleted.
+    /// `scratch` is a folder of its own for files in the making. What an earlier process left
+    /// there is the janitor's: another server may be at work in it.
     pub(crate) fn new(
         store: Store,
         payloads: Arc<dyn PayloadStore>,
         files: RecordingFiles,
         scratch: PathBuf,
+        metrics: Metrics,
         stopping: CancellationToken,
     ) -> std::io::Result<Self> {
-        if scratch.exists() {
-            std::fs::remove_dir_all(&scratch)?;
-        }
         std::fs::create_dir_all(&scratch)?;
         Ok(Self(Arc::new(Inner {
             store,
             payloads,
             files,
             scratch,
+            metrics,
             permits: Semaphore::new(CONCURRENT_MAX),
             in_the_making: Mutex::default(),
             postponed: Mutex::default(),
@@ -95,13 +97,18 @@ impl Recordings {
         outcome
     }
 
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.0.scratch
+    }
+
     async fn make_once(&self, id: SessionId) -> Outcome {
         let lock = self.lock_of(id);
         let _one_at_a_time = lock.lock().await;
         let Ok(_permit) = self.0.permits.acquire().await else {
             return Outcome::Postponed(Postponed::Unavailable);
         };
-        let error = match self.try_make(id).await {
+        let started = Instant::now();
+        let error = match self.try_make(id, started).await {
             Ok(outcome) => return outcome,
             Err(error) => error,
         };
@@ -110,17 +117,25 @@ impl Recordings {
                 Postponed::DiskFull => tracing::debug!(session = %id, %error, "no room"),
                 Postponed::Unavailable => tracing::warn!(session = %id, %error, "no recording now"),
             }
+            self.0.metrics.recording(Made::Postponed, started.elapsed());
             return Outcome::Postponed(postponed);
         }
         tracing::error!(session = %id, %error, "no recording");
-        if let Err(error) = self.0.store.recording_failed(id, &error.to_string()).await {
-            tracing::error!(session = %id, %error, "cannot note the failure");
-        }
+        self.failed(id, &error.to_string(), started.elapsed()).await;
         Outcome::Failed(error.to_string())
     }
 
-    async fn try_make(&self, id: SessionId) -> Result<Outcome, AssembleError> {
-        let Inner { store, payloads, files, scratch, .. } = &*self.0;
+    async fn failed(&self, id: SessionId, reason: &str, took: Duration) {
+        let Inner { store, metrics, .. } = &*self.0;
+        metrics.recording(Made::Failed, took);
+        let noted = store.recording_failed(id, reason, clock::millis(took), clock::wall()).await;
+        if let Err(error) = noted {
+            tracing::error!(session = %id, %error, "cannot note the failure");
+        }
+    }
+
+    async fn try_make(&self, id: SessionId, started: Instant) -> Result<Outcome, AssembleError> {
+        let Inner { store, payloads, files, scratch, metrics, .. } = &*self.0;
         if let Some(receipt) = self.receipt(id).await? {
             return Ok(Outcome::Completed(receipt));
         }
@@ -128,7 +143,8 @@ impl Recordings {
         store.room().check(scratch, session.payload_bytes.saturating_mul(COPIES))?;
         let assembled = assemble::assemble(store, payloads, scratch, id).await?;
         let recording = files.store(id, &assembled).await?;
-        let durable = store.recording_durable(id, &recording, &assembled.segments, clock::wall());
+        let (segments, took) = (&assembled.segments, clock::millis(started.elapsed()));
+        let durable = store.recording_durable(id, &recording, segments, took, clock::wall());
         let status = store.noting(durable).await?;
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
@@ -138,13 +154,16 @@ impl Recordings {
             files.delete(&old.key).await;
         }
         if status != SessionStatus::Completed {
+            metrics.recording(Made::Partial, started.elapsed());
             return Ok(Outcome::Partial);
         }
-        // The receipt stands, whether the chunks have gone or not.
+        metrics.recording(Made::Complete, started.elapsed());
+        // The receipt stands, whether the chunks have gone or not; the janitor sees to them.
         if let Err(error) = store.drop_payloads(id).await {
             tracing::warn!(session = %id, %error, "the chunks of a recording stay");
         }
         let receipt = self.receipt(id).await?;
+        metrics.lost(receipt.as_ref().map_or(0, |receipt| receipt.missing.len()));
         receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
     }
 
@@ -157,7 +176,7 @@ impl Recordings {
         let lock = self.lock_of(id);
         let _not_while_one_is_made = lock.lock().await;
         let Inner { store, files, .. } = &*self.0;
-        match store.noting(store.discard(id, whose)).await {
+        match store.noting(store.discard(id, whose, clock::wall())).await {
             Ok(recording) => {
                 tracing::info!(session = %id, "discarded");
                 if let Some(recording) = recording {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use protocol::Refusal;
+use protocol::event::{LossCause, Transport};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub(super) async fn run(state: AppState, socket: WebSocket) {
         stopping: state.stopping.clone(),
         send_deadline: SEND_DEADLINE.min(Duration::from_millis(silence_max.get())),
         next_ping: Instant::now() + PING_EVERY,
-        writer: Writer::new(state),
+        writer: Writer::new(state, Transport::WebSocket),
     };
     while connection.turn().await.is_continue() {}
     let Connection { socket, writer, .. } = connection;
@@ -91,6 +92,7 @@ impl Connection {
             Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(()),
             Some(Err(error)) => {
                 tracing::debug!(%error, "connection broken");
+                self.writer.lost(LossCause::Broken);
                 return ControlFlow::Break(());
             }
         }
@@ -108,9 +110,13 @@ impl Connection {
         };
         match sent.await {
             Some(Ok(())) => ControlFlow::Continue(()),
-            Some(Err(_)) => ControlFlow::Break(()),
+            Some(Err(_)) => {
+                self.writer.lost(LossCause::Broken);
+                ControlFlow::Break(())
+            }
             None => {
                 tracing::info!("a peer that does not read is cut off");
+                self.writer.lost(LossCause::NotReading);
                 ControlFlow::Break(())
             }
         }

@@ -3,18 +3,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::item::{ItemError, SegmentStart};
+use protocol::item::ItemError;
 use protocol::receiver::Verdict;
-use protocol::{Content, Digest, Epoch, Item, Marker, Seq, SessionId, SessionStatus, TokenHash};
+use protocol::{Content, Digest, Epoch, Item, Seq, SessionId, SessionStatus, TokenHash};
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::rows::{self, signed};
-use super::{Store, StoreError};
+use super::{Store, StoreError, derived};
 use crate::ledger::payload::{PayloadStore, Placed};
 
 /// Rows in one statement. SQLite allows 32,766 parameters; a fixed bound keeps the number of
 /// different statements, and so the prepared ones, small.
-const ROWS_PER_STATEMENT: usize = 64;
+pub(super) const ROWS_PER_STATEMENT: usize = 64;
 
 /// What is to be stored together.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub enum Appended {
     UnknownSession,
 }
 
-type Tx = Transaction<'static, Sqlite>;
+pub(super) type Tx = Transaction<'static, Sqlite>;
 type Key = (SessionId, Seq);
 
 /// A session as it stands while its items are stored.
@@ -188,13 +188,14 @@ struct Sums {
     captured_ms: u64,
 }
 
-/// Keeps the sessions' sums and segments in step with what was just inserted.
+/// Keeps the sessions' sums, segments and events in step with what was just inserted.
 async fn count(
     tx: &mut Tx,
     new: &[(SessionId, &Item)],
     inserted: &HashSet<Key>,
 ) -> Result<(), StoreError> {
     let mut uncounted = inserted.clone();
+    let mut stored = Vec::with_capacity(inserted.len());
     let mut sums: HashMap<SessionId, Sums> = HashMap::new();
     for (session, item) in new {
         if !uncounted.remove(&(*session, item.seq)) {
@@ -204,10 +205,9 @@ async fn count(
         sum.items += 1;
         sum.payload_bytes += item.payload_bytes() as u64;
         sum.captured_ms = sum.captured_ms.max(item.at.get());
-        if let Content::Marker(Marker::SegmentStarted(start)) = &item.content {
-            insert_segment(tx, *session, item, start).await?;
-        }
+        stored.push((*session, *item));
     }
+    derived::keep(tx, &stored).await?;
     let sums: Vec<(SessionId, Sums)> = sums.into_iter().collect();
     for sums in sums.chunks(ROWS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Sqlite>::new("WITH added (id, items, bytes, at_ms) AS (");
@@ -225,28 +225,6 @@ async fn count(
         );
         query.build().execute(&mut **tx).await?;
     }
-    Ok(())
-}
-
-async fn insert_segment(
-    tx: &mut Tx,
-    session: SessionId,
-    item: &Item,
-    start: &SegmentStart,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session_id, track, segment) DO NOTHING",
-    )
-    .bind(session.as_bytes().as_slice())
-    .bind(start.track.get())
-    .bind(start.segment.get())
-    .bind(start.kind.as_str())
-    .bind(&start.mime)
-    .bind(&start.label)
-    .bind(signed(item.at.get()))
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 

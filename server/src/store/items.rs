@@ -40,8 +40,8 @@ impl Store {
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
-            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms FROM segments \
-             WHERE session_id = ? ORDER BY track, segment",
+            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, \
+             captured_until_ms FROM segments WHERE session_id = ? ORDER BY track, segment",
         )
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
@@ -91,14 +91,22 @@ impl Store {
 
     /// Lets the payloads of a completed session go; headers and digests stay.
     pub async fn drop_payloads(&self, id: SessionId) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE items SET payload = NULL, payload_place = NULL \
              WHERE session_id = ? AND kind = 'chunk' \
              AND (SELECT status FROM sessions WHERE id = session_id) = 'completed'",
         )
         .bind(id.as_bytes().as_slice())
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
+        sqlx::query(
+            "UPDATE sessions SET payloads_dropped = 1 WHERE id = ? AND status = 'completed'",
+        )
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         Ok(())
     }
 }

@@ -2,10 +2,14 @@
 //! this module only applies them inside transactions.
 
 mod append;
+mod derived;
+mod endings;
+mod events;
 mod items;
 mod room;
 mod rows;
 mod sessions;
+mod sweep;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,10 +21,13 @@ use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqliteConnection, SqlitePool,
 use room::PagesMax;
 
 pub use append::{Append, Appended, By};
+pub use endings::FinishedBy;
+pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
 pub use items::StoredChunk;
 pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{Recording, Segment, Session};
-pub use sessions::{NewSession, Page, PageKey, Whose};
+pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
+pub use sweep::Useless;
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -36,6 +36,8 @@ struct Inner {
     /// Where the database and the reserve are.
     folder: PathBuf,
     full_since: Mutex<Option<Instant>>,
+    /// Without the time since then.
+    full_before: Mutex<Duration>,
 }
 
 /// The limit of a database's size, in its pages.
@@ -51,7 +53,11 @@ impl Room {
     pub(super) fn beside(database: &Path) -> io::Result<Self> {
         let parent = database.parent().filter(|parent| !parent.as_os_str().is_empty());
         let folder = parent.unwrap_or(Path::new(".")).to_owned();
-        let room = Self(Arc::new(Inner { folder, full_since: Mutex::default() }));
+        let room = Self(Arc::new(Inner {
+            folder,
+            full_since: Mutex::default(),
+            full_before: Mutex::default(),
+        }));
         let kept = std::fs::metadata(room.reserve()).is_ok_and(|file| file.len() >= RESERVE_BYTES);
         match if kept { Ok(true) } else { room.set_aside() } {
             Ok(true) => {}
@@ -65,6 +71,12 @@ impl Room {
         self.full_since().is_some()
     }
 
+    /// For how long the disk has been full since the start.
+    pub(crate) fn full_in_all(&self) -> Duration {
+        let now = self.full_since().map_or(Duration::ZERO, |since| since.elapsed());
+        *self.full_before() + now
+    }
+
     /// Fails when `bytes` more in `folder` would take the room of items.
     pub(crate) fn check(&self, folder: &Path, bytes: u64) -> io::Result<()> {
         if free_bytes(folder)? < bytes.saturating_add(SPARED_BYTES) {
@@ -75,8 +87,12 @@ impl Room {
 
     /// Nothing more is taken from here on, and the reserve is given up for what must go on.
     pub(super) fn fill(&self, cause: &str) {
-        if self.full_since().replace(Instant::now()).is_some() {
-            return;
+        {
+            let mut since = self.full_since();
+            if since.is_some() {
+                return;
+            }
+            *since = Some(Instant::now());
         }
         let folder = self.0.folder.display();
         tracing::error!(%folder, cause, "the disk is full: nothing is taken until there is room");
@@ -89,8 +105,9 @@ impl Room {
 
     fn has_room_again(&self) {
         if let Some(since) = self.full_since().take() {
-            let seconds = since.elapsed().as_secs();
-            tracing::info!(seconds, "there is room on the disk again");
+            let full_for = since.elapsed();
+            *self.full_before() += full_for;
+            tracing::info!(seconds = full_for.as_secs(), "there is room on the disk again");
         }
     }
 
@@ -126,6 +143,10 @@ impl Room {
 
     fn reserve(&self) -> PathBuf {
         self.0.folder.join("reserve")
+    }
+
+    fn full_before(&self) -> std::sync::MutexGuard<'_, Duration> {
+        self.0.full_before.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn full_since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
@@ -234,8 +255,12 @@ mod tests {
         room.fill("a test");
         assert!(room.is_full() && !reserve.exists());
         assert!(room.set_aside().unwrap());
+        std::thread::sleep(Duration::from_millis(5));
         room.has_room_again();
         assert!(!room.is_full() && reserve.exists());
+        let full = room.full_in_all();
+        assert!(full >= Duration::from_millis(5));
+        assert_eq!(room.full_in_all(), full, "it is not full any more");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Segment {
     pub label: String,
     pub started_at: Millis,
     pub duration: Option<Millis>,
+    /// Where its newest chunk lies on the timeline.
+    pub captured_until: Option<Millis>,
 }
 
 impl Session {
@@ -120,6 +122,9 @@ impl Segment {
             started_at: Millis::new(unsigned(row.try_get("started_at_ms")?)),
             duration: row
                 .try_get::<Option<i64>, _>("duration_ms")?
+                .map(|millis| Millis::new(unsigned(millis))),
+            captured_until: row
+                .try_get::<Option<i64>, _>("captured_until_ms")?
                 .map(|millis| Millis::new(unsigned(millis))),
         })
     }

@@ -1,11 +1,15 @@
-//! Sessions: making, opening, listing them, and moving them from status to status.
+//! Sessions: making, opening and listing them, and what their writers' coming and going changes.
 
+use protocol::event::LossCause;
 use protocol::message::{Hello, Opening};
-use protocol::{Epoch, Millis, Seq, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis};
+use protocol::{
+    Epoch, Event, Millis, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis,
+};
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
+use super::events::{self, NewEvent};
 use super::rows::{self, signed};
-use super::{Recording, Session, Store, StoreError};
+use super::{Session, Store, StoreError};
 
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -22,6 +26,22 @@ pub enum Whose {
     Candidate(TokenHash),
     /// Whoever may review.
     Reviewer,
+}
+
+/// A session opened for a writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    pub epoch: Epoch,
+    pub status: SessionStatus,
+    /// The writer had been away.
+    pub resumed: Option<Resumed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumed {
+    pub away: Millis,
+    /// False: the session counted as incomplete already.
+    pub within_grace: bool,
 }
 
 /// A place in the history: the session before which the next page starts.
@@ -51,13 +71,8 @@ impl Store {
     }
 
     /// Opens a session for a writer: checks its token, fences off the writer before unless it is the
-    /// same one, and makes it active again if it still takes items. Returns the writer's epoch and
-    /// the status.
-    pub async fn open_session(
-        &self,
-        hello: &Hello,
-        now: UnixMillis,
-    ) -> Result<(Epoch, SessionStatus), StoreError> {
+    /// same one, and makes it active again if it still takes items.
+    pub async fn open_session(&self, hello: &Hello, now: UnixMillis) -> Result<Opened, StoreError> {
         let mut tx = self.begin().await?;
         if let Opening::New { started_at } = hello.opening {
             let new = NewSession { id: hello.session, token: hello.token.hash(), started_at, now };
@@ -74,8 +89,9 @@ impl Store {
             Opening::Joining { .. } => return Err(StoreError::Fenced),
         };
         let status = row.status.after(SessionEvent::WriterConnected).unwrap_or(row.status);
+        let resumed = row.resumed(now);
         sqlx::query(
-            "UPDATE sessions SET epoch = ?, status = ?, last_heartbeat_at = ?, \
+            "UPDATE sessions SET epoch = ?, status = ?, last_heartbeat_at = ?, away_since = NULL, \
              deadline_at = CASE WHEN ? THEN NULL ELSE deadline_at END WHERE id = ?",
         )
         .bind(signed(epoch.get()))
@@ -85,8 +101,12 @@ impl Store {
         .bind(hello.session.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
+        if let Some(Resumed { away, within_grace }) = resumed {
+            let event = Event::Resumed { away_ms: away, within_grace };
+            log(&mut tx, hello.session, now, event).await?;
+        }
         tx.commit().await?;
-        Ok((epoch, status))
+        Ok(Opened { epoch, status, resumed })
     }
 
     pub async fn session(&self, id: SessionId) -> Result<Session, StoreError> {
@@ -146,23 +166,31 @@ impl Store {
         Ok(row.status)
     }
 
-    /// The writer of `epoch` is gone: the grace period runs until `deadline`. Nothing happens when
+    /// The writer of `epoch` is gone: the grace period runs from `now` on. Nothing happens when
     /// a newer writer is there already, or the session is past that.
     pub async fn connection_lost(
         &self,
         id: SessionId,
         epoch: Epoch,
-        deadline: UnixMillis,
+        cause: LossCause,
+        now: UnixMillis,
+        grace: Millis,
     ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE sessions SET status = 'interrupted', deadline_at = ? \
+        let mut tx = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE sessions SET status = 'interrupted', away_since = ?, deadline_at = ? \
              WHERE id = ? AND epoch = ? AND status = 'active'",
         )
-        .bind(signed(deadline.get()))
+        .bind(signed(now.get()))
+        .bind(signed(now.plus(grace).get()))
         .bind(id.as_bytes().as_slice())
         .bind(signed(epoch.get()))
-        .execute(&self.writer)
+        .execute(&mut *tx)
         .await?;
+        if done.rows_affected() == 1 {
+            log(&mut tx, id, now, Event::ConnectionLost { cause }).await?;
+        }
+        tx.commit().await?;
         Ok(())
     }
 
@@ -171,17 +199,25 @@ impl Store {
     pub async fn interrupt_silent(
         &self,
         silent_since: Option<UnixMillis>,
-        deadline: UnixMillis,
+        now: UnixMillis,
+        grace: Millis,
     ) -> Result<u64, StoreError> {
-        let done = sqlx::query(
-            "UPDATE sessions SET status = 'interrupted', deadline_at = ? \
-             WHERE status = 'active' AND last_heartbeat_at <= ?",
+        let mut tx = self.begin().await?;
+        let rows = sqlx::query(
+            "UPDATE sessions SET status = 'interrupted', away_since = last_heartbeat_at, \
+             deadline_at = ? WHERE status = 'active' AND last_heartbeat_at <= ? RETURNING id",
         )
-        .bind(signed(deadline.get()))
+        .bind(signed(now.plus(grace).get()))
         .bind(silent_since.map_or(i64::MAX, |at| signed(at.get())))
-        .execute(&self.writer)
+        .fetch_all(&mut *tx)
         .await?;
-        Ok(done.rows_affected())
+        let cause = if silent_since.is_some() { LossCause::Silent } else { LossCause::ServerGone };
+        for row in &rows {
+            let id = rows::session_id(row.try_get("id")?)?;
+            log(&mut tx, id, now, Event::ConnectionLost { cause }).await?;
+        }
+        tx.commit().await?;
+        Ok(rows.len() as u64)
     }
 
     /// Sessions in `status` whose deadline has passed, the longest overdue first.
@@ -218,6 +254,7 @@ impl Store {
         now: UnixMillis,
         resume_until: UnixMillis,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE sessions SET status = 'incomplete', deadline_at = ? \
              WHERE id = ? AND status = 'interrupted' AND deadline_at <= ?",
@@ -225,131 +262,27 @@ impl Store {
         .bind(signed(resume_until.get()))
         .bind(id.as_bytes().as_slice())
         .bind(signed(now.get()))
-        .execute(&self.writer)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Takes no more items from here on. `last_seq` is the writer's last, if it said so.
-    pub async fn begin_finalizing(
-        &self,
-        id: SessionId,
-        whose: Whose,
-        last_seq: Option<Seq>,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
-        row.check(whose)?;
-        let status = row.status.after(SessionEvent::FinishAsked)?;
-        sqlx::query(
-            "UPDATE sessions SET status = ?, deadline_at = NULL, failure = NULL, \
-             last_seq = coalesce(?, last_seq) WHERE id = ?",
-        )
-        .bind(status.as_str())
-        .bind(last_seq.map(|seq| signed(seq.get())))
-        .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Notes a durable recording with the durations of its segments. When the session is being
-    /// finalized it is completed by this.
-    pub async fn recording_durable(
-        &self,
-        id: SessionId,
-        recording: &Recording,
-        segments: &[(u8, u32, Millis)],
-        now: UnixMillis,
-    ) -> Result<SessionStatus, StoreError> {
-        let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
-        let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
-        sqlx::query(
-            "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
-             recording_bytes = ?, recording_digest = ?, recording_ms = ?, \
-             completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
-        )
-        .bind(status.as_str())
-        .bind(&recording.key)
-        .bind(&recording.mime)
-        .bind(signed(recording.bytes))
-        .bind(recording.digest.as_bytes().as_slice())
-        .bind(signed(recording.duration.get()))
-        .bind(status == SessionStatus::Completed)
-        .bind(signed(now.get()))
-        .bind(id.as_bytes().as_slice())
-        .execute(&mut *tx)
-        .await?;
-        for (track, segment, duration) in segments {
-            sqlx::query(
-                "UPDATE segments SET duration_ms = ? \
-                 WHERE session_id = ? AND track = ? AND segment = ?",
-            )
-            .bind(signed(duration.get()))
-            .bind(id.as_bytes().as_slice())
-            .bind(track)
-            .bind(segment)
-            .execute(&mut *tx)
-            .await?;
+        let over = done.rows_affected() == 1;
+        if over {
+            log(&mut tx, id, now, Event::GraceOver).await?;
         }
         tx.commit().await?;
-        Ok(status)
-    }
-
-    /// Throws a session away: its payloads are gone, and its recording is nobody's any more; returns
-    /// that, to be deleted. What was completed stays.
-    pub async fn discard(
-        &self,
-        id: SessionId,
-        whose: Whose,
-    ) -> Result<Option<Recording>, StoreError> {
-        let recording = self.session(id).await?.recording;
-        let mut tx = self.begin().await?;
-        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
-        row.check(whose)?;
-        let status = row.status.after(SessionEvent::Discarded)?;
-        sqlx::query(
-            "UPDATE sessions SET status = ?, deadline_at = NULL, recording_key = NULL, \
-             recording_mime = NULL, recording_bytes = NULL, recording_digest = NULL, \
-             recording_ms = NULL WHERE id = ?",
-        )
-        .bind(status.as_str())
-        .bind(id.as_bytes().as_slice())
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("UPDATE items SET payload = NULL, payload_place = NULL WHERE session_id = ?")
-            .bind(id.as_bytes().as_slice())
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(recording)
-    }
-
-    /// No recording could be made of a session that is being finalized.
-    pub async fn recording_failed(&self, id: SessionId, reason: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE sessions SET status = 'failed', failure = ? \
-             WHERE id = ? AND status = 'finalizing'",
-        )
-        .bind(reason)
-        .bind(id.as_bytes().as_slice())
-        .execute(&self.writer)
-        .await?;
-        Ok(())
+        Ok(over)
     }
 }
 
 /// What decides whether a session may be changed.
-struct Guard {
-    status: SessionStatus,
+pub(super) struct Guard {
+    pub(super) status: SessionStatus,
     epoch: Epoch,
     token_hash: Vec<u8>,
+    away_since: UnixMillis,
 }
 
 impl Guard {
-    fn check(&self, whose: Whose) -> Result<(), StoreError> {
+    pub(super) fn check(&self, whose: Whose) -> Result<(), StoreError> {
         match whose {
             Whose::Candidate(TokenHash(hash)) if self.token_hash != hash => {
                 Err(StoreError::WrongToken)
@@ -357,21 +290,39 @@ impl Guard {
             Whose::Candidate(_) | Whose::Reviewer => Ok(()),
         }
     }
+
+    /// What it means that a writer is there now.
+    fn resumed(&self, now: UnixMillis) -> Option<Resumed> {
+        let away = now.since(self.away_since);
+        match self.status {
+            SessionStatus::Interrupted => Some(Resumed { away, within_grace: true }),
+            SessionStatus::Incomplete => Some(Resumed { away, within_grace: false }),
+            SessionStatus::Active
+            | SessionStatus::Finalizing
+            | SessionStatus::Completed
+            | SessionStatus::Failed
+            | SessionStatus::Discarded => None,
+        }
+    }
 }
 
-async fn fetch_guard(
+pub(super) async fn fetch_guard(
     tx: &mut Transaction<'static, Sqlite>,
     id: SessionId,
 ) -> Result<Option<Guard>, StoreError> {
-    let row = sqlx::query("SELECT status, epoch, token_hash FROM sessions WHERE id = ?")
-        .bind(id.as_bytes().as_slice())
-        .fetch_optional(&mut **tx)
-        .await?;
+    let row = sqlx::query(
+        "SELECT status, epoch, token_hash, coalesce(away_since, last_heartbeat_at) AS away_since \
+         FROM sessions WHERE id = ?",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_optional(&mut **tx)
+    .await?;
     row.map(|row| {
         Ok(Guard {
             status: rows::status(row.try_get("status")?)?,
             epoch: Epoch::new(rows::unsigned(row.try_get("epoch")?)),
             token_hash: row.try_get("token_hash")?,
+            away_since: rows::unix_millis(row.try_get("away_since")?),
         })
     })
     .transpose()
@@ -392,5 +343,19 @@ async fn insert_if_new(
     .bind(signed(new.now.get()))
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    let created = done.rows_affected() == 1;
+    if created {
+        log(tx, new.id, new.now, Event::Created).await?;
+    }
+    Ok(created)
+}
+
+/// What the session goes through is logged in the transaction that puts it through it.
+pub(super) async fn log(
+    tx: &mut Transaction<'static, Sqlite>,
+    session: SessionId,
+    at: UnixMillis,
+    event: Event,
+) -> Result<(), StoreError> {
+    events::log(tx, &NewEvent { session, at, place: None, event }).await
 }

@@ -1,14 +1,16 @@
 //! From `Finish` to the receipt, beside the connection, so that it goes on answering heartbeats, and
 //! to its end even when the connection breaks.
 
+use protocol::event::Asker;
 use protocol::message::Finish;
 use protocol::receiver::FinishStep;
 use protocol::{Refusal, SessionId};
 use tokio::sync::mpsc;
 
+use crate::clock;
 use crate::recording::Outcome;
 use crate::state::AppState;
-use crate::store::{StoreError, Whose};
+use crate::store::{FinishedBy, StoreError, Whose};
 
 /// What became of a finish so far.
 #[derive(Debug)]
@@ -48,8 +50,10 @@ async fn run(
             return Ok(Ok(FinishStep::Missing(missing)));
         }
     }
-    let begun = state.store.begin_finalizing(session, Whose::Reviewer, finish.last_seq);
-    match state.store.noting(begun).await {
+    let (store, by) = (&state.store, FinishedBy::Asked(Asker::Candidate));
+    let begun =
+        store.begin_finalizing(session, Whose::Reviewer, by, finish.last_seq, clock::wall());
+    match store.noting(begun).await {
         // Completed already: the receipt is there to be given again.
         Ok(()) | Err(StoreError::Illegal(_)) => {}
         Err(error) => return Err(error),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
+use protocol::event::{LossCause, Transport};
 use protocol::message::{Finish, Heartbeat, Hello, Limits, Welcome};
 use protocol::receiver::{Effect, Receiver, Verdict};
 use protocol::{Item, Refusal, ServerMessage, SessionId};
@@ -20,9 +21,10 @@ use fences::Writing;
 use finish::Step;
 
 use crate::clock::{self, Monotonic};
+use crate::events::Observer;
 use crate::ledger::LedgerError;
 use crate::state::AppState;
-use crate::store::{Append, Appended, By, StoreError, Whose};
+use crate::store::{Append, Appended, By, Opened, StoreError, Whose};
 
 /// Steps of a finish that may wait for the peer.
 const FINISH_STEPS_MAX: usize = 8;
@@ -35,6 +37,7 @@ pub(crate) struct Writer {
     state: AppState,
     clock: Monotonic,
     receiver: Receiver,
+    observer: Observer,
     storing: FuturesOrdered<Storing>,
     writing: Option<Writing>,
     steps_in: mpsc::Sender<Step>,
@@ -54,12 +57,13 @@ pub(crate) enum Outgoing {
 }
 
 impl Writer {
-    pub(crate) fn new(state: AppState) -> Self {
+    pub(crate) fn new(state: AppState, transport: Transport) -> Self {
         let clock = Monotonic::start();
         let silence_max = state.config.heartbeat_timeout.0;
         let (steps_in, steps) = mpsc::channel(FINISH_STEPS_MAX);
         Self {
             receiver: Receiver::new(clock.now(), silence_max),
+            observer: Observer::new(&state.events, &state.metrics, transport),
             state,
             clock,
             storing: FuturesOrdered::new(),
@@ -133,7 +137,10 @@ impl Writer {
                 Effect::Heartbeat(heartbeat) => self.heard(heartbeat).await,
                 Effect::Discard => self.discard().await,
                 Effect::Finish(finish) => self.asked = Some(finish),
-                Effect::Send(message) => return Some(Outgoing::Message(message)),
+                Effect::Send(message) => {
+                    self.observer.sending(&message);
+                    return Some(Outgoing::Message(message));
+                }
                 Effect::Close => return Some(Outgoing::Close),
             }
         }
@@ -155,6 +162,11 @@ impl Writer {
         }
     }
 
+    /// The connection ended in another way than by being closed.
+    pub(crate) fn lost(&mut self, cause: LossCause) {
+        self.observer.lost(cause);
+    }
+
     /// The connection is gone. What came by it is committed all the same; nobody hears the ack.
     pub(crate) async fn leave(mut self) {
         while self.storing.next().await.is_some() {}
@@ -163,8 +175,9 @@ impl Writer {
         };
         let (session, epoch) = (writing.session(), writing.epoch());
         if writing.is_last() {
-            let deadline = clock::wall().plus(self.state.config.grace.0);
-            match self.state.store.connection_lost(session, epoch, deadline).await {
+            let (cause, grace) = (self.observer.cause(), self.state.config.grace.0);
+            let store = &self.state.store;
+            match store.connection_lost(session, epoch, cause, clock::wall(), grace).await {
                 // The deadlines find the session by its silence as soon as there is room.
                 Ok(()) | Err(StoreError::DiskFull) => {}
                 Err(error) => tracing::error!(%session, %error, "lost connection not noted"),
@@ -177,9 +190,11 @@ impl Writer {
         let refused = |error| refusal(hello.session, &error);
         let store = &self.state.store;
         let opened = store.taking(store.open_session(hello, clock::wall())).await;
-        let (epoch, status) = opened.map_err(refused)?;
+        let opened = opened.map_err(refused)?;
+        let Opened { epoch, status, .. } = opened;
         let have = store.have(hello.session).await.map_err(refused)?;
         self.writing = Some(self.state.fences.enter(hello.session, epoch));
+        self.observer.welcomed(hello, &opened);
         tracing::info!(session = %hello.session, %epoch, %status, have = have.len(), "welcome");
         let limits =
             Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
@@ -190,6 +205,7 @@ impl Writer {
         let Some((session, epoch)) = self.receiver.writer() else {
             return;
         };
+        self.observer.storing();
         let ledger = self.state.ledger.clone();
         self.storing.push_back(Box::pin(async move {
             let count = items.len();
@@ -198,6 +214,7 @@ impl Writer {
     }
 
     fn stored(&mut self, items: usize, result: Result<Appended, LedgerError>) {
+        self.observer.stored(matches!(result, Ok(Appended::Judged(_))));
         match result {
             Ok(Appended::Judged(verdicts)) => {
                 for (seq, verdict) in &verdicts {
@@ -224,6 +241,7 @@ impl Writer {
             return;
         };
         tracing::debug!(%session, pending = heartbeat.pending, "heartbeat");
+        self.observer.heard(&heartbeat);
         let now = Instant::now();
         if self.noted_at.is_some_and(|noted| now.duration_since(noted) < HEARTBEAT_NOTED_EVERY) {
             return;

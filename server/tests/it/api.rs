@@ -108,7 +108,7 @@ async fn keepalive_and_check_timeouts_move_sessions_without_a_socket() {
 async fn a_discarded_or_unknown_session_is_not_found() {
     let server = TestServer::start().await;
     let unknown = Candidate::new(8).session;
-    for path in ["", "/recording", "/missing-chunks"] {
+    for path in ["", "/recording", "/missing-chunks", "/events"] {
         let response = server.get(&format!("/api/sessions/{unknown}{path}")).await;
         assert_eq!(response.status(), 404);
         let problem: serde_json::Value = response.json().await.unwrap();
@@ -130,6 +130,7 @@ async fn the_openapi_document_names_every_route_and_the_docs_page_opens() {
         "/api/sessions/check-timeouts",
         "/api/sessions/{id}",
         "/api/sessions/{id}/discard",
+        "/api/sessions/{id}/events",
         "/api/sessions/{id}/finish",
         "/api/sessions/{id}/items",
         "/api/sessions/{id}/keepalive",

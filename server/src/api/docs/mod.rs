@@ -77,7 +77,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 11);
+        assert_eq!(operations, 12);
     }
 
     #[tokio::test]

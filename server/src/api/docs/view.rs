@@ -13,11 +13,12 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 11] = [
+const READING_ORDER: [&str; 12] = [
     "list_sessions",
     "create_session",
     "show_session",
     "missing_chunks",
+    "list_events",
     "keepalive",
     "items",
     "tail",

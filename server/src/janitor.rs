@@ -1,0 +1,258 @@
+//! Clears away what nobody needs any more: sessions that were never used, what a crash kept from
+//! being deleted, and files that nobody refers to. Everything it does can be repeated, and done by
+//! two servers at once; what fails is logged, counted, and met again in the next round.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use futures::StreamExt as _;
+use object_store::ObjectMeta;
+use protocol::{Millis, SessionId, SessionStatus, UnixMillis};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock;
+use crate::recording::RecordingFiles;
+use crate::state::AppState;
+use crate::store::{Store, StoreError, Useless};
+
+/// Sessions of a kind that one round takes on; the rest wait for the next.
+const SESSIONS_PER_ROUND_MAX: u32 = 500;
+/// A client that comes back to a session which it had discarded is told so for this long.
+const DISCARDED_KEPT: Millis = Millis::from_secs(7 * 24 * 3600);
+/// A file younger than this may be one whose row is not written yet.
+const FILE_AGE_MIN: Millis = Millis::from_secs(24 * 3600);
+/// A file in the making is written to all the time; one that nobody has touched for so long is not.
+const UNTOUCHED_MIN: Millis = Millis::from_secs(3600);
+/// Listing all files is more work than a look into the database: every so many rounds.
+const FILES_EVERY_ROUNDS: u64 = 36;
+
+/// What one round cleared away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Swept {
+    pub(crate) unused_sessions: u64,
+    pub(crate) discarded_sessions: u64,
+    /// Completed sessions that still had their payloads.
+    pub(crate) payloads: u64,
+    pub(crate) recording_files: u64,
+    pub(crate) abandoned_uploads: u64,
+    pub(crate) scratch_files: u64,
+    pub(crate) failures: u64,
+}
+
+impl Swept {
+    /// With the words of the metrics.
+    pub(crate) const fn counts(&self) -> [(&'static str, u64); 6] {
+        [
+            ("unused_sessions", self.unused_sessions),
+            ("discarded_sessions", self.discarded_sessions),
+            ("payloads", self.payloads),
+            ("recording_files", self.recording_files),
+            ("abandoned_uploads", self.abandoned_uploads),
+            ("scratch_files", self.scratch_files),
+        ]
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the recordings cannot be looked through: {0}")]
+    Files(#[from] object_store::Error),
+    #[error("a folder cannot be looked through: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the recording {0} of a completed session is not there: its payloads are kept")]
+    RecordingGone(String),
+}
+
+pub(crate) async fn watch(state: AppState) {
+    let every = Duration::from_millis(state.config.janitor_every.0.get().max(1));
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let janitor = Janitor {
+        store: state.store.clone(),
+        files: state.files.clone(),
+        scratch: state.recordings.scratch().to_owned(),
+        resume_window: state.config.resume_window.0,
+    };
+    for round in 0.. {
+        tokio::select! {
+            () = state.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let sweep = janitor.sweep(clock::wall(), round % FILES_EVERY_ROUNDS == 0);
+        let swept = tokio::select! {
+            () = state.stopping.cancelled() => return,
+            swept = sweep => swept,
+        };
+        if swept != Swept::default() {
+            tracing::info!(?swept, "cleared away");
+        }
+        state.metrics.swept(&swept);
+    }
+}
+
+struct Janitor {
+    store: Store,
+    files: RecordingFiles,
+    scratch: PathBuf,
+    resume_window: Millis,
+}
+
+impl Janitor {
+    async fn sweep(&self, now: UnixMillis, files_too: bool) -> Swept {
+        let mut swept = Swept::default();
+        let silent_since = before(now, self.resume_window);
+        let unused = self.sessions(Useless::Unused { silent_since }, now).await;
+        swept.unused_sessions = swept.tally(unused);
+        let discarded = Useless::Discarded { before: before(now, DISCARDED_KEPT) };
+        let discarded = self.sessions(discarded, now).await;
+        swept.discarded_sessions = swept.tally(discarded);
+        self.payloads(&mut swept).await;
+        if files_too {
+            self.recording_files(before(now, FILE_AGE_MIN), &mut swept).await;
+            let untouched = system_time(before(now, UNTOUCHED_MIN));
+            let uploads = self.files.abandoned_uploads(untouched).await;
+            swept.abandoned_uploads = swept.tally(uploads.map_err(SweepError::from));
+            let scratch = scratch_files(self.scratch.clone(), untouched).await;
+            swept.scratch_files = swept.tally(scratch.map_err(SweepError::from));
+        }
+        swept
+    }
+
+    async fn sessions(&self, useless: Useless, now: UnixMillis) -> Result<u64, SweepError> {
+        let mut deleted = 0;
+        for id in self.store.useless_sessions(useless, now, SESSIONS_PER_ROUND_MAX).await? {
+            if self.store.delete_useless(id, useless, now).await? {
+                tracing::info!(session = %id, ?useless, "deleted");
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Only once the recording is certainly there: until then the payloads are all there is.
+    async fn payloads(&self, swept: &mut Swept) {
+        let left = match self.store.completed_with_payloads(SESSIONS_PER_ROUND_MAX).await {
+            Ok(left) => left,
+            Err(error) => {
+                swept.tally(Err(error.into()));
+                return;
+            }
+        };
+        for (id, recording) in left {
+            let dropped = match self.files.bytes_of(&recording.key).await {
+                Ok(Some(bytes)) if bytes == recording.bytes => {
+                    self.store.drop_payloads(id).await.map(|()| 1).map_err(SweepError::from)
+                }
+                Ok(_) => Err(SweepError::RecordingGone(recording.key)),
+                Err(error) => Err(error.into()),
+            };
+            swept.payloads += swept.tally(dropped);
+        }
+    }
+
+    async fn recording_files(&self, aged: UnixMillis, swept: &mut Swept) {
+        let mut files = self.files.all();
+        while let Some(file) = files.next().await {
+            let deleted = match file {
+                Ok(file) => self.recording_file(&file, aged).await,
+                Err(error) => Err(error.into()),
+            };
+            swept.recording_files += swept.tally(deleted);
+        }
+    }
+
+    async fn recording_file(&self, file: &ObjectMeta, aged: UnixMillis) -> Result<u64, SweepError> {
+        let written = u64::try_from(file.last_modified.timestamp_millis()).unwrap_or(u64::MAX);
+        let Some(id) = session_of(file).filter(|_| UnixMillis::new(written) <= aged) else {
+            return Ok(0);
+        };
+        let standing = match self.store.session(id).await {
+            Ok(session) => Some((session.status, session.recording.map(|one| one.key))),
+            Err(StoreError::UnknownSession) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if !is_orphan(file.location.as_ref(), standing) {
+            return Ok(0);
+        }
+        tracing::info!(session = %id, file = %file.location, "a recording that is nobody's");
+        Ok(u64::from(self.files.remove(&file.location).await?))
+    }
+}
+
+impl Swept {
+    fn tally(&mut self, done: Result<u64, SweepError>) -> u64 {
+        done.unwrap_or_else(|error| {
+            tracing::error!(%error, "the janitor could not do this; it tries again later");
+            self.failures += 1;
+            0
+        })
+    }
+}
+
+/// Whether a file of a session, of which this is the status and the recording, is nobody's. As
+/// long as a recording may still be made it is not: the same bytes get the same name, and would be
+/// deleted at the moment when they are wanted.
+fn is_orphan(file: &str, standing: Option<(SessionStatus, Option<String>)>) -> bool {
+    match standing {
+        None | Some((SessionStatus::Discarded, _)) => true,
+        Some((SessionStatus::Completed, Some(key))) => key != file,
+        Some((
+            SessionStatus::Completed
+            | SessionStatus::Active
+            | SessionStatus::Interrupted
+            | SessionStatus::Incomplete
+            | SessionStatus::Finalizing
+            | SessionStatus::Failed,
+            _,
+        )) => false,
+    }
+}
+
+/// Files that do not carry a session's name are not the janitor's.
+fn session_of(file: &ObjectMeta) -> Option<SessionId> {
+    file.location.parts().nth(1)?.as_ref().parse().ok()
+}
+
+/// What a server that was killed left of recordings in the making.
+async fn scratch_files(folder: PathBuf, aged: SystemTime) -> std::io::Result<u64> {
+    tokio::task::spawn_blocking(move || delete_aged(&folder, aged, |_| true)).await?
+}
+
+/// Deletes the files right in a folder that are old enough and that are `meant`.
+pub(crate) fn delete_aged(
+    folder: &Path,
+    aged: SystemTime,
+    meant: impl Fn(&Path) -> bool,
+) -> std::io::Result<u64> {
+    let mut deleted = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = match entry.metadata() {
+            Ok(about) => about,
+            // Another server was faster.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if about.is_file() && about.modified()? <= aged && meant(&entry.path()) {
+            match std::fs::remove_file(entry.path()) {
+                Ok(()) => deleted += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(deleted)
+}
+
+fn before(now: UnixMillis, span: Millis) -> UnixMillis {
+    UnixMillis::new(now.get().saturating_sub(span.get()))
+}
+
+fn system_time(at: UnixMillis) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(at.get())
+}
+
+#[cfg(test)]
+mod tests;

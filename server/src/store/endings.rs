@@ -1,0 +1,163 @@
+//! How sessions end: finalized, completed, failed, discarded.
+
+use protocol::event::Asker;
+use protocol::{Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixMillis};
+
+use super::rows::signed;
+use super::sessions::{fetch_guard, log};
+use super::{Recording, Store, StoreError, Whose};
+
+/// Bytes of a failure's reason in the event log.
+const REASON_BYTES_MAX: usize = 500;
+
+/// Why a session is finalized.
+#[derive(Debug, Clone, Copy)]
+pub enum FinishedBy {
+    Asked(Asker),
+    /// The resume window is over.
+    Deadline,
+}
+
+impl Store {
+    /// Takes no more items from here on. `last_seq` is the writer's last, if it said so.
+    pub async fn begin_finalizing(
+        &self,
+        id: SessionId,
+        whose: Whose,
+        by: FinishedBy,
+        last_seq: Option<Seq>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        row.check(whose)?;
+        let status = row.status.after(SessionEvent::FinishAsked)?;
+        sqlx::query(
+            "UPDATE sessions SET status = ?, deadline_at = NULL, failure = NULL, \
+             last_seq = coalesce(?, last_seq) WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(last_seq.map(|seq| signed(seq.get())))
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        if row.status != SessionStatus::Finalizing {
+            let event = match by {
+                FinishedBy::Asked(by) => Event::FinishAsked { by, last_seq },
+                FinishedBy::Deadline => Event::ResumeWindowOver,
+            };
+            log(&mut tx, id, now, event).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes a durable recording with the durations of its segments. When the session is being
+    /// finalized it is completed by this.
+    pub async fn recording_durable(
+        &self,
+        id: SessionId,
+        recording: &Recording,
+        segments: &[(u8, u32, Millis)],
+        took: Millis,
+        now: UnixMillis,
+    ) -> Result<SessionStatus, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
+        sqlx::query(
+            "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
+             recording_bytes = ?, recording_digest = ?, recording_ms = ?, \
+             completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(&recording.key)
+        .bind(&recording.mime)
+        .bind(signed(recording.bytes))
+        .bind(recording.digest.as_bytes().as_slice())
+        .bind(signed(recording.duration.get()))
+        .bind(status == SessionStatus::Completed)
+        .bind(signed(now.get()))
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        for (track, segment, duration) in segments {
+            sqlx::query(
+                "UPDATE segments SET duration_ms = ? \
+                 WHERE session_id = ? AND track = ? AND segment = ?",
+            )
+            .bind(signed(duration.get()))
+            .bind(id.as_bytes().as_slice())
+            .bind(track)
+            .bind(segment)
+            .execute(&mut *tx)
+            .await?;
+        }
+        let made = Event::RecordingMade {
+            duration_ms: recording.duration,
+            bytes: recording.bytes,
+            took_ms: took,
+            complete: status == SessionStatus::Completed,
+        };
+        log(&mut tx, id, now, made).await?;
+        tx.commit().await?;
+        Ok(status)
+    }
+
+    /// Throws a session away: its payloads are gone, and its recording is nobody's any more; returns
+    /// that, to be deleted. What was completed stays.
+    pub async fn discard(
+        &self,
+        id: SessionId,
+        whose: Whose,
+        now: UnixMillis,
+    ) -> Result<Option<Recording>, StoreError> {
+        let recording = self.session(id).await?.recording;
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        row.check(whose)?;
+        let status = row.status.after(SessionEvent::Discarded)?;
+        sqlx::query(
+            "UPDATE sessions SET status = ?, deadline_at = NULL, recording_key = NULL, \
+             recording_mime = NULL, recording_bytes = NULL, recording_digest = NULL, \
+             recording_ms = NULL, discarded_at = coalesce(discarded_at, ?) WHERE id = ?",
+        )
+        .bind(status.as_str())
+        .bind(signed(now.get()))
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query("UPDATE items SET payload = NULL, payload_place = NULL WHERE session_id = ?")
+            .bind(id.as_bytes().as_slice())
+            .execute(&mut *tx)
+            .await?;
+        if row.status != SessionStatus::Discarded {
+            log(&mut tx, id, now, Event::Discarded).await?;
+        }
+        tx.commit().await?;
+        Ok(recording)
+    }
+
+    /// No recording could be made of a session that is being finalized.
+    pub async fn recording_failed(
+        &self,
+        id: SessionId,
+        reason: &str,
+        took: Millis,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE sessions SET status = 'failed', failure = ? \
+             WHERE id = ? AND status = 'finalizing'",
+        )
+        .bind(reason)
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
+        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
+        log(&mut tx, id, now, Event::RecordingFailed { reason, took_ms: took }).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
