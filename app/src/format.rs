@@ -33,6 +33,15 @@ pub fn span(span: Millis) -> String {
     }
 }
 
+/// As [`span`], with tenths of a second below ten: `0.3 s`, `9.9 s`, `12 s`.
+pub fn fine_span(short: Millis) -> String {
+    match short.get().saturating_add(50) / 100 {
+        0 if short > Millis::ZERO => "0.1 s".to_owned(),
+        tenths if tenths.is_multiple_of(10) || tenths >= 100 => span(short),
+        tenths => format!("{}.{} s", tenths / 10, tenths % 10),
+    }
+}
+
 /// In decimal units: `512 B`, `16.4 KB`, `190 KB`, `1.2 MB`.
 pub fn size(bytes: u64) -> String {
     if bytes < 1000 {
@@ -148,6 +157,24 @@ mod tests {
             (u64::MAX, "5124095576030 h 25 min"),
         ] {
             assert_eq!(span(Millis::new(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_short_span_has_tenths() {
+        for (millis, text) in [
+            (0, "0 s"),
+            (1, "0.1 s"),
+            (349, "0.3 s"),
+            (350, "0.4 s"),
+            (980, "1 s"),
+            (3_200, "3.2 s"),
+            (9_949, "9.9 s"),
+            (9_950, "10 s"),
+            (12_400, "12 s"),
+            (125_000, "2 min 5 s"),
+        ] {
+            assert_eq!(fine_span(Millis::new(millis)), text);
         }
     }
 

@@ -1,6 +1,9 @@
 //! What pages show: plain values that the server makes from its rows.
 
 pub mod api;
+pub mod happening;
+
+pub use happening::Happening;
 
 use protocol::{Digest, Millis, SegmentNo, SeqSet, SessionId, SessionStatus, TrackKind, TrackNo};
 
@@ -62,6 +65,8 @@ pub struct SessionView {
     /// Why no recording could be made; only of a failed session.
     pub failure: Option<String>,
     pub segments: Vec<SegmentRow>,
+    /// In the order of their places on the timeline.
+    pub happened: Vec<Happening>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,4 +93,6 @@ pub struct SegmentRow {
     pub start: Millis,
     /// None while the run goes on.
     pub duration: Option<Millis>,
+    /// Where its newest chunk lies on the timeline, once there is one.
+    pub captured_until: Option<Millis>,
 }

@@ -1,12 +1,10 @@
 /** Every page, to be looked at, listened to and used without a mouse. */
-import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import AxeBuilder from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
+import { lookAt } from '../lib/look.ts';
 import { RecordPage } from '../lib/record-page.ts';
 import { expect, test } from '../lib/test.ts';
 
-const SCREENSHOTS = resolve(import.meta.dirname, '../output/screenshots');
 const UNKNOWN_SESSION = '/sessions/00000000-0000-7000-8000-000000000000';
 
 test('an empty history leads to the record page', async ({ page, complaints }) => {
@@ -114,19 +112,4 @@ async function press(page: Page, target: Locator): Promise<void> {
     await page.keyboard.press('Tab');
   }
   throw new Error(`Tab does not reach ${target}`);
-}
-
-/** Keeps a screenshot; the page must fit its window's width and pass axe. */
-async function lookAt(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, fullPage: true });
-  const overflow = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect.soft(overflow, `${name} is wider than its window`).toBeLessThanOrEqual(0);
-
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, help, nodes }) => `${id}: ${help} (${nodes.map((node) => node.target).join(' ')})`);
-  expect.soft(serious, `accessibility of ${name}`).toEqual([]);
 }

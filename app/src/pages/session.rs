@@ -1,4 +1,9 @@
-//! One session: its recording, what is missing, and what the server knows of it.
+//! One session: its recording, what is missing, what happened, and what the server knows of it.
+
+mod gap_map;
+mod interruptions;
+mod story;
+mod words;
 
 use leptos::prelude::*;
 use protocol::{SessionId, SessionStatus, TrackKind};
@@ -9,6 +14,11 @@ use crate::moment::Moment;
 use crate::paths;
 use crate::shell::{Section, Shell};
 use crate::views::{Instant, RecordingView, SegmentRow, SessionView};
+use gap_map::GapMap;
+use story::Story;
+
+/// Rows that a table shows before it folds up.
+const ROWS_SHOWN_MAX: usize = 20;
 
 #[component]
 pub fn SessionPage(view: SessionView) -> impl IntoView {
@@ -28,6 +38,8 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
             <Standing id status=view.status live=view.live failure=view.failure.clone()/>
             {view.recording.clone().map(|recording| view! { <Player id recording/> })}
             <Completeness view=view.clone()/>
+            <GapMap view=view.clone()/>
+            <Story happened=view.happened.clone()/>
             {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
             <Segments segments=view.segments.clone()/>
             <Facts view/>
@@ -166,24 +178,41 @@ fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
                 "A segment is one uninterrupted run of the recorder. A reload or a change of "
                 "device starts a new one."
             </p>
-            <div class="scroll" role="region" aria-labelledby="segments" tabindex="0">
-                <table>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Track"</th>
-                            <th scope="col" class="number">"Segment"</th>
-                            <th scope="col">"Source"</th>
-                            <th scope="col">"Format"</th>
-                            <th scope="col" class="number">"Start"</th>
-                            <th scope="col" class="number">"Duration"</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
-                    </tbody>
-                </table>
-            </div>
+            <Folded rows=segments.len() what="segments">
+                <div class="scroll" role="region" aria-labelledby="segments" tabindex="0">
+                    <table>
+                        <thead>
+                            <tr>
+                                <th scope="col">"Track"</th>
+                                <th scope="col" class="number">"Segment"</th>
+                                <th scope="col">"Source"</th>
+                                <th scope="col">"Format"</th>
+                                <th scope="col" class="number">"Start"</th>
+                                <th scope="col" class="number">"Duration"</th>
+                            </tr>
+                        </thead>
+                        <tbody>
+                            {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
+                        </tbody>
+                    </table>
+                </div>
+            </Folded>
         </section>
+    }
+    .into_any()
+}
+
+/// Shows a short table as it is, and a long one when it is asked for.
+#[component]
+fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView {
+    if rows <= ROWS_SHOWN_MAX {
+        return children().into_any();
+    }
+    view! {
+        <details>
+            <summary>{format!("Show all {} {what}", format::grouped(rows as u64))}</summary>
+            {children()}
+        </details>
     }
     .into_any()
 }
@@ -268,7 +297,9 @@ mod tests {
                 label: "Built-in microphone".to_owned(),
                 start: Millis::ZERO,
                 duration: Some(Millis::from_secs(12)),
+                captured_until: Some(Millis::from_secs(12)),
             }],
+            happened: Vec::new(),
         }
     }
 
@@ -288,6 +319,28 @@ mod tests {
         assert!(text(&page).contains("Nothing is missing."));
         assert!(!page.contains("callout"));
         assert_eq!(page.matches("<h1").count(), 1);
+    }
+
+    #[test]
+    fn what_happened_and_when_is_told_and_drawn_without_inline_styles() {
+        let happened = |place, event| crate::views::Happening {
+            at: instant(9),
+            place: Millis::from_secs(place),
+            event: Some(event),
+        };
+        let view = SessionView {
+            happened: vec![
+                happened(0, protocol::Event::Created),
+                happened(4, protocol::Event::Paused),
+                happened(7, protocol::Event::PauseOver),
+            ],
+            ..a_completed_session()
+        };
+        let page = page(view);
+        let words = text(&page);
+        assert!(words.contains("Recorded 12 s in one part. Paused 1 time, for 3 s in all."));
+        assert!(words.contains("0:04 Paused by the candidate."), "{words}");
+        assert!(page.contains("<svg") && !page.contains("style=\""));
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! `/sessions/{id}`: one session.
 
 use app::pages::session::SessionPage;
-use app::views::{RecordingView, SegmentRow, SessionView};
+use app::views::happening::{Happening, origin};
+use app::views::{Instant, RecordingView, SegmentRow, SessionView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
-use protocol::SessionStatus;
+use protocol::{SessionStatus, UnixMillis};
 
 use super::history::{duration, instant};
 use super::{error_page, render};
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::store::{Recording, Segment};
+use crate::store::{LoggedEvent, Recording, Segment};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -26,6 +27,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     let session = state.store.session(id).await?;
     let have = state.store.have(id).await?;
     let segments = state.store.segments(id).await?;
+    let events = state.store.events(id).await?;
     Ok(SessionView {
         id,
         status: session.status,
@@ -40,6 +42,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         recording: session.recording.as_ref().map(recording_view),
         failure: session.failure,
         segments: segments.into_iter().map(segment_row).collect(),
+        happened: happened(&events),
     })
 }
 
@@ -61,5 +64,26 @@ fn segment_row(segment: Segment) -> SegmentRow {
         label: segment.label,
         start: segment.started_at,
         duration: segment.duration,
+        captured_until: segment.captured_until,
     }
+}
+
+fn happened(events: &[LoggedEvent]) -> Vec<Happening> {
+    let Some(origin) = origin(events.iter().map(|event| (event.at, event.place))) else {
+        return Vec::new();
+    };
+    let happening = |event: &LoggedEvent| {
+        let at = event.place.map_or(event.at, |place| origin.plus(place));
+        let place = event.place.unwrap_or_else(|| event.at.since(origin));
+        Happening { at: clock(at), place, event: event.event() }
+    };
+    let mut happened: Vec<Happening> = events.iter().map(happening).collect();
+    happened.sort_by_key(|one| one.place);
+    happened
+}
+
+fn clock(at: UnixMillis) -> Instant {
+    let Instant { rfc3339, .. } = instant(at);
+    let human_utc = rfc3339.get(11..19).map(|clock| format!("{clock} UTC")).unwrap_or_default();
+    Instant { rfc3339, human_utc }
 }

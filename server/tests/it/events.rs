@@ -240,4 +240,6 @@ async fn a_log_is_bounded_and_says_that_there_was_more() {
     socket.deliver(pauses(room + 1..room + 50)).await;
     drop(socket);
     assert_eq!(events(&server, candidate.session).await, over);
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    assert!(page.contains("not kept"), "the page hides that there was more");
 }

@@ -1,6 +1,6 @@
 //! The pages that the server renders.
 
-use crate::harness::{Candidate, TestServer, run};
+use crate::harness::{Candidate, TestServer, chunk, run, segment_start};
 
 #[tokio::test]
 async fn the_history_invites_when_empty_and_lists_what_is_there() {
@@ -34,6 +34,27 @@ async fn the_session_page_plays_and_escapes_what_the_browser_said() {
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("<audio") && page.contains(&receipt.digest.to_string()));
     assert!(!page.contains("<microphone>") && page.contains("&lt;microphone&gt;"));
+}
+
+#[tokio::test]
+async fn a_session_of_three_hundred_parts_has_a_page_of_bearable_size() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(4);
+    let (mut socket, _) = candidate.open(&server).await;
+    // A second of sound in each, and a gap of a quarter of a second before the next.
+    let part = |number: u32| {
+        let first = u64::from(number) * 6;
+        let chunks = (1..5).map(move |place| chunk(first + place, number, b"sound"));
+        std::iter::once(segment_start(first, number)).chain(chunks)
+    };
+    let items: Vec<_> = (0..300).flat_map(part).collect();
+    socket.deliver(items).await;
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    assert_eq!(page.matches("map-recorded").count(), 300);
+    assert_eq!(page.matches("map-gap\"").count(), 299);
+    assert!(page.contains("in 300 parts") && page.contains("Show all 299 interruptions"));
+    assert!(!page.contains("style=\""), "the policy forbids inline styles");
+    assert!(page.len() < 400_000, "{} bytes", page.len());
 }
 
 #[tokio::test]

@@ -1,0 +1,194 @@
+//! Wall-clock against media time: when something was recorded, when not and why, and when the
+//! server was out of reach. Pure; nothing here knows how it is shown.
+
+use protocol::item::{EndCause, StartCause};
+use protocol::{Event, Millis, SegmentNo, TrackNo};
+
+use crate::views::{Happening, SegmentRow};
+
+/// A shorter stretch without a connection is how connections begin, not an interruption.
+const LOSS_MIN: Millis = Millis::new(500);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: Millis,
+    pub(super) to: Millis,
+}
+
+/// One recorder run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bar {
+    pub(super) segment: SegmentNo,
+    pub(super) span: Span,
+    /// What it is in the file; unknown before there is one.
+    pub(super) in_file: Option<Millis>,
+}
+
+/// Why nothing was recorded between two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absence {
+    PageLeft,
+    PageGone,
+    OtherTab,
+    MicrophoneLost,
+    MicrophoneChanged,
+    RecorderFailed,
+    RecorderStalled,
+    Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) span: Span,
+    pub(super) why: Absence,
+}
+
+/// The course of a session, from 0 to its end on its timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Course {
+    pub(super) end: Millis,
+    pub(super) bars: Vec<Bar>,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) pauses: Vec<Span>,
+    /// No connection to the server; recording went on.
+    pub(super) losses: Vec<Span>,
+}
+
+impl Span {
+    pub(super) fn length(self) -> Millis {
+        self.to.since(self.from)
+    }
+}
+
+/// Of the first track: the file is made of that one.
+pub(super) fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
+    let Some(track) = segments.iter().map(|row| row.track).min() else {
+        return Course::default();
+    };
+    let mut runs: Vec<&SegmentRow> = segments.iter().filter(|row| row.track == track).collect();
+    runs.sort_by_key(|row| (row.start, row.segment));
+    let bars: Vec<Bar> = runs
+        .iter()
+        .enumerate()
+        .map(|(place, run)| bar(run, runs.get(place + 1).map(|next| next.start), happened))
+        .collect();
+    let end = bars.iter().map(|bar| bar.span.to).max().unwrap_or_default();
+    Course {
+        end,
+        gaps: gaps(track, &bars, happened),
+        pauses: pauses(&bars, happened),
+        losses: losses(end, happened),
+        bars,
+    }
+}
+
+/// A run ends with its last chunk, or with the word that it ended if that is later.
+fn bar(run: &SegmentRow, next: Option<Millis>, happened: &[Happening]) -> Bar {
+    let ended = happened.iter().find_map(|one| match one.event {
+        Some(Event::SegmentEnded { track, segment, .. })
+            if (track, segment) == (run.track, run.segment) =>
+        {
+            Some(one.place)
+        }
+        Some(_) | None => None,
+    });
+    let by_duration = run.duration.map(|duration| run.start + duration);
+    let to = run.captured_until.or(by_duration).max(ended).unwrap_or(run.start);
+    let to = next.map_or(to, |next| to.min(next)).max(run.start);
+    Bar { segment: run.segment, span: Span { from: run.start, to }, in_file: run.duration }
+}
+
+fn gaps(track: TrackNo, bars: &[Bar], happened: &[Happening]) -> Vec<Gap> {
+    let between = bars.iter().zip(bars.iter().skip(1)).map(|(before, after)| {
+        let span = Span { from: before.span.to, to: after.span.from };
+        let (mut ended, mut started) = (None, None);
+        for one in happened {
+            match one.event {
+                Some(Event::SegmentEnded { track: of, segment, cause })
+                    if (of, segment) == (track, before.segment) =>
+                {
+                    ended = Some(cause);
+                }
+                Some(Event::SegmentStarted { track: of, segment, cause })
+                    if (of, segment) == (track, after.segment) =>
+                {
+                    started = Some(cause);
+                }
+                Some(_) | None => {}
+            }
+        }
+        Gap { span, why: absence(ended, started) }
+    });
+    between.filter(|gap| gap.span.length() > Millis::ZERO).collect()
+}
+
+const fn absence(ended: Option<EndCause>, started: Option<StartCause>) -> Absence {
+    match (ended, started) {
+        (_, Some(StartCause::TakenOver)) | (Some(EndCause::TakenOver), _) => Absence::OtherTab,
+        (_, Some(StartCause::DeviceChanged)) => Absence::MicrophoneChanged,
+        (_, Some(StartCause::RecorderRestarted)) => Absence::RecorderStalled,
+        (None, Some(StartCause::PageReturned)) => Absence::PageGone,
+        (_, Some(StartCause::PageReturned)) | (Some(EndCause::PageLeft), _) => Absence::PageLeft,
+        (Some(EndCause::DeviceLost), _) => Absence::MicrophoneLost,
+        (Some(EndCause::DeviceChanged), _) => Absence::MicrophoneChanged,
+        (Some(EndCause::RecorderFailed), _) => Absence::RecorderFailed,
+        (Some(EndCause::RecorderStalled), _) => Absence::RecorderStalled,
+        (Some(EndCause::Stopped) | None, Some(StartCause::Begun | StartCause::Retried) | None) => {
+            Absence::Unknown
+        }
+    }
+}
+
+/// A pause ends when recording goes on, or with its run.
+fn pauses(bars: &[Bar], happened: &[Happening]) -> Vec<Span> {
+    let (mut pauses, mut paused) = (Vec::new(), None::<Millis>);
+    let mut close = |paused: &mut Option<Millis>, to: Millis| {
+        if let Some(from) = paused.take() {
+            let within = bars.iter().find(|bar| bar.span.from <= from && from <= bar.span.to);
+            let to = within.map_or(to, |bar| to.min(bar.span.to));
+            if to > from {
+                pauses.push(Span { from, to });
+            }
+        }
+    };
+    for one in happened {
+        match one.event {
+            Some(Event::Paused) => {
+                paused.get_or_insert(one.place);
+            }
+            Some(Event::PauseOver | Event::SegmentEnded { .. } | Event::SegmentStarted { .. }) => {
+                close(&mut paused, one.place)
+            }
+            Some(_) | None => {}
+        }
+    }
+    close(&mut paused, Millis::new(u64::MAX));
+    pauses
+}
+
+fn losses(end: Millis, happened: &[Happening]) -> Vec<Span> {
+    // Before the first connection there is none.
+    let (mut losses, mut lost) = (Vec::new(), Some(Millis::ZERO));
+    for one in happened {
+        match one.event {
+            Some(Event::ConnectionLost { .. }) => {
+                lost = Some(lost.map_or(one.place, |lost| lost.min(one.place)));
+            }
+            // A server that was gone itself notes the loss only when it is back.
+            Some(Event::Resumed { away_ms, .. }) => {
+                let from = one.place.since(away_ms);
+                lost = lost.map(|lost| lost.min(from));
+            }
+            Some(Event::Connected { .. }) => {
+                losses.extend(lost.take().map(|from| Span { from, to: one.place }));
+            }
+            Some(_) | None => {}
+        }
+    }
+    losses.extend(lost.map(|from| Span { from, to: end }));
+    let clipped = losses.into_iter().map(|loss| Span { to: loss.to.min(end), ..loss });
+    clipped.filter(|loss| loss.length() >= LOSS_MIN).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Courses of sessions, told by their segments and events.
+
+use protocol::TrackKind;
+use protocol::event::{LossCause, Transport};
+
+use super::*;
+use crate::rendering::instant;
+
+const TRACK: TrackNo = TrackNo::new(0);
+
+const fn ms(millis: u64) -> Millis {
+    Millis::new(millis)
+}
+
+const fn span(from: u64, to: u64) -> Span {
+    Span { from: ms(from), to: ms(to) }
+}
+
+fn run(segment: u32, start: u64, captured_until: Option<u64>, duration: Option<u64>) -> SegmentRow {
+    SegmentRow {
+        track: TRACK,
+        segment: SegmentNo::new(segment),
+        kind: TrackKind::Microphone,
+        mime: String::new(),
+        label: String::new(),
+        start: ms(start),
+        duration: duration.map(ms),
+        captured_until: captured_until.map(ms),
+    }
+}
+
+fn at(place: u64, event: Event) -> Happening {
+    Happening { at: instant(9), place: ms(place), event: Some(event) }
+}
+
+fn started(place: u64, segment: u32, cause: StartCause) -> Happening {
+    at(place, Event::SegmentStarted { track: TRACK, segment: SegmentNo::new(segment), cause })
+}
+
+fn ended(place: u64, segment: u32, cause: EndCause) -> Happening {
+    at(place, Event::SegmentEnded { track: TRACK, segment: SegmentNo::new(segment), cause })
+}
+
+fn connected(place: u64) -> Happening {
+    let transport = Transport::WebSocket;
+    at(place, Event::Connected { epoch: protocol::Epoch::new(1), failed_tries: 0, transport })
+}
+
+fn lost(place: u64) -> Happening {
+    at(place, Event::ConnectionLost { cause: LossCause::Broken })
+}
+
+fn resumed(place: u64, away: u64) -> Happening {
+    at(place, Event::Resumed { away_ms: ms(away), within_grace: true })
+}
+
+#[test]
+fn nothing_recorded_is_no_course() {
+    assert_eq!(course(&[], &[connected(5)]), Course::default());
+    assert_eq!(course(&[run(0, 0, None, None)], &[]).end, Millis::ZERO);
+}
+
+#[test]
+fn a_gap_lies_between_two_runs_and_has_the_reason_of_both_ends() {
+    use Absence as A;
+    for (end, start, why) in [
+        (None, StartCause::PageReturned, A::PageGone),
+        (Some(EndCause::PageLeft), StartCause::PageReturned, A::PageLeft),
+        (Some(EndCause::TakenOver), StartCause::TakenOver, A::OtherTab),
+        (None, StartCause::TakenOver, A::OtherTab),
+        (Some(EndCause::DeviceLost), StartCause::Retried, A::MicrophoneLost),
+        (Some(EndCause::DeviceLost), StartCause::DeviceChanged, A::MicrophoneChanged),
+        (Some(EndCause::RecorderFailed), StartCause::Retried, A::RecorderFailed),
+        (Some(EndCause::RecorderStalled), StartCause::RecorderRestarted, A::RecorderStalled),
+        (None, StartCause::Begun, A::Unknown),
+    ] {
+        let mut happened = vec![started(0, 0, StartCause::Begun)];
+        happened.extend(end.map(|cause| ended(4_000, 0, cause)));
+        happened.push(started(7_000, 1, start));
+        let runs = [run(0, 0, Some(4_000), None), run(1, 7_000, Some(9_000), None)];
+        let course = course(&runs, &happened);
+        assert_eq!(course.gaps, [Gap { span: span(4_000, 7_000), why }], "{end:?} {start:?}");
+        assert_eq!(course.end, ms(9_000));
+    }
+}
+
+#[test]
+fn a_run_reaches_to_its_last_chunk_or_its_end_and_never_into_the_next() {
+    let bars = |runs: &[SegmentRow], happened: &[Happening]| -> Vec<Span> {
+        course(runs, happened).bars.iter().map(|bar| bar.span).collect()
+    };
+    let crashed = [run(0, 0, Some(3_750), None)];
+    assert_eq!(bars(&crashed, &[]), [span(0, 3_750)]);
+    assert_eq!(bars(&crashed, &[ended(4_000, 0, EndCause::Stopped)]), [span(0, 4_000)]);
+    let before_this_was_kept = [run(0, 500, None, Some(2_000))];
+    assert_eq!(bars(&before_this_was_kept, &[]), [span(500, 2_500)]);
+    let late_chunk = [run(0, 0, Some(4_100), None), run(1, 4_000, Some(6_000), None)];
+    assert_eq!(bars(&late_chunk, &[]), [span(0, 4_000), span(4_000, 6_000)]);
+}
+
+#[test]
+fn a_pause_ends_with_its_run_if_not_before() {
+    let runs = [run(0, 0, Some(5_000), None), run(1, 9_000, Some(15_000), None)];
+    let happened = [
+        at(1_000, Event::Paused),
+        at(2_000, Event::PauseOver),
+        at(4_000, Event::Paused),
+        started(9_000, 1, StartCause::PageReturned),
+        at(12_000, Event::Paused),
+        ended(15_000, 1, EndCause::Stopped),
+    ];
+    let course = course(&runs, &happened);
+    assert_eq!(course.pauses, [span(1_000, 2_000), span(4_000, 5_000), span(12_000, 15_000)]);
+}
+
+#[test]
+fn the_server_is_out_of_reach_from_the_loss_to_the_next_connection() {
+    let runs = [run(0, 0, Some(60_000), None)];
+    let losses = |happened: &[Happening]| course(&runs, happened).losses;
+    assert_eq!(losses(&[connected(100)]), [], "a connection takes a moment");
+    assert_eq!(losses(&[connected(9_000)]), [span(0, 9_000)], "it began without a network");
+    assert_eq!(losses(&[]), [span(0, 60_000)]);
+    let one = [connected(0), lost(5_000), resumed(8_000, 3_000), connected(8_000)];
+    assert_eq!(losses(&one), [span(5_000, 8_000)]);
+    let killed = [connected(0), lost(20_000), resumed(21_000, 14_000), connected(21_000)];
+    assert_eq!(losses(&killed), [span(7_000, 21_000)], "a dead server notes nothing");
+    assert_eq!(losses(&[connected(0), lost(50_000)]), [span(50_000, 60_000)]);
+    assert_eq!(losses(&[connected(0), lost(61_000)]), [], "it was all recorded by then");
+}
+
+#[test]
+fn another_track_does_not_disturb_the_one_that_is_in_the_file() {
+    let camera = SegmentRow { track: TrackNo::new(1), ..run(1, 0, Some(90_000), None) };
+    let course = course(&[camera, run(0, 0, Some(5_000), None)], &[]);
+    assert_eq!((course.bars.len(), course.end), (1, ms(5_000)));
+}
