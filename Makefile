@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup web build run test lint deny e2e bench clean
+.PHONY: help setup web build run test lint deny e2e bench soak clean
 
 # Passed on to the program behind run, e2e and bench: make e2e ARGS='tests/record.spec.ts'
 ARGS ?=
@@ -39,6 +39,14 @@ e2e: build ## Run the browser tests alone; ARGS go to Playwright
 
 bench: ## Run the benchmarks; ARGS go to cargo bench
 	@bash scripts/bench.sh $(ARGS)
+
+# How many worlds the simulation goes through, from which seed on, and for how long at most.
+SEEDS ?= 100000
+FROM ?= 1000000
+MINUTES ?= 60
+
+soak: ## Run the simulation over SEEDS=100000 seeds, for at most MINUTES=60
+	@bash scripts/soak.sh $(SEEDS) $(FROM) $(MINUTES)
 
 clean: ## Remove what was built in this folder (the cache stays)
 	@bash scripts/clean.sh

@@ -76,9 +76,21 @@ for (const colorScheme of ['light', 'dark'] as const) {
         await recordPage.start();
         await delay(2_000);
         await look('record-recording');
+        await lookAtOtherTab(page, `record-elsewhere-${colorScheme}-${width}`);
         await recordPage.pause();
         await look('record-paused');
         await recordPage.resume();
+        page.on('dialog', (dialog) => void dialog.accept());
+        await page.reload();
+        await expect(page.getByRole('region', { name: 'Unfinished recording' })).toBeVisible();
+        await look('record-unfinished');
+        await page.getByRole('button', { name: 'Discard', exact: true }).click();
+        await look('record-discard');
+        await page.getByRole('button', { name: 'Keep it' }).click();
+        await page.getByRole('button', { name: 'Resume recording' }).click();
+        await recordPage.expectState('recording');
+        await page.getByText('If this device fails').click();
+        await look('record-recovery');
         const id = await recordPage.stopAndSave();
         await look('record-done');
 
@@ -99,6 +111,16 @@ for (const colorScheme of ['light', 'dark'] as const) {
       });
     });
   }
+}
+
+/** The record page of a second tab, while the first one records. */
+async function lookAtOtherTab(first: Page, name: string): Promise<void> {
+  const second = new RecordPage(await first.context().newPage());
+  await second.open();
+  await expect(second.page.getByRole('region', { name: 'Recording in another tab' })).toBeVisible();
+  await lookAt(second.page, name);
+  await second.page.close();
+  await first.bringToFront();
 }
 
 /** Moves the focus with Tab until it is on `target`, and presses Enter. */

@@ -13,7 +13,7 @@ use gloo_timers::future::TimeoutFuture;
 use protocol::{Millis, SessionId, SessionToken, UnixMillis};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{EventTarget, Window};
+use web_sys::{EventTarget, VisibilityState, Window};
 
 pub(crate) fn window() -> Window {
     web_sys::window().expect("the bundle is only ever loaded by a page, and a page has a window")
@@ -54,6 +54,30 @@ pub(crate) fn socket_url() -> Result<String, JsValue> {
     let location = window().location();
     let scheme = if location.protocol()? == "https:" { "wss://" } else { "ws://" };
     Ok([scheme, &location.host()?, "/api/ws"].concat())
+}
+
+/// What stands behind the `#` of the page's address, with it.
+pub(crate) fn fragment() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// Takes it out of the address and of the browser's history.
+pub(crate) fn drop_fragment() {
+    let location = window().location();
+    let (Ok(path), Ok(query)) = (location.pathname(), location.search()) else { return };
+    let replaced = window().history().and_then(|history| {
+        history.replace_state_with_url(&JsValue::NULL, "", Some(&[path, query].concat()))
+    });
+    if let Err(error) = replaced {
+        warn("The address could not be cleaned.", &error);
+    }
+}
+
+/// The address of this page with another fragment.
+pub(crate) fn address_with(fragment: &str) -> String {
+    let location = window().location();
+    let (origin, path) = (location.origin(), location.pathname());
+    [&origin.unwrap_or_default(), &path.unwrap_or_default(), fragment].concat()
 }
 
 /// True when the page's address asks for the sound as the microphone delivers it.
@@ -131,6 +155,21 @@ pub(crate) fn on(
     call: impl Fn() + 'static,
 ) -> EventListener {
     EventListener::new(target, event, move |_| call())
+}
+
+/// Calls back when the page is no longer to be seen, and when the browser freezes it.
+pub(crate) fn on_hidden(call: impl Fn() + Clone + 'static) -> Vec<EventListener> {
+    let Some(document) = window().document() else { return Vec::new() };
+    let hidden = {
+        let (document, call) = (document.clone(), call.clone());
+        let is_hidden = move || document.visibility_state() == VisibilityState::Hidden;
+        move || {
+            if is_hidden() {
+                call();
+            }
+        }
+    };
+    vec![on(&document, "visibilitychange", hidden), on(&document, "freeze", call)]
 }
 
 /// Has the browser ask before the page is left, as long as the flag is set.

@@ -3,6 +3,7 @@
 
 use app::recorder::port::{Command, Device, RecorderView};
 use gloo_events::EventListener;
+use protocol::item::StartCause;
 use protocol::{Millis, SegmentNo, SessionId};
 use wasm_bindgen_futures::spawn_local;
 
@@ -10,12 +11,14 @@ use crate::browser::{self, LeaveGuard, Timer};
 use crate::capture::RunEvent;
 use crate::capture_error::CaptureError;
 use crate::devices;
-use crate::earlier::{Earlier, Found};
+use crate::earlier::{Earlier, Elsewhere, Found};
 use crate::microphone::{Microphone, MicrophoneEvent};
 use crate::pipeline::{Pipeline, PipelineEvent};
 use crate::port::Inputs;
 use crate::recorder::{Recorder, RequestNo};
+use crate::recovery::Recovery;
 use crate::spool::Spool;
+use crate::tabs::Tabs;
 
 /// Everything that can happen.
 pub(crate) enum Input {
@@ -28,6 +31,13 @@ pub(crate) enum Input {
     DevicesChanged,
     DevicesListed(Vec<Device>),
     NetworkOnline,
+    /// The page may be about to be left.
+    Leaving,
+    Hidden,
+    /// The page is left.
+    Left,
+    /// The page has come back out of the browser's cache.
+    Returned,
     /// The time that was waited for has come.
     Timer,
     /// The answer to a request for a microphone.
@@ -48,6 +58,15 @@ pub(crate) enum Input {
         event: PipelineEvent,
     },
     EarlierFound(Found),
+    /// The session of this recovery link is not in this browser.
+    Recover(Recovery),
+    FoundElsewhere(Elsewhere),
+    /// Another tab has let its session go, or had it taken.
+    TakenOver(Option<Found>),
+    /// Another tab wants this session.
+    HandOver(SessionId),
+    /// Another tab has taken this session without waiting.
+    LockLost(SessionId),
 }
 
 /// Starts handling inputs as soon as the spool is open, for as long as the page lives.
@@ -68,6 +87,7 @@ pub(crate) struct Driver {
     shown: Option<RecorderView>,
     timer: Option<Timer>,
     leave_guard: LeaveGuard,
+    tabs: Tabs,
     _listeners: Vec<EventListener>,
 }
 
@@ -81,11 +101,15 @@ impl Driver {
             shown: None,
             timer: None,
             leave_guard: LeaveGuard::new(),
+            tabs: Tabs::new(&inputs),
             _listeners: listen(&inputs),
             inputs,
         };
         driver.list_devices();
         driver.earlier.search();
+        if let Some(recovery) = Recovery::parse(&browser::fragment()) {
+            driver.earlier.search_for(recovery);
+        }
         driver
     }
 
@@ -102,12 +126,34 @@ impl Driver {
                 self.shown = None;
                 self.recorder.show_level(on_level);
             }
-            Input::Command(Command::ResumeUnfinished) => self.take_up(now, true),
-            Input::Command(Command::FinishUnfinished) => self.take_up(now, false),
+            Input::Command(Command::ResumeUnfinished) => {
+                if self.recorder.is_free() {
+                    self.earlier.resume(now);
+                }
+            }
+            Input::Command(Command::FinishUnfinished) => {
+                if self.recorder.is_free()
+                    && let Some(taken) = self.earlier.take_to_finish(now)
+                {
+                    self.recorder.take_up_to_finish(now, taken);
+                }
+            }
+            Input::Command(Command::DiscardUnfinished) => self.earlier.discard(now),
+            Input::Command(Command::TakeOver) => {
+                if self.recorder.is_free()
+                    && let Some(session) = self.earlier.take_over()
+                {
+                    self.tabs.ask_for(session);
+                }
+            }
             Input::Command(command) => self.recorder.command(now, command),
             Input::DevicesChanged => self.list_devices(),
             Input::DevicesListed(devices) => self.devices = devices,
-            Input::NetworkOnline => {
+            Input::Leaving => self.recorder.leaving(),
+            Input::Hidden => self.recorder.hidden(),
+            Input::Left => self.recorder.left(now),
+            // The browser has closed every connection meanwhile.
+            Input::NetworkOnline | Input::Returned => {
                 self.pipelines().for_each(|pipeline| pipeline.network_online(now));
             }
             // Whatever is due is done after every input.
@@ -127,15 +173,21 @@ impl Driver {
                 }
             }
             Input::EarlierFound(found) => self.earlier.found(now, found),
-        }
-    }
-
-    /// What an earlier page left becomes this page's session, to go on with or to be saved.
-    fn take_up(&mut self, now: Millis, go_on: bool) {
-        if self.recorder.is_free()
-            && let Some((pipeline, lock)) = self.earlier.take_unfinished()
-        {
-            self.recorder.take_up_session(now, pipeline, lock, go_on);
+            Input::Recover(recovery) => self.earlier.offer(recovery),
+            Input::FoundElsewhere(elsewhere) => self.earlier.found_elsewhere(elsewhere),
+            Input::TakenOver(found) => {
+                if let Some(taken) = self.earlier.taken_over(now, found) {
+                    self.recorder.take_up(now, taken, StartCause::TakenOver);
+                }
+            }
+            Input::HandOver(session) => {
+                self.recorder.hand_over(now, session);
+                self.earlier.hand_over(session);
+            }
+            Input::LockLost(session) => {
+                self.recorder.lock_lost(session);
+                self.earlier.hand_over(session);
+            }
         }
     }
 
@@ -143,6 +195,9 @@ impl Driver {
     fn settle(&mut self, now: Millis) {
         self.recorder.tick(now);
         self.earlier.tick(now);
+        if let Some(taken) = self.earlier.take_wanted() {
+            self.recorder.take_up(now, taken, StartCause::PageReturned);
+        }
         self.leave_guard.set(self.recorder.is_unsafe_to_leave());
         self.arm_timer();
         self.publish(now);
@@ -170,6 +225,7 @@ impl Driver {
         if view.session.is_none() {
             (view.pending, view.pending_duration) = self.earlier.pending();
             view.unfinished = self.earlier.unfinished();
+            view.elsewhere = self.earlier.elsewhere();
         }
         if self.shown.as_ref() != Some(&view) {
             on_view(view.clone());
@@ -188,11 +244,18 @@ impl Driver {
 }
 
 fn listen(inputs: &Inputs) -> Vec<EventListener> {
-    let online = {
+    let window = browser::window();
+    let send = |input: fn() -> Input| {
         let inputs = inputs.clone();
-        browser::on(&browser::window(), "online", move || inputs.send(Input::NetworkOnline))
+        move || inputs.send(input())
     };
-    let inputs = inputs.clone();
-    let devices = devices::on_change(move || inputs.send(Input::DevicesChanged));
-    devices.into_iter().chain([online]).collect()
+    let mut listeners = vec![
+        browser::on(&window, "online", send(|| Input::NetworkOnline)),
+        browser::on(&window, "beforeunload", send(|| Input::Leaving)),
+        browser::on(&window, "pagehide", send(|| Input::Left)),
+        browser::on(&window, "pageshow", send(|| Input::Returned)),
+    ];
+    listeners.extend(browser::on_hidden(send(|| Input::Hidden)));
+    listeners.extend(devices::on_change(send(|| Input::DevicesChanged)));
+    listeners
 }

@@ -1,32 +1,30 @@
-//! Recordings that an earlier page left in the spool, while no other tab is at work on them. What
-//! the server does not have is sent at once, in the background, one recording after another. The
-//! newest one that the candidate has not finished waits for a word on it: to go on, or to save it.
+//! Recordings that an earlier page left, while no other tab is at work on them. What the server does
+//! not have is sent at once, in the background, one recording after another. The newest one that the
+//! candidate has not finished waits for a word on it: to go on, to save it, or to throw it away.
+//! What another tab is recording can be taken over from it.
 
-use protocol::sender::{FinishStatus, LinkStatus};
-use protocol::{Millis, Seq, SessionId, SessionStatus};
-use wasm_bindgen::JsValue;
-use wasm_bindgen_futures::spawn_local;
+mod search;
 
 use app::format;
+use app::recorder::port;
+use protocol::sender::{FinishStatus, LinkStatus};
+use protocol::{Millis, SessionId, SessionStatus};
 
 use crate::browser;
-use crate::driver::Input;
 use crate::pipeline::Pipeline;
 use crate::port::Inputs;
+use crate::recovery::Recovery;
 use crate::session_lock::SessionLock;
-use crate::spool::{Spool, SpoolError, Unfinished};
+use crate::spool::Spool;
 
-/// A session with something left to do.
-pub(crate) struct Found {
-    unfinished: Unfinished,
-    lock: SessionLock,
-    /// Those not looked at yet.
-    rest: Vec<SessionId>,
-}
+use search::Search;
+pub(crate) use search::{Elsewhere, Found};
 
-struct Sending {
-    pipeline: Pipeline,
-    lock: SessionLock,
+/// A session taken up, with what keeps other tabs away. One that was recovered from the server has
+/// no lock yet: nothing of it was in this browser.
+pub(crate) struct Taken {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) lock: Option<SessionLock>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,86 +36,189 @@ enum Outcome {
 }
 
 pub(crate) struct Earlier {
-    spool: Spool,
-    inputs: Inputs,
-    sending: Option<Sending>,
+    search: Search,
+    /// What needs no word any more, on its way to the server.
+    sending: Vec<Taken>,
     /// Those not looked at yet.
     rest: Vec<SessionId>,
     /// Not finished by the candidate, and still open on the server as far as is known.
-    undecided: Option<Sending>,
+    undecided: Option<Taken>,
+    /// In another tab.
+    elsewhere: Option<Elsewhere>,
+    /// The candidate wants it here.
+    is_taking_over: bool,
+    /// From a recovery link. Connecting would fence off whoever records it on another device, so
+    /// that waits for the candidate's word.
+    recovery: Option<Recovery>,
+    /// The candidate goes on with `undecided` as soon as the server has said where.
+    is_wanted: bool,
     /// Of the recording before.
     outcome: Option<Outcome>,
 }
 
 impl Earlier {
     pub(crate) fn new(spool: Spool, inputs: Inputs) -> Self {
-        Self { spool, inputs, sending: None, rest: Vec::new(), undecided: None, outcome: None }
+        Self {
+            search: Search { spool, inputs },
+            sending: Vec::new(),
+            rest: Vec::new(),
+            undecided: None,
+            elsewhere: None,
+            is_taking_over: false,
+            recovery: None,
+            is_wanted: false,
+            outcome: None,
+        }
     }
 
     /// Looks through the whole spool.
     pub(crate) fn search(&self) {
-        let (spool, inputs) = (self.spool.clone(), self.inputs.clone());
-        spawn_local(async move {
-            match spool.sessions().await {
-                Ok(sessions) => report(first_of(&spool, sessions).await, &inputs),
-                Err(error) => warn(&error),
-            }
-        });
-    }
-
-    fn search_rest(&mut self) {
-        let rest = std::mem::take(&mut self.rest);
-        let (spool, inputs) = (self.spool.clone(), self.inputs.clone());
-        spawn_local(async move { report(first_of(&spool, rest).await, &inputs) });
+        self.search.all();
     }
 
     pub(crate) fn found(&mut self, now: Millis, found: Found) {
-        let Found { unfinished, lock, rest } = found;
-        let decided = unfinished.record.finish_asked || unfinished.record.discard_asked;
-        let is_undecided = !decided && self.undecided.is_none();
-        let pipeline = Pipeline::restore(now, unfinished, self.spool.clone(), self.inputs.clone());
-        self.rest = rest;
-        if is_undecided {
-            self.undecided = Some(Sending { pipeline, lock });
-            self.search_rest();
+        let record = &found.unfinished.record;
+        let is_decided = record.finish_asked || record.discard_asked;
+        let (taken, rest) = self.take_up(now, found);
+        if is_decided || self.undecided.is_some() {
+            self.rest = rest;
+            self.sending.push(taken);
         } else {
-            self.sending = Some(Sending { pipeline, lock });
+            self.undecided = Some(taken);
+            self.search.rest(rest);
+        }
+    }
+
+    fn take_up(&self, now: Millis, found: Found) -> (Taken, Vec<SessionId>) {
+        let Found { unfinished, lock, rest } = found;
+        let Search { spool, inputs } = &self.search;
+        let pipeline = Pipeline::restore(now, unfinished, spool.clone(), inputs.clone());
+        (Taken { pipeline, lock: Some(lock) }, rest)
+    }
+
+    /// Looks whether the session of a recovery link is in this browser; if not, it is offered.
+    pub(crate) fn search_for(&self, recovery: Recovery) {
+        self.search.recovered(recovery);
+    }
+
+    pub(crate) fn offer(&mut self, recovery: Recovery) {
+        self.recovery = Some(recovery);
+    }
+
+    /// Connects what a recovery link leads to.
+    fn recover(&mut self, now: Millis) -> Option<Taken> {
+        let recovery = self.recovery.take()?;
+        let Search { spool, inputs } = &self.search;
+        let pipeline = Pipeline::recover(now, &recovery, spool.clone(), inputs.clone());
+        Some(Taken { pipeline, lock: None })
+    }
+
+    pub(crate) fn found_elsewhere(&mut self, elsewhere: Elsewhere) {
+        self.elsewhere = Some(elsewhere);
+    }
+
+    /// Asks the tab that records to let go; the answer is [`Earlier::taken_over`]. Returns whom to
+    /// ask for.
+    pub(crate) fn take_over(&mut self) -> Option<SessionId> {
+        let session = self.elsewhere.as_ref().filter(|_| !self.is_taking_over)?.session;
+        self.is_taking_over = true;
+        self.search.take_over(session);
+        Some(session)
+    }
+
+    /// The other tab has let go. `None`: nothing is left to do there.
+    pub(crate) fn taken_over(&mut self, now: Millis, found: Option<Found>) -> Option<Taken> {
+        self.elsewhere = None;
+        self.is_taking_over = false;
+        let found = found?;
+        if found.unfinished.record.finish_asked {
+            self.found(now, found);
+            return None;
+        }
+        Some(self.take_up(now, found).0)
+    }
+
+    /// Another tab wants what waits here for a word.
+    pub(crate) fn hand_over(&mut self, session: SessionId) {
+        self.undecided.take_if(|one| one.pipeline.session() == session);
+    }
+
+    /// The candidate throws away what waits for a word.
+    pub(crate) fn discard(&mut self, now: Millis) {
+        if let Some(mut taken) = self.undecided.take().or_else(|| self.recover(now)) {
+            taken.pipeline.discard(now);
+            self.sending.push(taken);
         }
     }
 
     pub(crate) fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
-        self.sending.iter_mut().chain(&mut self.undecided).map(|sending| &mut sending.pipeline)
+        self.sending.iter_mut().chain(&mut self.undecided).map(|taken| &mut taken.pipeline)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Taken> {
+        self.sending.iter().chain(&self.undecided)
     }
 
     /// Items not yet acked, and how much of a recording they are.
     pub(crate) fn pending(&self) -> (u64, Millis) {
-        let both = self.sending.iter().chain(&self.undecided);
-        both.fold((0, Millis::ZERO), |(items, span), sending| {
-            let backlog = sending.pipeline.backlog();
+        self.all().fold((0, Millis::ZERO), |(items, span), taken| {
+            let backlog = taken.pipeline.backlog();
             (items + backlog.items, span + backlog.span)
         })
     }
 
     /// What waits for the candidate's word.
-    pub(crate) fn unfinished(&self) -> Option<app::recorder::port::Unfinished> {
-        let pipeline = &self.undecided.as_ref()?.pipeline;
-        let (record, backlog) = (pipeline.record(), pipeline.backlog());
-        Some(app::recorder::port::Unfinished {
+    pub(crate) fn unfinished(&self) -> Option<port::Unfinished> {
+        let Some(taken) = self.undecided.as_ref().filter(|_| !self.is_wanted) else {
+            return self.recovery.as_ref().map(|recovery| port::Unfinished {
+                started: browser::date_and_time(recovery.session.created_at()),
+                is_remote: true,
+                ..port::Unfinished::default()
+            });
+        };
+        let (record, backlog) = (taken.pipeline.record(), taken.pipeline.backlog());
+        Some(port::Unfinished {
             started: browser::date_and_time(record.started_at),
+            is_remote: false,
             recorded: record.recorded,
             pending: backlog.items,
             pending_duration: backlog.span,
         })
     }
 
-    /// Hands over what waits for the candidate's word.
-    pub(crate) fn take_unfinished(&mut self) -> Option<(Pipeline, SessionLock)> {
-        self.undecided.take().map(|Sending { pipeline, lock }| (pipeline, lock))
+    /// What another tab is recording.
+    pub(crate) fn elsewhere(&self) -> Option<port::Elsewhere> {
+        self.elsewhere.as_ref().map(|elsewhere| port::Elsewhere {
+            started: elsewhere.started.clone(),
+            is_taking_over: self.is_taking_over,
+        })
+    }
+
+    /// The candidate goes on with what waits for a word; [`Earlier::take_wanted`] has it as soon as
+    /// it is known where to go on.
+    pub(crate) fn resume(&mut self, now: Millis) {
+        if self.undecided.is_none() {
+            self.undecided = self.recover(now);
+        }
+        self.is_wanted = self.undecided.is_some();
+    }
+
+    pub(crate) fn take_wanted(&mut self) -> Option<Taken> {
+        let is_known = |taken: &mut Taken| {
+            !taken.pipeline.is_recovered() || taken.pipeline.server_status().is_some()
+        };
+        let taken = self.undecided.take_if(|taken| self.is_wanted && is_known(taken))?;
+        self.is_wanted = false;
+        Some(taken)
+    }
+
+    /// The candidate saves as it is what waits for a word.
+    pub(crate) fn take_to_finish(&mut self, now: Millis) -> Option<Taken> {
+        self.undecided.take().or_else(|| self.recover(now))
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        let both = self.sending.iter().chain(&self.undecided);
-        both.filter_map(|sending| sending.pipeline.poll_timeout()).min()
+        self.all().filter_map(|taken| taken.pipeline.poll_timeout()).min()
     }
 
     /// To be called after every input: goes on to the next recording when one is done with.
@@ -125,25 +226,29 @@ impl Earlier {
         for pipeline in self.pipelines() {
             pipeline.tick(now);
         }
-        if self.undecided.as_ref().is_some_and(Sending::is_decided_elsewhere) {
-            self.decided_elsewhere(now);
+        if let Some(taken) = self.undecided.take_if(|taken| taken.is_decided_elsewhere()) {
+            self.is_wanted = false;
+            self.decided_elsewhere(now, taken);
         }
-        if let Some(outcome) = self.sending.as_ref().and_then(Sending::outcome) {
-            self.sending = None;
-            self.note(outcome);
-            self.search_rest();
+        let done: Vec<Outcome> = self.sending.iter().filter_map(Taken::outcome).collect();
+        if done.is_empty() {
+            return;
+        }
+        self.sending.retain(|taken| taken.outcome().is_none());
+        done.into_iter().for_each(|outcome| self.note(outcome));
+        if self.sending.is_empty() {
+            self.search.rest(std::mem::take(&mut self.rest));
         }
     }
 
     /// The server has finished it meanwhile, or takes no more of it: nothing is left to choose.
-    fn decided_elsewhere(&mut self, now: Millis) {
-        let Some(mut sending) = self.undecided.take() else { return };
-        if matches!(sending.pipeline.link(), LinkStatus::Stopped(_)) || self.sending.is_some() {
+    fn decided_elsewhere(&mut self, now: Millis, mut taken: Taken) {
+        if matches!(taken.pipeline.link(), LinkStatus::Stopped(_)) {
             self.note(Outcome::Kept);
-            return;
+        } else {
+            taken.pipeline.finish(now);
+            self.sending.push(taken);
         }
-        sending.pipeline.finish(now);
-        self.sending = Some(sending);
     }
 
     /// One that had to be kept is not forgotten over another that is safe.
@@ -154,10 +259,11 @@ impl Earlier {
     }
 
     pub(crate) fn notice(&self) -> Option<String> {
-        if let Some(sending) = &self.sending {
-            return Some(match sending.pipeline.backlog().items {
-                0 => "Saving an earlier recording…".to_owned(),
-                pending => {
+        if let Some(taken) = self.sending.first() {
+            return Some(match (taken.pipeline.finish_status(), taken.pipeline.backlog().items) {
+                (FinishStatus::Discarding, _) => "Discarding the earlier recording…".to_owned(),
+                (_, 0) => "Saving an earlier recording…".to_owned(),
+                (_, pending) => {
                     let chunks = format::count(pending, "chunk", "chunks");
                     ["Sending ", &chunks, " of an earlier recording…"].concat()
                 }
@@ -173,7 +279,7 @@ impl Earlier {
     }
 }
 
-impl Sending {
+impl Taken {
     fn is_decided_elsewhere(&self) -> bool {
         let open = self.pipeline.server_status().is_none_or(SessionStatus::takes_items);
         !open || matches!(self.pipeline.link(), LinkStatus::Stopped(_))
@@ -199,38 +305,4 @@ impl Sending {
             }
         }
     }
-}
-
-/// The first of `sessions` that no tab is at work on and that has something left to do.
-async fn first_of(
-    spool: &Spool,
-    mut sessions: Vec<SessionId>,
-) -> Result<Option<Found>, SpoolError> {
-    while let Some(session) = sessions.pop() {
-        let Some(lock) = SessionLock::acquire(session).await else {
-            continue;
-        };
-        // Only now: until it had the lock, another tab may have been at work on it.
-        let Some(unfinished) = spool.unfinished(session).await? else {
-            continue;
-        };
-        let record = &unfinished.record;
-        if record.finish_asked || record.next_seq > Seq::ZERO {
-            return Ok(Some(Found { unfinished, lock, rest: sessions }));
-        }
-    }
-    Ok(None)
-}
-
-fn report(found: Result<Option<Found>, SpoolError>, inputs: &Inputs) {
-    match found {
-        Ok(Some(found)) => inputs.send(Input::EarlierFound(found)),
-        Ok(None) => {}
-        Err(error) => warn(&error),
-    }
-}
-
-fn warn(error: &SpoolError) {
-    let why = JsValue::from_str(&error.to_string());
-    browser::warn("Earlier recordings cannot be looked for.", &why);
 }

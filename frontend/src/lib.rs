@@ -12,16 +12,20 @@ mod capture_error;
 mod devices;
 mod driver;
 mod earlier;
+mod high_water;
 mod level;
 mod microphone;
+mod parting;
 mod pipeline;
 mod port;
 mod recorder;
+mod recovery;
 mod session;
 mod session_lock;
 mod socket;
 mod spool;
 mod stopwatch;
+mod tabs;
 
 use std::rc::Rc;
 

@@ -6,8 +6,8 @@ use protocol::sender::{
     BacklogStatus, Effect, FinishStatus, LinkStatus, Reserved, Sender, SessionRecord,
 };
 use protocol::{
-    ClientMessage, Content, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
-    SessionStatus, SessionToken, TrackNo,
+    ClientMessage, Content, Item, Millis, Refusal, SegmentNo, Seq, SeqSet, ServerMessage,
+    SessionId, SessionStatus, SessionToken, TrackNo,
 };
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -16,9 +16,16 @@ use web_sys::Blob;
 use crate::browser;
 use crate::capture;
 use crate::driver::Input;
+use crate::high_water;
+use crate::parting;
 use crate::port::Inputs;
+use crate::recovery::Recovery;
 use crate::socket::{Socket, SocketEvent};
 use crate::spool::{Spool, SpoolError, Unfinished};
+
+/// Chunks sent as tails once the page may be left: as many as fill a beacon's quota. While the
+/// browser asks whether the page is really to be left, they pile up.
+const TAILS_MAX: u32 = 16;
 
 /// Counts the connections of a pipeline, so that news of an old one is known as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +74,10 @@ pub(crate) struct Pipeline {
     /// The spool has refused a write at least once.
     spool_has_failed: bool,
     unreadable_chunks: u64,
+    /// Chunks that are yet to be sent as tails, because the page may be gone before they are read.
+    tails_due: u32,
+    /// Taken up by its recovery link.
+    is_recovered: bool,
 }
 
 impl Pipeline {
@@ -89,8 +100,17 @@ impl Pipeline {
         spool: Spool,
         inputs: Inputs,
     ) -> Self {
-        let Unfinished { record, items } = unfinished;
+        let Unfinished { mut record, items } = unfinished;
+        if let Some(next_seq) = high_water::read(record.session) {
+            record.note(next_seq);
+        }
         Self::with_sender(Sender::restore(now, record, items), spool, inputs)
+    }
+
+    /// Takes up a session of which nothing is in this browser.
+    pub(crate) fn recover(now: Millis, recovery: &Recovery, spool: Spool, inputs: Inputs) -> Self {
+        let sender = Sender::recover(now, recovery.session, recovery.token.clone());
+        Self { is_recovered: true, ..Self::with_sender(sender, spool, inputs) }
     }
 
     fn with_sender(sender: Sender, spool: Spool, inputs: Inputs) -> Self {
@@ -103,6 +123,8 @@ impl Pipeline {
             was_disconnected: false,
             spool_has_failed: false,
             unreadable_chunks: 0,
+            tails_due: 0,
+            is_recovered: false,
         };
         pipeline.carry_out();
         pipeline
@@ -158,6 +180,11 @@ impl Pipeline {
     /// Takes a chunk in the moment of its capture: it has its number when this returns.
     pub(crate) fn capture_blob(&mut self, place: Place, blob: Blob) {
         let reserved = self.sender.reserve(blob.size() as usize);
+        if self.tails_due > 0 {
+            self.tails_due -= 1;
+            high_water::note(self.session(), self.record().next_seq);
+            parting::send_tail(self.record(), reserved.first(), place, &blob);
+        }
         let (piece, outlet) = (Piece { reserved, place }, self.outlet());
         spawn_local(async move {
             let bytes = capture::read(blob).await;
@@ -165,9 +192,42 @@ impl Pipeline {
         });
     }
 
+    /// The page may be gone in a moment: the next chunks also go out as they are.
+    pub(crate) fn expect_the_end(&mut self) {
+        self.tails_due = TAILS_MAX;
+    }
+
+    /// The page goes: whatever is un-acked and at hand is sent once more, in a way that outlives it.
+    pub(crate) fn part(&mut self) {
+        let messages = self.sender.parting(parting::MESSAGE_BYTES_MAX);
+        if !messages.is_empty() {
+            high_water::note(self.session(), self.record().next_seq);
+            parting::send_messages(self.session(), &messages);
+        }
+    }
+
     pub(crate) fn finish(&mut self, now: Millis) {
         self.sender.finish(now);
         self.carry_out();
+    }
+
+    pub(crate) fn discard(&mut self, now: Millis) {
+        self.sender.discard(now);
+        self.carry_out();
+    }
+
+    pub(crate) fn is_recovered(&self) -> bool {
+        self.is_recovered
+    }
+
+    /// True when another page could take up all of it.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.sender.is_kept()
+    }
+
+    /// Why the server takes nothing just now, if it said so.
+    pub(crate) fn turned_away(&self) -> Option<&Refusal> {
+        self.sender.turned_away()
     }
 
     pub(crate) fn network_online(&mut self, now: Millis) {
@@ -243,6 +303,7 @@ impl Pipeline {
                 Effect::Remember(record) => self.remember(record),
                 Effect::Spool { item, span, record } => self.put(item, span, record),
                 Effect::Forget { seqs, record } => self.forget(seqs, record),
+                Effect::Note { next_seq } => high_water::note(self.session(), next_seq),
                 Effect::Load(seqs) => self.load(seqs),
                 Effect::Release => self.release(),
                 Effect::Erase => self.erase(),
@@ -285,8 +346,11 @@ impl Pipeline {
     fn release(&self) {
         let (spool, session) = (self.spool.clone(), self.session());
         spawn_local(async move {
-            if let Err(error) = spool.release(session).await {
-                browser::warn("The session's record could not be deleted.", &text(&error));
+            match spool.release(session).await {
+                Ok(()) => high_water::forget(session),
+                Err(error) => {
+                    browser::warn("The session's record could not be deleted.", &text(&error));
+                }
             }
         });
     }
@@ -294,8 +358,11 @@ impl Pipeline {
     fn erase(&self) {
         let (spool, session) = (self.spool.clone(), self.session());
         spawn_local(async move {
-            if let Err(error) = spool.erase(session).await {
-                browser::warn("The discarded session could not be deleted.", &text(&error));
+            match spool.erase(session).await {
+                Ok(()) => high_water::forget(session),
+                Err(error) => {
+                    browser::warn("The discarded session could not be deleted.", &text(&error));
+                }
             }
         });
     }

@@ -7,18 +7,20 @@ mod view;
 use std::rc::Rc;
 
 use app::recorder::port::Command;
+use protocol::item::{EndCause, StartCause};
 use protocol::sender::FinishStatus;
-use protocol::{Millis, SegmentNo};
+use protocol::{Millis, SegmentNo, SessionId};
 use wasm_bindgen_futures::spawn_local;
 
+use crate::browser;
 use crate::capture::Run;
 use crate::capture_error::CaptureError;
 use crate::driver::Input;
+use crate::earlier::Taken;
 use crate::microphone::{Microphone, MicrophoneEvent};
 use crate::pipeline::Pipeline;
 use crate::port::Inputs;
 use crate::session::Session;
-use crate::session_lock::SessionLock;
 use crate::spool::Spool;
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
@@ -45,6 +47,12 @@ enum Phase {
     },
     /// Capture is over for good.
     Finishing,
+    /// Another tab is to go on, once the spool has everything.
+    HandingOver {
+        deadline: Millis,
+    },
+    /// Another tab goes on.
+    GivenAway,
     Failed {
         error: CaptureError,
         again: Purpose,
@@ -58,6 +66,8 @@ struct Live {
 
 enum Ending {
     Save,
+    /// To another tab.
+    HandOver,
     Failed(CaptureError),
 }
 
@@ -105,21 +115,55 @@ impl Recorder {
         self.session.is_none() && matches!(self.phase, Phase::Idle)
     }
 
-    /// Makes an earlier page's session this one's, and goes on recording or saves it.
-    pub(crate) fn take_up_session(
-        &mut self,
-        now: Millis,
-        pipeline: Pipeline,
-        lock: SessionLock,
-        go_on: bool,
-    ) {
-        self.session = Some(Session::resume(now, pipeline, lock));
-        if go_on {
-            self.start(now);
-        } else {
-            self.microphone = None;
-            self.finish(now);
+    /// Makes the session of an earlier page or of another tab this one's, and goes on recording.
+    pub(crate) fn take_up(&mut self, now: Millis, taken: Taken, cause: StartCause) {
+        browser::drop_fragment();
+        self.session = Some(Session::resume(now, taken, cause, &self.inputs));
+        self.start(now);
+    }
+
+    /// Makes the session of an earlier page this one's, and saves it.
+    pub(crate) fn take_up_to_finish(&mut self, now: Millis, taken: Taken) {
+        browser::drop_fragment();
+        let cause = StartCause::PageReturned;
+        self.session = Some(Session::resume(now, taken, cause, &self.inputs));
+        self.microphone = None;
+        self.finish(now);
+    }
+
+    /// Another tab wants to go on with this session: the run is closed, and once the spool has all
+    /// of it, the session is let go. What is being saved already is saved here.
+    pub(crate) fn hand_over(&mut self, now: Millis, session: SessionId) {
+        if self.session_id() != Some(session) {
+            return;
         }
+        match &self.phase {
+            Phase::Capturing(_) => self.close(now, Ending::HandOver),
+            Phase::Failed { .. } => self.phase = Phase::HandingOver { deadline: now },
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway => {}
+        }
+    }
+
+    /// Another tab has taken this session without waiting: it may be at work on it already.
+    pub(crate) fn lock_lost(&mut self, session: SessionId) {
+        if self.session_id() == Some(session) {
+            self.give_away();
+        }
+    }
+
+    fn give_away(&mut self) {
+        self.phase = Phase::GivenAway;
+        self.microphone = None;
+        self.session = None;
+    }
+
+    fn session_id(&self) -> Option<SessionId> {
+        self.session.as_ref().map(|session| session.pipeline.session())
     }
 
     pub(crate) fn command(&mut self, now: Millis, command: Command) {
@@ -141,7 +185,10 @@ impl Recorder {
             Command::Stop => self.stop(now),
             Command::Retry => self.retry(now),
             // The driver's: they are about a session that is not this page's yet.
-            Command::ResumeUnfinished | Command::FinishUnfinished => {}
+            Command::ResumeUnfinished
+            | Command::FinishUnfinished
+            | Command::DiscardUnfinished
+            | Command::TakeOver => {}
         }
     }
 
@@ -162,6 +209,8 @@ impl Recorder {
             | Phase::Capturing(_)
             | Phase::Closing { .. }
             | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
             | Phase::Failed { .. } => {}
         }
     }
@@ -194,6 +243,8 @@ impl Recorder {
             | Phase::Acquiring(_)
             | Phase::Closing { .. }
             | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
             | Phase::Failed { .. } => {}
         }
     }
@@ -206,6 +257,8 @@ impl Recorder {
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
             | Phase::Closing { .. }
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
             | Phase::Finishing => {}
         }
     }
@@ -283,6 +336,8 @@ impl Recorder {
                 Phase::Acquiring(_)
                 | Phase::Closing { .. }
                 | Phase::Finishing
+                | Phase::HandingOver { .. }
+                | Phase::GivenAway
                 | Phase::Failed { .. } => {}
             },
         }
@@ -303,11 +358,12 @@ impl Recorder {
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
         let closing = match &self.phase {
-            Phase::Closing { deadline, .. } => Some(*deadline),
+            Phase::Closing { deadline, .. } | Phase::HandingOver { deadline } => Some(*deadline),
             Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
             | Phase::Finishing
+            | Phase::GivenAway
             | Phase::Failed { .. } => None,
         };
         let session = self.session.as_ref().and_then(|session| session.pipeline.poll_timeout());
@@ -320,12 +376,42 @@ impl Recorder {
             self.tail_was_lost = true;
             self.closed(now);
         }
+        if let Phase::HandingOver { deadline } = self.phase
+            && (now >= deadline || self.session.as_ref().is_none_or(|one| one.pipeline.is_kept()))
+        {
+            self.give_away();
+        }
         if let Some(session) = &mut self.session {
             session.pipeline.tick(now);
             if matches!(session.pipeline.finish_status(), FinishStatus::Completed(_)) {
                 session.unlock();
             }
         }
+    }
+
+    /// The candidate may be about to leave the page. It is the last moment in which the recorder
+    /// can be asked for what it has: when the page is hidden for good, it no longer answers.
+    pub(crate) fn leaving(&mut self) {
+        if let (Phase::Capturing(live), Some(session)) = (&self.phase, &mut self.session) {
+            session.pipeline.expect_the_end();
+            live.run.flush();
+        }
+    }
+
+    /// The page may be stopped without another word, as phones do with hidden pages.
+    pub(crate) fn hidden(&self) {
+        if let Phase::Capturing(live) = &self.phase {
+            live.run.flush();
+        }
+    }
+
+    /// The page goes.
+    pub(crate) fn left(&mut self, now: Millis) {
+        let Some(session) = &mut self.session else { return };
+        if let Phase::Capturing(live) | Phase::Closing { live, .. } = &self.phase {
+            session.segment_ended(now, live.segment, EndCause::PageLeft);
+        }
+        session.pipeline.part();
     }
 
     /// True while leaving the page would cost sound, or delay what the server is waiting for.

@@ -7,6 +7,7 @@ use wasm_bindgen::JsValue;
 use web_sys::Blob;
 
 use crate::browser;
+use crate::earlier::Taken;
 use crate::pipeline::{Pipeline, Place};
 use crate::port::Inputs;
 use crate::session_lock::{LockKeeper, SessionLock};
@@ -30,16 +31,16 @@ pub(crate) struct Session {
     /// The recorded time that has come out as chunks.
     chunked: Millis,
     segments: u32,
-    /// Segments that earlier pages recorded.
-    segments_before: u32,
     lock: Option<Lock>,
+    /// Why the segment that starts next will start.
+    next_cause: StartCause,
 }
 
 impl Session {
     pub(crate) fn new(now: Millis, spool: Spool, inputs: Inputs) -> Result<Self, JsValue> {
         let id = browser::new_session_id()?;
         let token = browser::new_session_token()?;
-        let lock = Some(Lock::OfNew { _keeper: LockKeeper::new(id) });
+        let lock = Some(Lock::OfNew { _keeper: LockKeeper::new(id, &inputs) });
         let pipeline = Pipeline::new(now, id, token, spool, inputs);
         Ok(Self {
             pipeline,
@@ -48,14 +49,19 @@ impl Session {
             watch: Stopwatch::default(),
             chunked: Millis::ZERO,
             segments: 0,
-            segments_before: 0,
             lock,
+            next_cause: StartCause::Begun,
         })
     }
 
-    /// Goes on with a session that an earlier page left. The time without a page is a gap on the
+    /// Goes on with a session that an earlier page or another tab left. The time without a page is a gap on the
     /// timeline.
-    pub(crate) fn resume(now: Millis, pipeline: Pipeline, lock: SessionLock) -> Self {
+    pub(crate) fn resume(now: Millis, taken: Taken, cause: StartCause, inputs: &Inputs) -> Self {
+        let Taken { pipeline, lock } = taken;
+        let lock = match lock {
+            Some(lock) => Lock::OfEarlier { _lock: lock },
+            None => Lock::OfNew { _keeper: LockKeeper::new(pipeline.session(), inputs) },
+        };
         let record = pipeline.record();
         let by_the_wall = browser::wall_clock().since(record.started_at);
         let latest = record.timeline_end + RESUME_GAP_MAX;
@@ -68,14 +74,9 @@ impl Session {
             watch: Stopwatch::with(recorded),
             chunked: recorded,
             segments,
-            segments_before: segments,
-            lock: Some(Lock::OfEarlier { _lock: lock }),
+            lock: Some(lock),
+            next_cause: cause,
         }
-    }
-
-    /// True while this page has recorded nothing of it yet.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.segments == self.segments_before
     }
 
     fn position(&self, now: Millis) -> Millis {
@@ -87,13 +88,8 @@ impl Session {
         SegmentNo::new(self.segments)
     }
 
-    pub(crate) fn segment_started(
-        &mut self,
-        now: Millis,
-        mime: &str,
-        label: &str,
-        cause: StartCause,
-    ) {
+    pub(crate) fn segment_started(&mut self, now: Millis, mime: &str, label: &str) {
+        let cause = std::mem::replace(&mut self.next_cause, StartCause::Retried);
         let segment = self.next_segment();
         self.segments += 1;
         self.watch.start(now);

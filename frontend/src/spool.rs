@@ -172,17 +172,25 @@ impl Spool {
         Ok(sessions.collect())
     }
 
-    /// The session's record and the numbers of its items, or `None` when there is no such session.
-    pub(crate) async fn unfinished(
+    /// The session's record, if the session is here.
+    pub(crate) async fn record(
         &self,
         session: SessionId,
-    ) -> Result<Option<Unfinished>, SpoolError> {
+    ) -> Result<Option<SessionRecord>, SpoolError> {
         let spool = self.clone();
         let value = in_time(async move {
             let sessions = spool.read(&[SESSIONS])?.store(SESSIONS)?;
             sessions.get(session_key(session)).await.map_err(failed)
         });
-        let Some(record) = value.await?.and_then(|value| decode::<SessionRecord>(&value)) else {
+        Ok(value.await?.and_then(|value| decode(&value)))
+    }
+
+    /// The session's record and the numbers of its items, or `None` when there is no such session.
+    pub(crate) async fn unfinished(
+        &self,
+        session: SessionId,
+    ) -> Result<Option<Unfinished>, SpoolError> {
+        let Some(record) = self.record(session).await? else {
             return Ok(None);
         };
         let mut items = Vec::new();

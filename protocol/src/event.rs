@@ -166,6 +166,7 @@ impl LossCause {
             | Refusal::Discarded
             | Refusal::HelloExpected
             | Refusal::Fenced
+            | Refusal::Outdated { .. }
             | Refusal::TooManyConnections => Self::Refused,
         }
     }

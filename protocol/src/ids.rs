@@ -80,6 +80,14 @@ impl SessionId {
         Self(uuid::Builder::from_unix_timestamp_millis(created_at.get(), &random).into_uuid())
     }
 
+    /// When its client made it, by that client's clock.
+    pub fn created_at(&self) -> UnixMillis {
+        let time = self.0.get_timestamp().map(|time| time.to_unix());
+        time.map_or(UnixMillis::new(0), |(seconds, nanos)| {
+            UnixMillis::new(seconds.saturating_mul(1000) + u64::from(nanos) / 1_000_000)
+        })
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
@@ -174,6 +182,7 @@ mod tests {
     #[test]
     fn an_id_survives_its_text_form() {
         assert_eq!(an_id().to_string().parse(), Ok(an_id()));
+        assert_eq!(an_id().created_at(), UnixMillis::new(1_795_257_600_000));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::item::ItemError;
-use crate::{Epoch, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
-use crate::{UnixMillis, limits};
+use crate::{Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet, SessionId, SessionStatus};
+use crate::{SessionToken, UnixMillis, limits};
 
 /// From the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ pub struct Hello {
 /// Whether the session may be created by this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Opening {
-    /// The client was never welcomed: the server may not know the session yet.
+    /// The client was never welcomed: the server may not know the session yet. Refused as outdated
+    /// when somebody was welcomed to it since.
     New { started_at: UnixMillis },
     /// The client was welcomed before: a server that does not know the session has lost it, and
     /// must say so rather than start an empty one.
@@ -40,6 +41,40 @@ pub enum Opening {
     /// One more request of the writer that was welcomed under this epoch. Fences nobody off, and
     /// is refused once a newer writer is there.
     Joining { epoch: Epoch },
+    /// The client knows of no newer writer than this one. Refused as outdated when there is one: a
+    /// `Hello` that was on its way for too long must not fence off those that came after it.
+    Following { epoch: Epoch },
+}
+
+impl Opening {
+    /// The epoch of the connection that opens like this, when `current` is that of the newest one.
+    pub fn epoch_after(self, current: Epoch) -> Result<Epoch, Overtaken> {
+        let next = Epoch::new(current.get().saturating_add(1));
+        match self {
+            Self::Existing => Ok(next),
+            Self::New { .. } if current == Epoch::default() => Ok(next),
+            Self::Following { epoch } if epoch == current => Ok(next),
+            Self::New { .. } | Self::Following { .. } => Err(Overtaken::Outdated { current }),
+            Self::Joining { epoch } if epoch == current => Ok(epoch),
+            Self::Joining { .. } => Err(Overtaken::Fenced),
+        }
+    }
+}
+
+/// Why a connection cannot open its session: another one is newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overtaken {
+    Fenced,
+    Outdated { current: Epoch },
+}
+
+impl From<Overtaken> for Refusal {
+    fn from(overtaken: Overtaken) -> Self {
+        match overtaken {
+            Overtaken::Fenced => Self::Fenced,
+            Overtaken::Outdated { current } => Self::Outdated { current },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,9 +124,19 @@ pub struct Welcome {
     pub epoch: Epoch,
     /// What is durable already; the client sends exactly what is not in it.
     pub have: SeqSet,
+    pub progress: Progress,
     pub status: SessionStatus,
     pub limits: Limits,
     pub server_time: UnixMillis,
+}
+
+/// How far the session has come as the server knows it: where a page goes on that knows less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// The first number that no stored recorder run has.
+    pub next_segment: SegmentNo,
+    /// Where the newest stored item lies on the session's timeline.
+    pub timeline_end: Millis,
 }
 
 /// The limits that the server enforces on this connection.
@@ -135,6 +180,8 @@ pub enum Refusal {
     HelloExpected,
     #[error("another tab or page has taken over this session")]
     Fenced,
+    #[error("a connection that opened meanwhile is epoch {current}; connect again")]
+    Outdated { current: Epoch },
     #[error("no sign of life for too long")]
     Silent,
     #[error("the server is shutting down; connect again")]
@@ -163,6 +210,7 @@ impl Refusal {
             Self::Fenced => "fenced",
             Self::Silent => "silent",
             Self::ShuttingDown => "shutting_down",
+            Self::Outdated { .. } => "outdated",
             Self::Unavailable => "unavailable",
             Self::DiskFull => "disk_full",
             Self::TooManyConnections => "too_many_connections",
@@ -172,7 +220,8 @@ impl Refusal {
     /// True when the same client may succeed later by doing the same again.
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::Silent
+            Self::Outdated { .. }
+            | Self::Silent
             | Self::ShuttingDown
             | Self::Unavailable
             | Self::DiskFull

@@ -121,11 +121,16 @@ impl Receiver {
         }
         match ClientMessage::decode(frame) {
             Ok(message) => self.handle_message(message),
-            Err(ProtocolError::UnsupportedVersion(client)) => {
+            // Past the first message it is no `Hello`, but bytes that were damaged on the way.
+            Err(ProtocolError::UnsupportedVersion(client))
+                if matches!(self.phase, Phase::AwaitingHello { .. }) =>
+            {
                 self.refuse(Refusal::UnsupportedVersion { client, server: PROTOCOL_VERSION });
             }
             Err(ProtocolError::FrameTooLarge(_)) => self.refuse(Refusal::FrameTooLarge),
-            Err(ProtocolError::Undecodable) => self.refuse(Refusal::UndecodableFrame),
+            Err(ProtocolError::UnsupportedVersion(_) | ProtocolError::Undecodable) => {
+                self.refuse(Refusal::UndecodableFrame);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::limits::{HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, SILENCE_MAX};
-use protocol::message::{Hello, Limits, Opening, Refusal, Welcome};
+use protocol::message::{Hello, Limits, Opening, Progress, Refusal, Welcome};
 use protocol::receiver::{DiscardStep, Effect, Receiver, Verdict};
 use protocol::{
     ClientMessage, Content, Epoch, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
@@ -28,6 +28,7 @@ fn open() -> Receiver {
     receiver.handle_opened(Ok(Welcome {
         epoch: Epoch::new(1),
         have: SeqSet::new(),
+        progress: Progress::default(),
         status: SessionStatus::Active,
         limits: Limits::default(),
         server_time: UnixMillis::new(2),
@@ -93,6 +94,18 @@ fn an_item_is_acked_only_after_its_commit() {
     let seqs: SeqSet = [Seq::ZERO].into_iter().collect();
     let duplicates = SeqSet::new();
     assert_eq!(effects(&mut receiver), [Effect::Send(ServerMessage::Ack { seqs, duplicates })]);
+}
+
+/// One flipped bit makes `Items` look like a `Hello` of another version. That must not turn the
+/// page away for good: the same frame may arrive whole the next time.
+#[test]
+fn a_damaged_frame_is_not_taken_for_the_hello_of_another_version() {
+    let mut receiver = open();
+    let mut frame = ClientMessage::Items(vec![full_item(22)]).encode();
+    frame[0] ^= 1;
+    receiver.handle_frame(NOW, &frame);
+    assert_eq!(effects(&mut receiver), goodbye(Refusal::UndecodableFrame));
+    assert!(Refusal::UndecodableFrame.is_temporary());
 }
 
 #[test]

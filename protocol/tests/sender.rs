@@ -4,10 +4,10 @@ use bytes::Bytes;
 use protocol::item::ItemError;
 use protocol::limits::{
     ANSWER_DEADLINE, CONNECT_DEADLINE, DAMAGED_RETRIES_MAX, IN_FLIGHT_BYTES_MAX,
-    IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
-    SPOOL_DEADLINE,
+    IN_FLIGHT_ITEMS_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX,
+    SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE,
 };
-use protocol::message::{Finish, Limits, Refusal, Welcome};
+use protocol::message::{Finish, Limits, Opening, Progress, Refusal, Welcome};
 use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
 use protocol::{
     ClientMessage, Content, Digest, Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet,
@@ -24,6 +24,7 @@ fn later(millis: u64) -> Millis {
 struct Page {
     sender: Sender,
     record: Option<SessionRecord>,
+    noted: Option<Seq>,
     spooling: Vec<Item>,
     sent: Vec<Item>,
     forgotten: Vec<Seq>,
@@ -42,6 +43,7 @@ impl Page {
         let mut page = Self {
             sender,
             record: None,
+            noted: None,
             spooling: Vec::new(),
             sent: Vec::new(),
             forgotten: Vec::new(),
@@ -67,6 +69,7 @@ impl Page {
                     self.forgotten.extend(seqs);
                     self.record = Some(record);
                 }
+                Effect::Note { next_seq } => self.noted = Some(next_seq),
                 Effect::Load(seqs) => self.loading.extend(seqs),
                 Effect::Send(ClientMessage::Items(items)) => self.sent.extend(items),
                 other @ (Effect::Release
@@ -83,6 +86,7 @@ impl Page {
         self.hear(ServerMessage::Welcome(Welcome {
             epoch: Epoch::new(1),
             have,
+            progress: Progress::default(),
             status: SessionStatus::Active,
             limits: Limits::default(),
             server_time: UnixMillis::new(2),
@@ -278,6 +282,27 @@ fn after_unspooled_items_were_sent_a_restored_page_leaves_their_numbers_alone() 
         panic!("no finish");
     };
     assert!(lost.contains(Seq::new(1)), "the hole holds the session up");
+}
+
+#[test]
+fn the_number_of_an_item_sent_from_memory_is_noted_and_not_used_again() {
+    let mut page = Page::online();
+    let remembered = page.record.clone().unwrap();
+    page.capture(10);
+    assert_eq!(page.noted, None);
+    page.sender.handle_spool_failed(NOW, Seq::ZERO);
+    // Before it is sent, as the effects come in their order.
+    let first = page.sender.poll_effect();
+    assert_eq!(first, Some(Effect::Note { next_seq: Seq::new(1) }));
+    page.drain();
+    assert_eq!(page.sent_seqs(), [0]);
+
+    // The page dies before its record is written.
+    let mut record = remembered;
+    record.note(Seq::new(1));
+    let mut page = Page::of(Sender::restore(NOW, record, []));
+    page.capture(10);
+    assert_eq!(page.spooling[0].seq, Seq::new(1), "used again, or skipped without need");
 }
 
 #[test]
@@ -498,4 +523,75 @@ fn why_the_server_takes_nothing_is_known_until_it_does_again() {
     page.welcome(SeqSet::new());
     page.ack(&[0]);
     assert_eq!(page.sender.turned_away(), None);
+}
+
+#[test]
+fn a_page_that_goes_sends_what_it_has_at_hand_as_the_same_writer() {
+    let mut page = Page::online();
+    for _ in 0..3 {
+        page.capture(100);
+    }
+    page.ack(&[0]);
+    let messages = page.sender.parting(usize::MAX);
+    let [ClientMessage::Hello(hello), ClientMessage::Items(items)] = messages.as_slice() else {
+        panic!("{messages:?}");
+    };
+    assert_eq!(hello.opening, Opening::Joining { epoch: Epoch::new(1) });
+    assert_eq!(items.iter().map(|item| item.seq.get()).collect::<Vec<_>>(), [1, 2]);
+
+    let room_for_one = 100 + ITEM_HEADER_BYTES_MAX;
+    let messages = page.sender.parting(room_for_one);
+    assert!(matches!(&messages[1], ClientMessage::Items(items) if items[0].seq == Seq::new(2)));
+    assert!(page.sender.parting(room_for_one - 1).is_empty());
+    page.sender.handle_disconnected(NOW);
+    assert!(page.sender.parting(usize::MAX).is_empty());
+}
+
+#[test]
+fn a_session_whose_local_part_is_gone_goes_on_where_the_server_is() {
+    let session = SessionId::from_parts(UnixMillis::new(1_795_257_600_000), [4; 10]);
+    let mut page = Page::of(Sender::recover(NOW, session, SessionToken::from_random([6; 32])));
+    page.sender.handle_connected(NOW);
+    page.hear(ServerMessage::Welcome(Welcome {
+        epoch: Epoch::new(3),
+        have: SeqSet::up_to(Seq::new(40)),
+        progress: Progress { next_segment: SegmentNo::new(2), timeline_end: later(500) },
+        status: SessionStatus::Incomplete,
+        limits: Limits::default(),
+        server_time: UnixMillis::new(2),
+    }));
+    let record = page.sender.record();
+    assert_eq!((record.next_seq, record.next_segment), (Seq::new(41), SegmentNo::new(2)));
+    assert_eq!((record.timeline_end, record.recorded), (later(500), later(500)));
+    assert_eq!(record.started_at, UnixMillis::new(1_795_257_600_000));
+}
+
+#[test]
+fn a_session_can_be_handed_over_once_the_spool_has_all_of_it() {
+    let mut page = Page::online();
+    assert!(page.sender.is_kept());
+    page.capture(10);
+    assert!(!page.sender.is_kept());
+    page.spooled();
+    assert!(page.sender.is_kept());
+    page.capture(10);
+    page.sender.handle_spool_failed(NOW, Seq::new(1));
+    page.drain();
+    assert!(!page.sender.is_kept());
+    page.ack(&[0, 1]);
+    assert!(page.sender.is_kept());
+    let reserved = page.sender.reserve(10);
+    assert!(!page.sender.is_kept());
+    page.sender.abandon(NOW, reserved);
+}
+
+#[test]
+fn a_late_word_on_a_damaged_copy_does_not_revive_an_item_refused_for_good() {
+    let mut page = Page::online();
+    page.capture(10);
+    page.spooled();
+    page.hear(ServerMessage::Refused(vec![(Seq::ZERO, ItemError::SessionFinished)]));
+    page.hear(ServerMessage::Refused(vec![(Seq::ZERO, ItemError::WrongDigest)]));
+    assert_eq!(page.sender.backlog_status().refused_items, 1);
+    assert_eq!(page.sent_seqs(), [0]);
 }

@@ -7,7 +7,7 @@ use protocol::limits::{
     FRAME_BYTES_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
     LABEL_BYTES_MAX, MESSAGE_ITEM_BYTES_MAX, MIME_BYTES_MAX, PROTOCOL_VERSION,
 };
-use protocol::message::{Finish, Heartbeat, Hello, Limits, Opening, Refusal, Welcome};
+use protocol::message::{Finish, Heartbeat, Hello, Limits, Opening, Progress, Refusal, Welcome};
 use protocol::{
     ClientMessage, Content, Digest, Epoch, Item, Marker, Millis, ProtocolError, Receipt, SegmentNo,
     Seq, SeqSet, ServerMessage, SessionId, SessionStatus, SessionToken, TrackKind, TrackNo,
@@ -91,6 +91,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         (any::<u64>(), seqs()).prop_map(|(epoch, have)| ServerMessage::Welcome(Welcome {
             epoch: Epoch::new(epoch),
             have,
+            progress: Progress::default(),
             status: SessionStatus::Active,
             limits: Limits::default(),
             server_time: UnixMillis::new(epoch),

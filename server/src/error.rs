@@ -165,7 +165,7 @@ impl From<StoreError> for ApiError {
             StoreError::UnknownSession => Self::UnknownSession,
             StoreError::WrongToken => Self::WrongToken,
             StoreError::Illegal(illegal) => Self::WrongStatus(illegal.from),
-            StoreError::Fenced => Self::Fenced,
+            StoreError::Fenced | StoreError::Outdated(_) => Self::Fenced,
             StoreError::Discarded => Self::WrongStatus(SessionStatus::Discarded),
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {

@@ -8,7 +8,7 @@ use super::controls::Controls;
 use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, Safety};
-use super::unfinished::UnfinishedBox;
+use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox};
 use crate::format;
 
 /// How far the island has come in the browser.
@@ -79,6 +79,7 @@ fn Panel(ui: Ui) -> impl IntoView {
             data-pending=move || pending.get()
             data-session-id=move || ui.session.get().map(|id| id.to_string())
         >
+            <ElsewhereBox ui/>
             <UnfinishedBox ui/>
             <Headline ui/>
             <Elapsed ui/>
@@ -88,6 +89,7 @@ fn Panel(ui: Ui) -> impl IntoView {
             <Microphone ui/>
             <Controls ui/>
             <ReceiptBox ui/>
+            <RecoveryLink ui/>
             <Notices ui/>
         </section>
     }
@@ -102,7 +104,7 @@ fn Elapsed(ui: Ui) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::port::{Alert, Device, Unfinished};
+    use crate::recorder::port::{Alert, Device, Elsewhere, Unfinished};
     use crate::rendering::{html, session_id, text};
     use protocol::{Digest, Millis, Receipt, SeqSet};
 
@@ -193,6 +195,7 @@ mod tests {
             state,
             unfinished: Some(Unfinished {
                 started: "11/14/2026, 9:30 AM".to_owned(),
+                is_remote: false,
                 recorded: Millis::from_secs(65),
                 pending: 4,
                 pending_duration: Millis::from_secs(1),
@@ -204,12 +207,34 @@ mod tests {
         let words = text(&html[from..]);
         assert!(words.contains("From 11/14/2026, 9:30 AM: 1:05 recorded"), "{words}");
         let section = |html: &str| {
-            let class = html.find("unfinished callout").unwrap();
+            let class = html.find("unfinished-title").unwrap();
             let start = html[..class].rfind("<section").unwrap();
             html[start..class + html[class..].find('>').unwrap()].to_owned()
         };
         assert!(!section(&html).contains("hidden"));
         assert!(section(&shown(view(RecorderState::Recording))).contains("hidden"));
+    }
+
+    #[test]
+    fn what_another_tab_records_can_be_taken_over() {
+        let html = shown(RecorderView {
+            elsewhere: Some(Elsewhere {
+                started: "11/14/2026, 9:30 AM".to_owned(),
+                is_taking_over: false,
+            }),
+            ..RecorderView::default()
+        });
+        let words = text(&html[html.find("Recording in another tab").unwrap()..]);
+        assert!(words.contains("A recording from 11/14/2026, 9:30 AM is open"), "{words}");
+        assert!(!button(&html, "Take over here").contains("disabled"));
+    }
+
+    #[test]
+    fn the_recovery_link_is_at_hand_while_there_is_something_to_recover() {
+        let link = "http://127.0.0.1/record#resume=a.b".to_owned();
+        let html = shown(RecorderView { recovery_link: Some(link), ..RecorderView::default() });
+        assert!(html.contains(r#"value="http://127.0.0.1/record#resume=a.b""#), "{html}");
+        assert!(!shown(RecorderView::default()).contains("Recovery link"));
     }
 
     #[test]

@@ -89,17 +89,41 @@ pub struct RecorderView {
     pub can_save: bool,
     /// What an earlier page left, while this page has no session of its own.
     pub unfinished: Option<Unfinished>,
+    /// What another tab is recording, while this page has no session of its own.
+    pub elsewhere: Option<Elsewhere>,
+    /// The address with which this page's session goes on, anywhere.
+    pub recovery_link: Option<String>,
+    /// The server takes nothing just now, and said why.
+    pub server_trouble: Option<ServerTrouble>,
     pub alert: Option<Alert>,
     /// Things to know that are no errors.
     pub notices: Vec<String>,
     pub receipt: Option<Receipt>,
 }
 
-/// A recording that was neither finished nor given up.
+/// Why the server takes nothing, when it can still be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerTrouble {
+    DiskFull,
+    Busy,
+}
+
+/// A recording that another tab of this browser is at work on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Written out in the reader's zone and language.
+    pub started: String,
+    /// The other tab was asked to let it go.
+    pub is_taking_over: bool,
+}
+
+/// A recording that was neither finished nor given up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unfinished {
     /// Written out in the reader's zone and language.
     pub started: String,
+    /// Nothing of it is in this browser; the rest is not known until it is resumed.
+    pub is_remote: bool,
     pub recorded: Millis,
     /// Items that the server does not have yet.
     pub pending: u64,
@@ -137,6 +161,10 @@ pub enum Command {
     ResumeUnfinished,
     /// Save it as it is.
     FinishUnfinished,
+    /// Throw it away, here and on the server.
+    DiscardUnfinished,
+    /// Go on here with [`RecorderView::elsewhere`].
+    TakeOver,
     Retry,
 }
 

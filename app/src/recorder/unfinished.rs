@@ -1,9 +1,10 @@
-//! The recording that an earlier page left: what is known of it, and the ways on.
+//! A recording that an earlier page left or that another tab is at work on: what is known of it, and
+//! the ways on.
 
 use leptos::prelude::*;
 
 use super::island::Ui;
-use super::port::{Command, RecorderState, Unfinished, send};
+use super::port::{Command, Elsewhere, RecorderState, Unfinished, send};
 use super::words;
 
 #[component]
@@ -17,6 +18,7 @@ pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
     let line = Memo::new(move |_| {
         unfinished.with(|one| one.as_ref().map(words::unfinished).unwrap_or_default())
     });
+    let is_doubting = RwSignal::new(false);
     view! {
         <section
             class="unfinished callout"
@@ -25,22 +27,100 @@ pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
         >
             <h2 id="unfinished-title">"Unfinished recording"</h2>
             <p>{line}</p>
+            <div class="controls" hidden=move || is_doubting.get()>
+                <Choice name="Resume recording" class="button" command=Command::ResumeUnfinished/>
+                <Choice
+                    name="Finish and save"
+                    class="button button-quiet"
+                    command=Command::FinishUnfinished
+                />
+                <button
+                    type="button"
+                    class="button button-quiet"
+                    on:click=move |_| is_doubting.set(true)
+                >
+                    "Discard"
+                </button>
+            </div>
+            <div hidden=move || !is_doubting.get()>
+                <p role="alert">
+                    {move || is_doubting.get().then_some(
+                        "Discard this recording? It is deleted here and on the server, for good.",
+                    )}
+                </p>
+                <div class="controls" on:click=move |_| is_doubting.set(false)>
+                    <Choice
+                        name="Discard for good"
+                        class="button button-bad"
+                        command=Command::DiscardUnfinished
+                    />
+                    <button type="button" class="button button-quiet">"Keep it"</button>
+                </div>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Choice(name: &'static str, class: &'static str, command: Command) -> impl IntoView {
+    view! {
+        <button type="button" class=class on:click=move |_| send(command.clone())>
+            {name}
+        </button>
+    }
+}
+
+#[component]
+pub(super) fn ElsewhereBox(ui: Ui) -> impl IntoView {
+    let elsewhere = Memo::new(move |_| {
+        ui.view.with(|view| {
+            let offered = view.state == RecorderState::Idle;
+            view.elsewhere.clone().filter(|_| offered)
+        })
+    });
+    let line = Memo::new(move |_| {
+        elsewhere.with(|one| one.as_ref().map(words::elsewhere).unwrap_or_default())
+    });
+    let is_waiting =
+        move || elsewhere.with(|one| one.as_ref().is_some_and(|one| one.is_taking_over));
+    view! {
+        <section
+            class="unfinished callout"
+            aria-labelledby="elsewhere-title"
+            hidden=move || elsewhere.with(Option::<Elsewhere>::is_none)
+        >
+            <h2 id="elsewhere-title">"Recording in another tab"</h2>
+            <p>{line}</p>
             <div class="controls">
                 <button
                     type="button"
                     class="button"
-                    on:click=move |_| send(Command::ResumeUnfinished)
+                    disabled=is_waiting
+                    on:click=move |_| send(Command::TakeOver)
                 >
-                    "Resume recording"
-                </button>
-                <button
-                    type="button"
-                    class="button button-quiet"
-                    on:click=move |_| send(Command::FinishUnfinished)
-                >
-                    "Finish and save"
+                    "Take over here"
                 </button>
             </div>
         </section>
+    }
+}
+
+/// With this link the recording goes on without anything that this browser keeps.
+#[component]
+pub(super) fn RecoveryLink(ui: Ui) -> impl IntoView {
+    let link = Memo::new(move |_| ui.view.with(|view| view.recovery_link.clone()));
+    move || {
+        link.get().map(|link| {
+            view! {
+                <details class="recovery">
+                    <summary>"If this device fails"</summary>
+                    <p>
+                        "Keep this link to yourself. It goes on with this recording on any device, "
+                        "after everything here is gone."
+                    </p>
+                    <input class="recovery-link" type="text" readonly aria-label="Recovery link" value=link/>
+                </details>
+            }
+        })
     }
 }

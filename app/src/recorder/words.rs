@@ -2,7 +2,7 @@
 
 use protocol::{Millis, Receipt};
 
-use super::port::{LinkState, RecorderState, RecorderView, Unfinished};
+use super::port::{Elsewhere, LinkState, RecorderState, RecorderView, ServerTrouble, Unfinished};
 use crate::format;
 
 /// The one line that is read out when it changes. It holds no numbers, so it changes only with
@@ -58,6 +58,9 @@ pub(super) fn safety(view: &RecorderView) -> String {
 
 /// From when it is, how long, and how much of it is safe.
 pub(super) fn unfinished(one: &Unfinished) -> String {
+    if one.is_remote {
+        return format!("From {}. What the server has of it is safe there.", one.started);
+    }
     let recorded = format::duration(one.recorded);
     let safe = if one.pending == 0 {
         "all of it is safe on the server".to_owned()
@@ -68,6 +71,18 @@ pub(super) fn unfinished(one: &Unfinished) -> String {
         format!("{safe} is safe on the server, {chunks} ({rest}) on this device")
     };
     format!("From {}: {recorded} recorded, {safe}.", one.started)
+}
+
+/// What another tab is doing, and what taking over means.
+pub(super) fn elsewhere(one: &Elsewhere) -> String {
+    if one.is_taking_over {
+        return "The other tab is finishing its part…".to_owned();
+    }
+    format!(
+        "A recording from {} is open in another tab of this browser. If you take over, it stops \
+         there and goes on here.",
+        one.started
+    )
 }
 
 /// What the candidate may take away.
@@ -99,10 +114,15 @@ fn tally(view: &RecorderView) -> String {
 }
 
 fn reconnecting(view: &RecorderView) -> String {
+    let why = match view.server_trouble {
+        Some(ServerTrouble::DiskFull) => " (the server's disk is full)",
+        Some(ServerTrouble::Busy) => " (the server is busy)",
+        None => "",
+    };
     if view.pending == 0 {
-        return "Reconnecting: everything so far is safe on the server.".to_owned();
+        return format!("Reconnecting{why}: everything so far is safe on the server.");
     }
-    format!("Reconnecting: {} {}.", kept(view), place(view))
+    format!("Reconnecting{why}: {} {}.", kept(view), place(view))
 }
 
 /// Where the items are that the server does not have.
@@ -180,6 +200,19 @@ mod tests {
         assert_eq!(
             safety(&view(RecorderState::Recording, LinkState::Reconnecting, 0)),
             "Reconnecting: everything so far is safe on the server. Keep talking; nothing is lost."
+        );
+    }
+
+    #[test]
+    fn a_server_without_room_is_named_as_the_reason() {
+        let view = RecorderView {
+            server_trouble: Some(ServerTrouble::DiskFull),
+            ..view(RecorderState::Recording, LinkState::Reconnecting, 4)
+        };
+        assert_eq!(
+            safety(&view),
+            "Reconnecting (the server's disk is full): 4 chunks (1 s) are kept safe on this \
+             device. Keep talking; nothing is lost."
         );
     }
 

@@ -1,7 +1,7 @@
 //! The recorder's runs: how one starts, what it hands over, and how it ends. What is captured goes
 //! to the session.
 
-use protocol::item::{EndCause, StartCause};
+use protocol::item::EndCause;
 use protocol::{Millis, SegmentNo};
 
 use super::{Ending, Live, Phase, Purpose, Recorder};
@@ -12,6 +12,9 @@ use crate::session::Session;
 
 /// How long a run may take to hand over its last chunk.
 const STOP_DEADLINE: Millis = Millis::from_secs(10);
+
+/// How long the spool may take to write down the rest, before the session is let go without it.
+const HAND_OVER_DEADLINE: Millis = Millis::from_secs(4);
 
 impl Recorder {
     /// Starts a run on the open microphone, in a new session or in the one that was interrupted.
@@ -33,18 +36,13 @@ impl Recorder {
             self.session.as_ref().map_or(SegmentNo::new(0), |session| session.next_segment());
         let inputs = self.inputs.clone();
         let run = Run::start(microphone, move |event| inputs.send(Input::Run { segment, event }))?;
-        let cause = match &self.session {
-            None => StartCause::Begun,
-            Some(session) if session.is_untouched() => StartCause::PageReturned,
-            Some(_) => StartCause::Retried,
-        };
         let session = match self.session.take() {
             Some(session) => session,
             None => Session::new(now, self.spool.clone(), self.inputs.clone())
                 .map_err(|error| CaptureError::of_recorder(&error))?,
         };
         let session = self.session.insert(session);
-        session.segment_started(now, run.mime(), &microphone.label(), cause);
+        session.segment_started(now, run.mime(), &microphone.label());
         Ok(Live { run, segment })
     }
 
@@ -75,6 +73,8 @@ impl Recorder {
             | Phase::Acquiring(_)
             | Phase::Closing { .. }
             | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
             | Phase::Failed { .. }) => other,
         };
     }
@@ -87,6 +87,8 @@ impl Recorder {
             other @ (Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
             | Phase::Failed { .. }) => {
                 self.phase = other;
                 return;
@@ -98,6 +100,9 @@ impl Recorder {
         }
         match ending {
             Ending::Save => self.finish(now),
+            Ending::HandOver => {
+                self.phase = Phase::HandingOver { deadline: now + HAND_OVER_DEADLINE };
+            }
             Ending::Failed(error) => {
                 self.phase = Phase::Failed { error, again: Purpose::Record };
             }
@@ -117,6 +122,7 @@ impl Ending {
     fn cause(&self) -> EndCause {
         match self {
             Self::Save => EndCause::Stopped,
+            Self::HandOver => EndCause::TakenOver,
             Self::Failed(CaptureError::Disconnected) => EndCause::DeviceLost,
             Self::Failed(_) => EndCause::RecorderFailed,
         }

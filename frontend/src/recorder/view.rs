@@ -1,12 +1,14 @@
 //! What the candidate sees of the recorder, derived from its state.
 
 use app::format;
-use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView};
+use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView, ServerTrouble};
 use protocol::sender::{FinishStatus, LinkStatus};
-use protocol::{Millis, Refusal};
+use protocol::{Millis, Refusal, SessionStatus};
 
 use super::{Ending, Phase, Recorder};
+use crate::browser;
 use crate::pipeline::Pipeline;
+use crate::recovery::Recovery;
 use crate::session::Session;
 
 impl Recorder {
@@ -34,9 +36,10 @@ impl Recorder {
             Phase::Capturing(live) if live.run.is_paused() => RecorderState::Paused,
             Phase::Capturing(_) => RecorderState::Recording,
             Phase::Closing { ending: Ending::Save, .. } => RecorderState::Finishing,
-            Phase::Closing { ending: Ending::Failed(_), .. } | Phase::Failed { .. } => {
-                RecorderState::Error
-            }
+            Phase::Closing { ending: Ending::Failed(_) | Ending::HandOver, .. }
+            | Phase::Failed { .. }
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway => RecorderState::Error,
             Phase::Finishing => self
                 .session
                 .as_ref()
@@ -56,6 +59,9 @@ impl Recorder {
             Phase::Closing { ending: Ending::Failed(error), .. } => {
                 Some(Alert { retry: false, ..error.alert() })
             }
+            Phase::Closing { ending: Ending::HandOver, .. }
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway => Some(refused(&Refusal::Fenced)),
             Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
@@ -101,11 +107,25 @@ fn show_session(view: &mut RecorderView, now: Millis, session: &Session) {
     view.pending_duration = backlog.span;
     view.only_in_memory = backlog.memory_only_items > 0;
     view.session = Some(session.pipeline.session());
+    view.recovery_link = recovery_link(&session.pipeline);
+    view.server_trouble = session.pipeline.turned_away().map(server_trouble);
     view.recorded = session.recorded(now);
     view.safe = session.safe();
     if let FinishStatus::Completed(receipt) = session.pipeline.finish_status() {
         view.receipt = Some(receipt);
     }
+}
+
+/// Until the recording is made: after that there is nothing to go on with.
+fn recovery_link(pipeline: &Pipeline) -> Option<String> {
+    let record = pipeline.record();
+    let is_open = pipeline.server_status().is_some_and(SessionStatus::takes_items);
+    let recovery = Recovery { session: record.session, token: record.token.clone() };
+    is_open.then(|| browser::address_with(&recovery.fragment()))
+}
+
+fn server_trouble(refusal: &Refusal) -> ServerTrouble {
+    if *refusal == Refusal::DiskFull { ServerTrouble::DiskFull } else { ServerTrouble::Busy }
 }
 
 /// The first connection is no reconnection, until it fails.
@@ -150,7 +170,7 @@ fn refused(refusal: &Refusal) -> Alert {
     let (title, advice) = match refusal {
         Refusal::Fenced => (
             "This recording goes on elsewhere",
-            "Another tab or page has taken it over. Please go on there.",
+            "Another tab or device has taken it over. Please go on there; you can close this page.",
         ),
         Refusal::UnsupportedVersion { .. } => (
             "This page is out of date",
@@ -167,6 +187,7 @@ fn refused(refusal: &Refusal) -> Alert {
         | Refusal::InvalidSessionId
         | Refusal::WrongToken
         | Refusal::HelloExpected
+        | Refusal::Outdated { .. }
         | Refusal::Silent
         | Refusal::ShuttingDown
         | Refusal::Unavailable

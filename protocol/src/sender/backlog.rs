@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::item::ItemError;
-use crate::limits::{DAMAGED_RETRIES_MAX, ITEM_HEADER_BYTES_MAX, MEMORY_BYTES_MAX, SPOOL_DEADLINE};
+use crate::limits::{
+    DAMAGED_RETRIES_MAX, ITEM_HEADER_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, MEMORY_BYTES_MAX,
+    SPOOL_DEADLINE,
+};
 use crate::{Item, Millis, Seq, SeqSet};
 
 /// Where the local copy of an item is.
@@ -179,6 +182,28 @@ impl Backlog {
         batch
     }
 
+    /// Un-acked items of which a copy is in memory, newest last: the newest that fit into
+    /// `bytes_max` with their headers, and into one message.
+    pub(super) fn at_hand(&self, bytes_max: usize) -> Vec<Item> {
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
+            bytes <= bytes_max
+        };
+        let entries = self
+            .entries
+            .values()
+            .rev()
+            .filter(|entry| entry.item.is_some() && entry.progress != Progress::Refused);
+        let mut items: Vec<Item> = entries
+            .take_while(fits)
+            .take(ITEMS_PER_MESSAGE_MAX)
+            .filter_map(|entry| entry.item.clone())
+            .collect();
+        items.reverse();
+        items
+    }
+
     /// An item read back from the spool. Its room in the window was taken when it was asked for.
     /// Returns it for sending, unless it was acked or the link was lost meanwhile.
     pub(super) fn loaded(&mut self, now: Millis, item: Item) -> Option<Item> {
@@ -220,13 +245,16 @@ impl Backlog {
         known
     }
 
+    /// An answer that comes late, to a copy of an item that has moved on since, changes nothing.
     pub(super) fn refused(&mut self, seq: Seq, error: ItemError) {
         let Some(entry) = self.entries.get_mut(&seq) else {
             return;
         };
         if error == ItemError::WrongDigest && entry.times_damaged < DAMAGED_RETRIES_MAX {
-            entry.times_damaged += 1;
-            self.advance(seq, Progress::Waiting);
+            if matches!(entry.progress, Progress::InFlight { .. }) {
+                entry.times_damaged += 1;
+                self.advance(seq, Progress::Waiting);
+            }
         } else {
             self.advance(seq, Progress::Refused);
         }
@@ -248,6 +276,11 @@ impl Backlog {
     /// True when nothing is left that the server could still take.
     pub(super) fn is_settled(&self) -> bool {
         self.status.items == self.status.refused_items
+    }
+
+    /// True when the spool has every item.
+    pub(super) fn is_kept(&self) -> bool {
+        self.entries.values().all(|entry| entry.kept == Kept::Spooled)
     }
 
     pub(super) fn is_empty(&self) -> bool {

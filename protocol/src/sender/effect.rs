@@ -28,6 +28,38 @@ pub struct SessionRecord {
     pub unspooled_sent: bool,
 }
 
+impl SessionRecord {
+    /// Of a session of which nothing was captured here yet.
+    pub(super) fn new(
+        session: SessionId,
+        token: SessionToken,
+        opening: Opening,
+        started_at: UnixMillis,
+    ) -> Self {
+        Self {
+            session,
+            token,
+            opening,
+            started_at,
+            next_segment: SegmentNo::new(0),
+            timeline_end: Millis::ZERO,
+            recorded: Millis::ZERO,
+            next_seq: Seq::ZERO,
+            finish_asked: false,
+            discard_asked: false,
+            unspooled_sent: false,
+        }
+    }
+
+    /// Takes in what [`Effect::Note`] wrote down last. To be called before
+    /// [`super::Sender::restore`].
+    pub fn note(&mut self, next_seq: Seq) {
+        self.next_seq = self.next_seq.max(next_seq);
+        // All that was sent from memory had been noted: there is no need to guess.
+        self.unspooled_sent = false;
+    }
+}
+
 /// What the shell has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -46,6 +78,13 @@ pub enum Effect {
     Forget {
         seqs: Vec<Seq>,
         record: SessionRecord,
+    },
+    /// Write down, before the next effect is carried out, that every number below this may be in
+    /// use outside the spool, for [`SessionRecord::note`]. To be kept where a write is done when
+    /// its call returns, as `localStorage` is: the spool may be full, or too slow for a page that
+    /// is being left.
+    Note {
+        next_seq: Seq,
     },
     /// Read these from the spool, then call [`super::Sender::handle_loaded`] for each, or
     /// [`super::Sender::handle_vanished`].

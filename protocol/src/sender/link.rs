@@ -34,6 +34,10 @@ pub(super) struct Link {
     pub(super) phase: Phase,
     failed_attempts: u32,
     jitter: u64,
+    /// The newest epoch under which this sender was welcomed.
+    welcomed: Option<Epoch>,
+    /// Every `Hello` since that was not answered may have been welcomed.
+    hellos_unanswered: u64,
 }
 
 /// What the passing of time asks of the link.
@@ -48,7 +52,13 @@ pub(super) enum Due {
 impl Link {
     /// A link that connects at once. `jitter_seed` spreads the reconnects of many clients.
     pub(super) fn new(now: Millis, jitter_seed: u64) -> Self {
-        Self { phase: Phase::Down { retry_at: now }, failed_attempts: 0, jitter: jitter_seed }
+        Self {
+            phase: Phase::Down { retry_at: now },
+            failed_attempts: 0,
+            jitter: jitter_seed,
+            welcomed: None,
+            hellos_unanswered: 0,
+        }
     }
 
     pub(super) fn due(&self, now: Millis, oldest_question: Option<Millis>) -> Due {
@@ -99,12 +109,15 @@ impl Link {
         let expected = matches!(self.phase, Phase::Connecting { .. });
         if expected {
             self.phase = Phase::Greeting { deadline: now + CONNECT_DEADLINE };
+            self.hellos_unanswered += 1;
         }
         expected
     }
 
     pub(super) fn welcomed(&mut self, now: Millis, epoch: Epoch) {
         self.failed_attempts = 0;
+        self.welcomed = Some(epoch);
+        self.hellos_unanswered = 0;
         let heartbeat_at = now + HEARTBEAT_EVERY;
         self.phase = Phase::Online { epoch, heard_at: now, heartbeat_at };
     }
@@ -126,6 +139,21 @@ impl Link {
         if !matches!(self.phase, Phase::Stopped(_) | Phase::Closed) {
             self.phase = Phase::Down { retry_at: now + self.next_delay() };
         }
+    }
+
+    /// The `Hello` was refused.
+    pub(super) fn turned_away(&mut self) {
+        if matches!(self.phase, Phase::Greeting { .. }) {
+            self.hellos_unanswered -= 1;
+        }
+    }
+
+    /// True when the newest epoch must be another writer's: this sender has not said `Hello` often
+    /// enough to be it. One that was never welcomed has come to take over from whoever there is.
+    pub(super) fn is_fenced_by(&self, current: Epoch) -> bool {
+        self.welcomed.is_some_and(|welcomed| {
+            current.get().saturating_sub(welcomed.get()) > self.hellos_unanswered
+        })
     }
 
     pub(super) fn stopped(&mut self, refusal: Refusal) {

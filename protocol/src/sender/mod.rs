@@ -14,9 +14,11 @@ use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
     MESSAGE_ITEM_BYTES_MAX, PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
 };
-use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, ServerMessage, Welcome};
-use crate::{Content, Item, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, SessionToken};
+use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
+use crate::message::{ServerMessage, Welcome};
+use crate::{Content, Epoch, Item, Millis, Receipt, Seq, SeqSet};
 use crate::{Refusal, SegmentNo, UnixMillis};
+use crate::{SessionId, SessionStatus, SessionToken};
 use backlog::Backlog;
 use link::{Due, Link, Phase};
 
@@ -46,6 +48,8 @@ pub struct Sender {
     /// Reserved, and not filled yet.
     unfilled: SeqSet,
     lost: SeqSet,
+    /// Every number below this that is in use outside the spool is written down.
+    noted: Seq,
     server_status: Option<SessionStatus>,
     /// Why the server ended the last connection, as long as it has stored nothing since.
     turned_away: Option<Refusal>,
@@ -60,21 +64,20 @@ impl Sender {
         token: SessionToken,
         started_at: UnixMillis,
     ) -> Self {
-        let record = SessionRecord {
-            session,
-            token,
-            opening: Opening::New { started_at },
-            started_at,
-            next_segment: SegmentNo::new(0),
-            timeline_end: Millis::ZERO,
-            recorded: Millis::ZERO,
-            next_seq: Seq::ZERO,
-            finish_asked: false,
-            discard_asked: false,
-            unspooled_sent: false,
-        };
+        let opening = Opening::New { started_at };
+        let record = SessionRecord::new(session, token, opening, started_at);
         let mut sender = Self::with_record(now, record.clone());
         sender.effects.push_back(Effect::Remember(record));
+        sender.pump(now);
+        sender
+    }
+
+    /// Takes up a session of which nothing is here but its token: the server says at the welcome
+    /// how far it has come.
+    pub fn recover(now: Millis, session: SessionId, token: SessionToken) -> Self {
+        let started_at = session.created_at();
+        let record = SessionRecord::new(session, token, Opening::Existing, started_at);
+        let mut sender = Self::with_record(now, record);
         sender.pump(now);
         sender
     }
@@ -128,6 +131,7 @@ impl Sender {
             link: Link::new(now, jitter_seed),
             unfilled: SeqSet::new(),
             lost: SeqSet::new(),
+            noted: Seq::ZERO,
             server_status: None,
             turned_away: None,
             effects: VecDeque::new(),
@@ -166,6 +170,11 @@ impl Sender {
             Finishing::Discarding { .. } => FinishStatus::Discarding,
             Finishing::Discarded => FinishStatus::Discarded,
         }
+    }
+
+    /// True when every un-acked item is on disk here: another page can take up all of it.
+    pub fn is_kept(&self) -> bool {
+        self.unfilled.is_empty() && self.backlog.is_kept()
     }
 
     /// What the server last said of the session; `None` before the first `Welcome`.
@@ -272,13 +281,7 @@ impl Sender {
 
     pub fn handle_connected(&mut self, now: Millis) {
         if self.link.connected(now) {
-            let hello = Hello {
-                version: PROTOCOL_VERSION,
-                session: self.record.session,
-                token: self.record.token.clone(),
-                opening: self.record.opening,
-                failed_tries: self.link.failed_tries(),
-            };
+            let hello = self.hello(self.record.opening);
             self.effects.push_back(Effect::Send(ClientMessage::Hello(hello)));
         }
     }
@@ -399,16 +402,49 @@ impl Sender {
             .min()
     }
 
+    /// What a page that is gone in a moment can still send, outside the connection: as many of the
+    /// un-acked items as it has at hand. Empty when there is nothing to send, or no server that
+    /// knows the session.
+    pub fn parting(&self, bytes_max: usize) -> Vec<ClientMessage> {
+        let Phase::Online { epoch, .. } = &self.link.phase else {
+            return Vec::new();
+        };
+        let items = self.backlog.at_hand(bytes_max);
+        if items.is_empty() || self.record.discard_asked {
+            return Vec::new();
+        }
+        let hello = self.hello(Opening::Joining { epoch: *epoch });
+        vec![ClientMessage::Hello(hello), ClientMessage::Items(items)]
+    }
+
+    fn hello(&self, opening: Opening) -> Hello {
+        Hello {
+            version: PROTOCOL_VERSION,
+            session: self.record.session,
+            token: self.record.token.clone(),
+            opening,
+            failed_tries: self.link.failed_tries(),
+        }
+    }
+
     fn welcomed(&mut self, now: Millis, welcome: Welcome) {
         if !matches!(self.link.phase, Phase::Greeting { .. }) {
             return;
         }
-        self.link.welcomed(now, welcome.epoch);
+        let epoch = welcome.epoch;
+        self.link.welcomed(now, epoch);
         self.server_status = Some(welcome.status);
         if let Some(last) = welcome.have.last() {
             self.record.next_seq = self.record.next_seq.max(last.next());
         }
-        self.record.opening = Opening::Existing;
+        let Progress { next_segment, timeline_end } = welcome.progress;
+        self.record.next_segment = self.record.next_segment.max(next_segment);
+        self.record.timeline_end = self.record.timeline_end.max(timeline_end);
+        // Less, if there were gaps; but a page that knows nothing can know no better.
+        if self.record.recorded == Millis::ZERO {
+            self.record.recorded = timeline_end;
+        }
+        self.record.opening = Opening::Following { epoch };
         self.effects.push_back(Effect::Remember(self.record.clone()));
         self.acked(&welcome.have);
     }
@@ -419,12 +455,26 @@ impl Sender {
             self.discarded();
             return;
         }
+        self.link.turned_away();
         self.effects.push_back(Effect::Disconnect);
         self.lose_link(now);
-        if refusal.is_temporary() {
+        if let Refusal::Outdated { current } = refusal {
+            self.outdated(now, current);
+        } else if refusal.is_temporary() {
             self.turned_away = Some(refusal);
         } else {
             self.link.stopped(refusal);
+        }
+    }
+
+    /// A newer connection was welcomed: one of this session's own that was given up, or that of a
+    /// page before; or another page has taken over.
+    fn outdated(&mut self, now: Millis, current: Epoch) {
+        if self.link.is_fenced_by(current) {
+            self.link.stopped(Refusal::Fenced);
+        } else {
+            self.record.opening = Opening::Following { epoch: current };
+            self.link.network_is_back(now);
         }
     }
 
@@ -519,6 +569,23 @@ impl Sender {
         }
     }
 
+    /// Keeps later pages from using the numbers of what leaves without being in the spool.
+    fn note(&mut self) {
+        let next_seq = self.record.next_seq;
+        if self.noted < next_seq {
+            self.noted = next_seq;
+            self.effects.push_back(Effect::Note { next_seq });
+        }
+    }
+
+    /// For a page that finds no note.
+    fn remember_unspooled(&mut self) {
+        if !self.record.unspooled_sent {
+            self.record.unspooled_sent = true;
+            self.effects.push_back(Effect::Remember(self.record.clone()));
+        }
+    }
+
     fn send_items(&mut self, now: Millis) {
         let mut to_load = Vec::new();
         loop {
@@ -532,9 +599,9 @@ impl Sender {
             if batch.items.is_empty() && batch.to_load.is_empty() {
                 break;
             }
-            if batch.any_unspooled && !self.record.unspooled_sent {
-                self.record.unspooled_sent = true;
-                self.effects.push_back(Effect::Remember(self.record.clone()));
+            if batch.any_unspooled {
+                self.note();
+                self.remember_unspooled();
             }
             if !batch.items.is_empty() {
                 self.effects.push_back(Effect::Send(ClientMessage::Items(batch.items)));

@@ -1,369 +1,316 @@
-//! The world of one run: a page with its spool, a link, a server with its ledger, and a clock that
+//! The world of one run: pages with their spool, links, servers with their ledger, and a clock that
 //! jumps from event to event.
 
+mod event;
+mod ledger;
 mod link;
+mod model;
 mod page;
+mod peer;
+mod recording;
 mod server;
+mod spool;
+mod tabs;
+mod trace;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use protocol::item::{SegmentStart, StartCause};
-use protocol::limits::SILENCE_MAX;
-use protocol::message::{Finish, Limits, Opening, Refusal, Welcome};
-use protocol::receiver::{self, FinishStep, Receiver, Verdict};
-use protocol::sender::{self, FinishStatus, LinkStatus, Sender, SessionRecord};
-use protocol::{
-    ClientMessage, Content, Digest, Epoch, Item, Marker, Millis, Receipt, SegmentNo, Seq, SeqSet,
-    ServerMessage, SessionId, SessionStatus, SessionToken, TrackKind, TrackNo, UnixMillis,
-};
+use protocol::message::Refusal;
+use protocol::sender::{FinishStatus, LinkStatus};
+use protocol::{Millis, SessionId, SessionToken, UnixMillis};
 
-use crate::dice::Dice;
+use crate::breakage::Breakage;
+use crate::dice::{Dice, Purpose, Roll};
+use crate::faults::{FaultId, FaultKind, FaultSet, Faults};
+use event::Event;
+use ledger::Ledger;
+use link::Links;
+use model::Model;
+use page::{Page, PageNo};
+use server::Servers;
+use spool::Spool;
+use trace::Trace;
 
-/// How long the candidate speaks; faults happen during that time only.
-const SPEAKING: Millis = Millis::from_secs(40);
-const TIMESLICE_MS: u64 = 250;
+/// Faults strike until then.
+const FAULTS_END: Millis = Millis::from_secs(40);
 /// Once the faults stop, everything must be done by this time.
 const DONE_BY: Millis = Millis::from_secs(40 + 120);
-const STEPS_MAX: usize = 200_000;
-const TRACE_LINES: usize = 60;
+/// What is still on its way when the session is done arrives within this time.
+const AFTERLIFE: Millis = Millis::from_secs(40);
+const STEPS_MAX: usize = 100_000;
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Faults {
-    pub(crate) link_cuts: bool,
-    pub(crate) page_crashes: bool,
-    pub(crate) server_crashes: bool,
-    pub(crate) spool_failures: bool,
-    pub(crate) damaged_frames: bool,
+/// When an event happens; the count keeps those of the same moment in order.
+type Key = (Millis, u64);
+
+/// What is to be run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) faults: FaultSet,
+    /// If given, no other faults strike.
+    pub(crate) only: Option<BTreeSet<FaultId>>,
+    pub(crate) breakage: Option<Breakage>,
 }
 
-impl Faults {
-    pub(crate) const NONE: Self = Self {
-        link_cuts: false,
-        page_crashes: false,
-        server_crashes: false,
-        spool_failures: false,
-        damaged_frames: false,
-    };
-    pub(crate) const ALL: Self = Self {
-        link_cuts: true,
-        page_crashes: true,
-        server_crashes: true,
-        spool_failures: true,
-        damaged_frames: true,
-    };
-}
-
-#[derive(Debug, Clone)]
-enum Event {
-    Capture,
-    StopSpeaking,
-    Fault,
-    /// The spool has finished a write, well or not.
-    Spooled {
-        page: u64,
-        item: Item,
-        record: Versioned,
-        well: bool,
-    },
-    Loaded {
-        page: u64,
-        seqs: Vec<Seq>,
-    },
-    Connected {
-        page: u64,
-        link: u64,
-    },
-    Refused {
-        page: u64,
-    },
-    ToServer {
-        link: u64,
-        frame: Vec<u8>,
-    },
-    ToPage {
-        link: u64,
-        frame: Vec<u8>,
-    },
-    Committed {
-        link: u64,
-        items: Vec<Item>,
-    },
-    Finished {
-        link: u64,
-        finish: Finish,
-    },
-    PageTimer {
-        page: u64,
-    },
-    ServerTimer {
-        link: u64,
-    },
-    PageReturns,
-    ServerReturns,
-}
-
-struct Page {
-    sender: Sender,
-    segment: SegmentNo,
-    segment_announced: bool,
-}
-
-/// Writes to the spool are asked for one after another and take effect in that order, so an older
-/// record never replaces a newer one.
-#[derive(Debug, Clone)]
-struct Versioned {
-    version: u64,
-    record: SessionRecord,
-}
-
-/// What survives in the browser when a page crashes.
-#[derive(Default)]
-struct Spool {
-    record: Option<Versioned>,
-    items: BTreeMap<Seq, Item>,
-}
-
-/// What survives in the server when it is killed.
-#[derive(Default)]
-struct Ledger {
-    known: bool,
-    epoch: u64,
-    status: Option<SessionStatus>,
-    items: BTreeMap<Seq, Item>,
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) broken: Option<String>,
+    pub(crate) struck: BTreeSet<FaultId>,
+    pub(crate) steps: usize,
+    pub(crate) trace: String,
 }
 
 pub(crate) struct World {
     now: Millis,
     dice: Dice,
     faults: Faults,
-    events: BTreeMap<(Millis, u64), Event>,
+    breakage: Option<Breakage>,
+    events: BTreeMap<Key, Event>,
     event_count: u64,
 
-    page: Option<Page>,
-    page_no: u64,
-    spool: Spool,
+    session: SessionId,
+    token: SessionToken,
     speaking: bool,
+    /// How far the wall clocks are off.
+    browser_clock_off_ms: i64,
+    server_clock_off_ms: i64,
 
-    /// The connection that is up, by its number.
-    link: Option<u64>,
-    link_count: u64,
-    /// Frames on one connection arrive in order.
-    last_delivery: Millis,
-
-    server_up: bool,
-    receivers: BTreeMap<u64, Receiver>,
+    pages: BTreeMap<PageNo, Page>,
+    page_count: u64,
+    spool: Spool,
+    links: Links,
+    servers: Servers,
     ledger: Ledger,
-
-    /// The reference: every item ever captured, by number, and those a page crash took with it.
-    captured: BTreeMap<Seq, Digest>,
-    /// On the browser's disk at some time: from then on no crash may take it.
-    once_spooled: BTreeSet<Seq>,
-    /// Captured, and neither spooled nor stored when its page died.
-    died_with_page: BTreeSet<Seq>,
-    segments: u32,
-
-    ack_before_commit: bool,
-    delete_on_send: bool,
-    broken: Option<String>,
-    /// Filled only when asked for: it costs more than all the rest.
-    trace: Option<VecDeque<String>>,
-    /// The timers that are armed, so that none is armed twice.
-    page_timer: Option<(u64, Millis)>,
-    server_timer: Option<(u64, Millis)>,
+    model: Model,
+    done_at: Option<Millis>,
+    trace: Trace,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, faults: Faults) -> Self {
+    pub(crate) fn new(plan: &Plan, traced: bool) -> Self {
+        let mut faults = Faults::new(plan.seed, plan.faults, plan.only.clone());
+        let ledger = Ledger::new(&mut faults);
         let mut world = Self {
             now: Millis::ZERO,
-            dice: Dice::new(seed),
+            dice: Dice::new(plan.seed),
             faults,
+            breakage: plan.breakage,
             events: BTreeMap::new(),
             event_count: 0,
-            page: None,
-            page_no: 0,
-            spool: Spool::default(),
+            session: SessionId::from_parts(START, [3; 10]),
+            token: SessionToken::from_random([5; 32]),
             speaking: true,
-            link: None,
-            link_count: 0,
-            last_delivery: Millis::ZERO,
-            server_up: true,
-            receivers: BTreeMap::new(),
-            ledger: Ledger::default(),
-            captured: BTreeMap::new(),
-            once_spooled: BTreeSet::new(),
-            died_with_page: BTreeSet::new(),
-            segments: 0,
-            ack_before_commit: false,
-            delete_on_send: false,
-            broken: None,
-            trace: None,
-            page_timer: None,
-            server_timer: None,
+            browser_clock_off_ms: 0,
+            server_clock_off_ms: 0,
+            pages: BTreeMap::new(),
+            page_count: 0,
+            spool: Spool::default(),
+            links: Links::default(),
+            servers: Servers::default(),
+            ledger,
+            model: Model::default(),
+            done_at: None,
+            trace: Trace::new(traced),
         };
+        for (at, kind) in world.faults.schedule(FAULTS_END) {
+            world.schedule_at(at, Event::Fault(kind));
+        }
+        let speaking = world.dice.millis(Millis::ZERO, Purpose::Setting, 10_000, 45_000);
+        world.schedule(speaking, Event::StopSpeaking);
+        world.schedule(FAULTS_END, Event::FaultsEnd);
+        world.start_process();
         world.open_page();
-        world.schedule(Millis::new(TIMESLICE_MS), Event::Capture);
-        world.schedule(SPEAKING, Event::StopSpeaking);
-        world.schedule_fault();
         world
     }
 
-    pub(crate) fn traced(mut self) -> Self {
-        self.trace = Some(VecDeque::new());
-        self
-    }
-
-    pub(crate) fn acking_before_commit(mut self) -> Self {
-        self.ack_before_commit = true;
-        self
-    }
-
-    pub(crate) fn deleting_on_send(mut self) -> Self {
-        self.delete_on_send = true;
-        self
-    }
-
-    pub(crate) fn trace(&self) -> String {
-        self.trace.iter().flatten().cloned().collect::<Vec<_>>().join("\n")
-    }
-
-    /// Runs to completion, or to the first broken promise.
-    pub(crate) fn run(&mut self) -> Result<(), String> {
-        for _ in 0..STEPS_MAX {
-            let Some(((at, _), event)) = self.events.pop_first() else {
-                return Err("nothing left to happen, and the session is not completed".into());
-            };
-            if at > DONE_BY {
-                return Err(format!("not completed {DONE_BY} after the start"));
+    /// Runs to its end, or to the first broken promise.
+    pub(crate) fn run(mut self) -> Outcome {
+        let mut steps = 0;
+        let broken = loop {
+            steps += 1;
+            match self.step() {
+                Ok(true) if steps < STEPS_MAX => {}
+                Ok(true) => break Some(format!("not done after {STEPS_MAX} steps")),
+                Ok(false) => break None,
+                Err(broken) => break Some(broken),
             }
-            self.now = at;
-            self.note(&event);
-            self.happen(event);
-            if let Some(broken) = self.broken.take() {
-                return Err(broken);
-            }
-            if self.is_completed() {
-                return self.check_completed();
-            }
-        }
-        Err(format!("not completed after {STEPS_MAX} steps"))
-    }
-
-    fn note(&mut self, event: &Event) {
-        let Some(trace) = &mut self.trace else { return };
-        if trace.len() == TRACE_LINES {
-            trace.pop_front();
-        }
-        let line = match event {
-            Event::ToServer { link, frame } => {
-                format!("ToServer {{ link: {link}, {} }}", summary(ClientMessage::decode(frame)))
-            }
-            Event::ToPage { link, frame } => {
-                format!("ToPage {{ link: {link}, {} }}", summary(ServerMessage::decode(frame)))
-            }
-            Event::Spooled { item, well, .. } => format!("Spooled {{ {} {well} }}", item.seq),
-            Event::Committed { items, .. } => format!("Committed {{ {} items }}", items.len()),
-            Event::Capture
-            | Event::StopSpeaking
-            | Event::Fault
-            | Event::Loaded { .. }
-            | Event::Connected { .. }
-            | Event::Refused { .. }
-            | Event::Finished { .. }
-            | Event::PageTimer { .. }
-            | Event::ServerTimer { .. }
-            | Event::PageReturns
-            | Event::ServerReturns => format!("{event:?}"),
         };
-        trace.push_back(format!("{:>6} {line}", self.now.get()));
+        let struck = self.faults.struck().clone();
+        Outcome { broken, struck, steps, trace: self.trace.text() }
+    }
+
+    /// Lets the next thing happen and checks every promise. False when the run is over.
+    fn step(&mut self) -> Result<bool, String> {
+        let Some(((at, _), event)) = self.events.pop_first() else {
+            return Err("nothing left to happen, and the session is not done".into());
+        };
+        if let Some(done_at) = self.done_at
+            && at > done_at + AFTERLIFE
+        {
+            self.check_done()?;
+            return Ok(false);
+        }
+        if at > DONE_BY + AFTERLIFE || (self.done_at.is_none() && at > DONE_BY) {
+            return Err(self.why_not_done());
+        }
+        self.now = at;
+        self.trace.note(at, &event);
+        self.happen(event);
+        self.check_step()?;
+        if self.done_at.is_none() && self.is_done() {
+            self.check_done()?;
+            self.done_at = Some(self.now);
+            self.faults_end();
+        }
+        Ok(true)
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(wakes) = event.script_of().and_then(|page| self.asleep_until(page)) {
+            self.schedule_at(wakes, event);
+            return;
+        }
         match event {
-            Event::Capture => self.capture(),
+            Event::Fault(kind) => self.fault(kind),
+            Event::FaultsEnd => self.faults_end(),
+            Event::DiskHasRoom => self.ledger.disk_full = false,
+            Event::QuotaHasRoom => self.spool.is_full = false,
             Event::StopSpeaking => self.stop_speaking(),
-            Event::Fault => self.fault(),
-            Event::Spooled { page, item, record, well } => self.spooled(page, item, record, well),
-            Event::Loaded { page, seqs } => self.loaded(page, &seqs),
+            Event::OpenPage => self.open_page(),
+            Event::Capture { page } => self.capture(page),
+            Event::Read { page, piece } => self.read(page, piece),
+            Event::PageTimer { page } => self.page_timer(page),
+            Event::FinishAgain { page } => self.with_page(page, |sender, now| sender.finish(now)),
+            Event::HandOver { page } => self.hand_over(page),
+            Event::LockLost { page } => self.end_page(page),
+            Event::SpoolDone { operation } => self.spool_done(operation),
+            Event::SpoolSays { page, answer } => self.spool_says(page, answer),
             Event::Connected { page, link } => self.connected(page, link),
-            Event::Refused { page } => self.with_page(page, |sender, now| {
-                sender.handle_disconnected(now);
-            }),
-            Event::ToServer { link, frame } => self.arrive_at_server(link, &frame),
-            Event::ToPage { link, frame } => self.arrive_at_page(link, &frame),
+            Event::NotConnected { page, link } => self.not_connected(page, link),
+            Event::ToServer { link, frame } => self.arrive_at_server(link, frame),
+            Event::ToPage { link, frame } => self.arrive_at_page(link, frame),
+            Event::PageSeesEnd { link } => self.page_sees_end(link),
+            Event::ServerSeesEnd { link } => self.server_sees_end(link),
+            Event::Tail { body } => self.tail_arrives(body),
+            Event::Opened { link, hello } => self.opened(link, &hello),
+            Event::Written { link, items } => self.written(link, items),
             Event::Committed { link, items } => self.committed(link, &items),
-            Event::Finished { link, finish } => self.finished(link, &finish),
-            Event::PageTimer { page } => self.with_page(page, |sender, now| {
-                sender.handle_timeout(now);
-            }),
+            Event::Finish { link, finish } => self.finish_asked(link, &finish),
+            Event::Discard { link } => self.discard_asked(link),
             Event::ServerTimer { link } => self.server_timer(link),
-            Event::PageReturns => self.open_page(),
-            Event::ServerReturns => self.server_up = true,
+            Event::Check { process } => self.check_deadlines(process),
+            Event::Recording { process } => self.recording_step(process),
+            Event::ProcessStarts => self.start_process(),
+            Event::ProcessEnds { process } => self.kill_process(process),
         }
     }
 
-    // Faults and the clock.
-
-    fn schedule_fault(&mut self) {
-        let pause = Millis::new(self.dice.between(100, 6_000));
-        if self.now + pause < SPEAKING {
-            self.schedule(pause, Event::Fault);
-        }
-    }
-
-    fn fault(&mut self) {
-        match self.dice.between(0, 4) {
-            0 if self.faults.link_cuts => self.cut_link(),
-            // A black hole: nothing arrives any more, and nobody is told.
-            1 if self.faults.link_cuts => self.cut_link_silently(),
-            2 if self.faults.page_crashes => self.crash_page(),
-            3 if self.faults.server_crashes && self.server_up => self.crash_server(),
-            _ => {}
-        }
-        self.schedule_fault();
-    }
-
-    fn schedule(&mut self, after: Millis, event: Event) {
-        self.schedule_at(self.now + after, event);
-    }
-
-    fn schedule_at(&mut self, at: Millis, event: Event) {
-        self.event_count += 1;
-        self.events.insert((at, self.event_count), event);
-    }
-
-    // The reference.
-
-    fn is_completed(&self) -> bool {
-        let page = self.page.as_ref();
-        page.is_some_and(|page| matches!(page.sender.finish_status(), FinishStatus::Completed(_)))
-    }
-
-    /// What must hold once the candidate has been shown the receipt.
-    fn check_completed(&self) -> Result<(), String> {
-        let Some(page) = &self.page else {
-            return Err("no page".into());
-        };
-        if !matches!(page.sender.link_status(), LinkStatus::Online) {
-            return Err("completed, but the page says it is reconnecting".into());
-        }
-        for seq in self.captured.keys() {
-            if !self.ledger.items.contains_key(seq) && !self.died_with_page.contains(seq) {
-                return Err(format!("{seq} was captured and is nowhere"));
+    fn fault(&mut self, kind: FaultKind) {
+        let Some(mut roll) = self.faults.strikes(self.now, kind, 1) else { return };
+        match kind {
+            FaultKind::Cut => self.cut_some_link(&mut roll),
+            FaultKind::BlackHole => self.swallow_some_link(&mut roll),
+            FaultKind::PageCrash => self.crash_page(&mut roll),
+            FaultKind::PageLeft => self.leave_page(&mut roll),
+            FaultKind::TakeOver => self.ask_to_hand_over(&mut roll),
+            FaultKind::Steal => self.steal(&mut roll),
+            FaultKind::Sleep => self.sleep(&mut roll),
+            FaultKind::QuotaFull => {
+                self.spool.is_full = true;
+                self.schedule(roll.millis(500, 8_000), Event::QuotaHasRoom);
             }
+            FaultKind::ServerCrash => self.crash_server(&mut roll),
+            FaultKind::OtherServer => self.change_server(&mut roll),
+            FaultKind::DiskFull => {
+                self.ledger.disk_full = true;
+                self.schedule(roll.millis(500, 10_000), Event::DiskHasRoom);
+            }
+            FaultKind::WallJump => self.jump_clock(&mut roll),
+            FaultKind::Forged => self.forge(&mut roll),
+            FaultKind::Discard => self.discard(),
+            FaultKind::CutInFrame
+            | FaultKind::LateFrame
+            | FaultKind::TwiceFrame
+            | FaultKind::DamagedFrame
+            | FaultKind::NoConnection
+            | FaultKind::SlowSpool
+            | FaultKind::Unreadable
+            | FaultKind::Oversized
+            | FaultKind::SlowServer
+            | FaultKind::ShortGrace
+            | FaultKind::ShortWindow
+            | FaultKind::RecordingFails => {}
         }
-        if !self.spool.items.is_empty() {
-            return Err(format!("{} items were left in the spool", self.spool.items.len()));
+    }
+
+    /// From here on the world is kind.
+    fn faults_end(&mut self) {
+        self.faults.stop();
+        self.ledger.disk_full = false;
+        self.spool.is_full = false;
+        (self.browser_clock_off_ms, self.server_clock_off_ms) = (0, 0);
+    }
+
+    fn jump_clock(&mut self, roll: &mut Roll) {
+        let off = i64::try_from(roll.between(0, 180_000)).unwrap() - 90_000;
+        if roll.once_in(2) {
+            self.browser_clock_off_ms = off;
+        } else {
+            self.server_clock_off_ms = off;
         }
-        Ok(())
+    }
+
+    fn browser_wall(&self) -> UnixMillis {
+        wall(self.now, self.browser_clock_off_ms)
+    }
+
+    fn server_wall(&self) -> UnixMillis {
+        wall(self.now, self.server_clock_off_ms)
+    }
+
+    fn schedule(&mut self, after: Millis, event: Event) -> Key {
+        self.schedule_at(self.now + after, event)
+    }
+
+    fn schedule_at(&mut self, at: Millis, event: Event) -> Key {
+        self.event_count += 1;
+        let key = (at, self.event_count);
+        self.events.insert(key, event);
+        key
+    }
+
+    /// The candidate has been told how it ended.
+    fn is_done(&self) -> bool {
+        self.pages.values().any(|page| match page.sender.finish_status() {
+            FinishStatus::Completed(_) | FinishStatus::Discarded => true,
+            FinishStatus::NotAsked
+            | FinishStatus::Finishing
+            | FinishStatus::Failed(_)
+            | FinishStatus::Discarding => {
+                page.sender.link_status() == LinkStatus::Stopped(Refusal::Discarded)
+            }
+        })
+    }
+
+    fn why_not_done(&self) -> String {
+        let mut why = format!("not done at {DONE_BY}; the server says {:?}", self.ledger.status);
+        for (no, page) in &self.pages {
+            let sender = &page.sender;
+            why += &format!(
+                "; page {no:?}: {:?}, {:?}, {:?}",
+                sender.link_status(),
+                sender.finish_status(),
+                sender.backlog_status()
+            );
+        }
+        why
     }
 }
 
-fn summary<M: std::fmt::Debug, E: std::fmt::Debug>(message: Result<M, E>) -> String {
-    let mut text = format!("{message:?}");
-    if let Some((end, _)) = text.char_indices().nth(160) {
-        text.truncate(end);
-    }
-    text
+/// The wall clocks' zero.
+const START: UnixMillis = UnixMillis::new(1_795_257_600_000);
+
+fn wall(now: Millis, off_ms: i64) -> UnixMillis {
+    UnixMillis::new(START.plus(now).get().saturating_add_signed(off_ms))
 }

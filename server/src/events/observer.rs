@@ -53,11 +53,13 @@ impl Observer {
             self.metrics.resumed(resumed.within_grace);
         }
         match hello.opening {
-            Opening::New { .. } | Opening::Existing => self.note(Event::Connected {
-                epoch: opened.epoch,
-                failed_tries: hello.failed_tries,
-                transport: self.transport,
-            }),
+            Opening::New { .. } | Opening::Existing | Opening::Following { .. } => {
+                self.note(Event::Connected {
+                    epoch: opened.epoch,
+                    failed_tries: hello.failed_tries,
+                    transport: self.transport,
+                })
+            }
             // One more request of the same writer.
             Opening::Joining { .. } => {}
         }

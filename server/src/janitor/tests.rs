@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use protocol::event::{Asker, LossCause};
 use protocol::message::{Hello, Opening};
-use protocol::{Content, Digest, Item, SegmentNo, Seq, SessionToken, TrackNo, UnixMillis};
+use protocol::{
+    Content, Digest, Item, SegmentNo, Seq, SessionStatus, SessionToken, TrackNo, UnixMillis,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -92,7 +94,10 @@ impl World {
             duration: Millis::new(750),
         };
         let store = self.store();
-        store.recording_durable(id, &recording, &[], Millis::ZERO, START).await.unwrap();
+        store
+            .recording_durable(id, &recording, &[], Millis::ZERO, SessionStatus::Finalizing, START)
+            .await
+            .unwrap();
         (id, recording)
     }
 

@@ -37,6 +37,7 @@ impl From<StoreError> for LedgerError {
             StoreError::UnknownSession
             | StoreError::WrongToken
             | StoreError::Fenced
+            | StoreError::Outdated(_)
             | StoreError::Discarded
             | StoreError::Illegal(_)
             | StoreError::Database(_)

@@ -144,8 +144,11 @@ impl Recordings {
         let assembled = assemble::assemble(store, payloads, scratch, id).await?;
         let recording = files.store(id, &assembled).await?;
         let (segments, took) = (&assembled.segments, clock::millis(started.elapsed()));
-        let durable = store.recording_durable(id, &recording, segments, took, clock::wall());
-        let status = store.noting(durable).await?;
+        let (began_in, now) = (session.status, clock::wall());
+        let durable = store.recording_durable(id, &recording, segments, took, began_in, now);
+        let Some(status) = store.noting(durable).await? else {
+            return Ok(Outcome::Partial);
+        };
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
             "recording durable"

@@ -49,6 +49,7 @@ impl Postponed {
                 StoreError::UnknownSession
                 | StoreError::WrongToken
                 | StoreError::Fenced
+                | StoreError::Outdated(_)
                 | StoreError::Discarded
                 | StoreError::Illegal(_)
                 | StoreError::Migration(_)

@@ -52,18 +52,23 @@ impl Store {
         Ok(())
     }
 
-    /// Notes a durable recording with the durations of its segments. When the session is being
-    /// finalized it is completed by this.
+    /// Notes a durable recording with the durations of its segments. When the session was being
+    /// finalized before the making began, it is completed by this. A recording that was begun
+    /// earlier may lack the last items: `None`, and nothing is noted, once the session is past that.
     pub async fn recording_durable(
         &self,
         id: SessionId,
         recording: &Recording,
         segments: &[(u8, u32, Millis)],
         took: Millis,
+        began_in: SessionStatus,
         now: UnixMillis,
-    ) -> Result<SessionStatus, StoreError> {
+    ) -> Result<Option<SessionStatus>, StoreError> {
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        if began_in.takes_items() && !row.status.takes_items() {
+            return Ok(None);
+        }
         let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
         sqlx::query(
             "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
@@ -101,7 +106,7 @@ impl Store {
         };
         log(&mut tx, id, now, made).await?;
         tx.commit().await?;
-        Ok(status)
+        Ok(Some(status))
     }
 
     /// Throws a session away: its payloads are gone, and its recording is nobody's any more; returns

@@ -14,6 +14,8 @@ mod sweep;
 use std::path::Path;
 use std::time::Duration;
 
+use protocol::Epoch;
+use protocol::message::Overtaken;
 use protocol::status::IllegalTransition;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -47,6 +49,8 @@ pub enum StoreError {
     WrongToken,
     #[error("a newer writer has taken over this session")]
     Fenced,
+    #[error("a newer connection, of epoch {0}, was welcomed to this session")]
+    Outdated(Epoch),
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     #[error("the session was discarded")]
@@ -69,6 +73,15 @@ impl From<sqlx::Error> for StoreError {
         match error.as_database_error().and_then(|inner| inner.code()) {
             Some(code) if code == SQLITE_FULL => Self::DiskFull,
             Some(_) | None => Self::Database(error),
+        }
+    }
+}
+
+impl From<Overtaken> for StoreError {
+    fn from(overtaken: Overtaken) -> Self {
+        match overtaken {
+            Overtaken::Fenced => Self::Fenced,
+            Overtaken::Outdated { current } => Self::Outdated(current),
         }
     }
 }

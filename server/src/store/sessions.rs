@@ -1,9 +1,9 @@
 //! Sessions: making, opening and listing them, and what their writers' coming and going changes.
 
 use protocol::event::LossCause;
-use protocol::message::{Hello, Opening};
+use protocol::message::{Hello, Opening, Progress};
 use protocol::{
-    Epoch, Event, Millis, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis,
+    Epoch, Event, Millis, SegmentNo, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis,
 };
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
@@ -33,6 +33,7 @@ pub enum Whose {
 pub struct Opened {
     pub epoch: Epoch,
     pub status: SessionStatus,
+    pub progress: Progress,
     /// The writer had been away.
     pub resumed: Option<Resumed>,
 }
@@ -83,11 +84,7 @@ impl Store {
         if row.status == SessionStatus::Discarded {
             return Err(StoreError::Discarded);
         }
-        let epoch = match hello.opening {
-            Opening::New { .. } | Opening::Existing => Epoch::new(row.epoch.get() + 1),
-            Opening::Joining { epoch } if epoch == row.epoch => epoch,
-            Opening::Joining { .. } => return Err(StoreError::Fenced),
-        };
+        let epoch = hello.opening.epoch_after(row.epoch)?;
         let status = row.status.after(SessionEvent::WriterConnected).unwrap_or(row.status);
         let resumed = row.resumed(now);
         sqlx::query(
@@ -105,8 +102,9 @@ impl Store {
             let event = Event::Resumed { away_ms: away, within_grace };
             log(&mut tx, hello.session, now, event).await?;
         }
+        let progress = progress(&mut tx, hello.session).await?;
         tx.commit().await?;
-        Ok(Opened { epoch, status, resumed })
+        Ok(Opened { epoch, status, progress, resumed })
     }
 
     pub async fn session(&self, id: SessionId) -> Result<Session, StoreError> {
@@ -147,7 +145,8 @@ impl Store {
         Ok(Page { sessions, next })
     }
 
-    /// Notes a sign of life.
+    /// Notes a sign of life. A session that was taken for interrupted, because a clock jumped or
+    /// another server started, is active again.
     pub async fn heartbeat(
         &self,
         id: SessionId,
@@ -157,13 +156,21 @@ impl Store {
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         row.check(whose)?;
-        sqlx::query("UPDATE sessions SET last_heartbeat_at = ? WHERE id = ?")
-            .bind(signed(now.get()))
-            .bind(id.as_bytes().as_slice())
-            .execute(&mut *tx)
-            .await?;
+        let status = row.status.after(SessionEvent::WriterConnected).unwrap_or(row.status);
+        sqlx::query(
+            "UPDATE sessions SET last_heartbeat_at = ?, status = ?, \
+             away_since = CASE WHEN ? THEN NULL ELSE away_since END, \
+             deadline_at = CASE WHEN ? THEN NULL ELSE deadline_at END WHERE id = ?",
+        )
+        .bind(signed(now.get()))
+        .bind(status.as_str())
+        .bind(status == SessionStatus::Active)
+        .bind(status == SessionStatus::Active)
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(row.status)
+        Ok(status)
     }
 
     /// The writer of `epoch` is gone: the grace period runs from `now` on. Nothing happens when
@@ -326,6 +333,23 @@ pub(super) async fn fetch_guard(
         })
     })
     .transpose()
+}
+
+async fn progress(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: SessionId,
+) -> Result<Progress, StoreError> {
+    let row = sqlx::query(
+        "SELECT captured_ms, (SELECT coalesce(max(segment) + 1, 0) FROM segments \
+         WHERE session_id = id) AS next_segment FROM sessions WHERE id = ?",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Progress {
+        next_segment: SegmentNo::new(row.try_get("next_segment")?),
+        timeline_end: Millis::new(rows::unsigned(row.try_get("captured_ms")?)),
+    })
 }
 
 async fn insert_if_new(

@@ -191,14 +191,14 @@ impl Writer {
         let store = &self.state.store;
         let opened = store.taking(store.open_session(hello, clock::wall())).await;
         let opened = opened.map_err(refused)?;
-        let Opened { epoch, status, .. } = opened;
+        let Opened { epoch, status, progress, .. } = opened;
         let have = store.have(hello.session).await.map_err(refused)?;
         self.writing = Some(self.state.fences.enter(hello.session, epoch));
         self.observer.welcomed(hello, &opened);
         tracing::info!(session = %hello.session, %epoch, %status, have = have.len(), "welcome");
         let limits =
             Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
-        Ok(Welcome { epoch, have, status, limits, server_time: clock::wall() })
+        Ok(Welcome { epoch, have, progress, status, limits, server_time: clock::wall() })
     }
 
     fn store(&mut self, items: Vec<Item>) {
@@ -298,6 +298,7 @@ fn refusal(session: SessionId, error: &StoreError) -> Refusal {
         StoreError::UnknownSession => Refusal::UnknownSession,
         StoreError::WrongToken => Refusal::WrongToken,
         StoreError::Fenced => Refusal::Fenced,
+        StoreError::Outdated(current) => Refusal::Outdated { current: *current },
         StoreError::Discarded => Refusal::Discarded,
         // The log says it once, when it begins.
         StoreError::DiskFull => return Refusal::DiskFull,
@@ -317,6 +318,7 @@ fn temporary(error: &StoreError) -> Refusal {
         StoreError::UnknownSession
         | StoreError::WrongToken
         | StoreError::Fenced
+        | StoreError::Outdated(_)
         | StoreError::Discarded
         | StoreError::Illegal(_)
         | StoreError::Database(_)

@@ -6,11 +6,12 @@ use futures::future::join_all;
 use protocol::message::Finish;
 use protocol::{ClientMessage, Item, Seq, SeqSet, ServerMessage};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
-use crate::harness::{Api, Candidate, chunk, eventually, run};
+use crate::harness::{Api, Candidate, Socket, chunk, eventually, run};
 use crate::process::Process;
 
-const KILLS: u64 = 10;
+const KILLS: u32 = 10;
 const CANDIDATES: u8 = 3;
 
 /// A candidate that remembers what it sent and what was acked.
@@ -29,26 +30,32 @@ impl Streaming {
         Self { candidate: Candidate::new(number), sent: SeqSet::new(), acked: SeqSet::new() }
     }
 
-    /// Checks what the server has, sends again what it lacks, then new items until it is gone.
-    async fn stream(&mut self, server: &Api) {
-        let (mut socket, welcome) = self.candidate.open(server).await;
+    /// Checks that the server has what it acked, once.
+    async fn open(&mut self, server: &Api) -> Socket {
+        let (socket, welcome) = self.candidate.open(server).await;
         assert!(self.acked.difference(&welcome.have).is_empty(), "acked items are gone");
         assert!(welcome.have.difference(&self.sent).is_empty(), "items that nobody sent");
         let session = server.session(self.candidate.session).await;
         assert_eq!(session["items"], welcome.have.len(), "an item is there twice");
-        let first = self.sent.last().map_or(0, |last| last.get() + 1);
-        let unacked = self.sent.difference(&welcome.have);
-        let unacked = unacked.ranges().flat_map(|range| range.start().get()..=range.end().get());
         self.acked = welcome.have;
+        socket
+    }
+
+    /// Sends again what the server lacks, then new items, until it is gone.
+    async fn stream(&mut self, mut socket: Socket, acks: &Semaphore) {
+        let first = self.sent.last().map_or(0, |last| last.get() + 1);
+        let unacked = self.sent.difference(&self.acked);
+        let unacked = unacked.ranges().flat_map(|range| range.start().get()..=range.end().get());
         for seq in unacked.collect::<Vec<_>>().into_iter().chain(first..) {
             self.sent.insert(Seq::new(seq));
-            // Two on their way at any time, so that the kill finds one before its ack.
             if !socket.try_send(&ClientMessage::Items(vec![item(seq)])).await {
                 return;
             }
+            // Two on their way at any time, so that the kill finds one before its ack.
             while self.sent.len() - self.acked.len() > 2 {
                 match socket.receive().await {
                     Some(ServerMessage::Ack { seqs, .. }) => {
+                        acks.add_permits(usize::try_from(seqs.len()).unwrap());
                         seqs.ranges().for_each(|range| self.acked.insert_range(range));
                     }
                     Some(other) => panic!("expected an ack, got {other:?}"),
@@ -65,22 +72,21 @@ async fn ten_kills_while_items_stream_lose_and_double_nothing() {
     let mut streams: Vec<Streaming> = (1..=CANDIDATES).map(Streaming::new).collect();
     for kill in 0..KILLS {
         let server = Process::start(folder.path(), &[]).await;
-        let at = (*server).clone();
-        let before: u64 = streams.iter().map(|stream| stream.acked.len()).sum();
-        let streaming = join_all(streams.iter_mut().map(|stream| stream.stream(&at)));
+        let sockets = join_all(streams.iter_mut().map(|stream| stream.open(&server))).await;
+        let acks = Semaphore::new(0);
+        let streaming = streams.iter_mut().zip(sockets);
+        let streaming = join_all(streaming.map(|(stream, socket)| stream.stream(socket, &acks)));
         let killing = async {
             // At another moment each time.
-            tokio::time::sleep(Duration::from_millis(60 + 37 * kill)).await;
+            acks.acquire_many(20 + 13 * kill).await.unwrap().forget();
+            tokio::time::sleep(Duration::from_micros(700 * u64::from(kill))).await;
             server.kill().await;
         };
         tokio::join!(streaming, killing);
-        let after: u64 = streams.iter().map(|stream| stream.acked.len()).sum();
-        assert!(after > before, "nothing was acked before kill {kill}");
     }
     let server = Process::start(folder.path(), &[]).await;
-    for stream in &streams {
-        let (mut socket, welcome) = stream.candidate.open(&server).await;
-        assert!(stream.acked.difference(&welcome.have).is_empty(), "acked items are gone");
+    for stream in &mut streams {
+        let mut socket = stream.open(&server).await;
         let last = stream.sent.last().unwrap();
         let all: Vec<Item> = (0..=last.get()).map(item).collect();
         // Everything once more: what is there is a duplicate, what is not is taken.

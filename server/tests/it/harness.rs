@@ -276,10 +276,24 @@ impl Candidate {
         }
     }
 
-    /// Connects and says hello; what the server answers.
+    /// Connects and says hello, as the one that takes over if somebody was welcomed before; what the
+    /// server answers.
     pub(crate) async fn try_open(&self, server: &Api) -> (Socket, Option<ServerMessage>) {
+        match self.try_opening(server, NEW).await {
+            (_, Some(ServerMessage::Goodbye(Refusal::Outdated { current }))) => {
+                self.try_opening(server, Opening::Following { epoch: current }).await
+            }
+            answer => answer,
+        }
+    }
+
+    pub(crate) async fn try_opening(
+        &self,
+        server: &Api,
+        opening: Opening,
+    ) -> (Socket, Option<ServerMessage>) {
         let mut socket = server.connect().await;
-        socket.send(&self.hello(NEW)).await;
+        socket.send(&self.hello(opening)).await;
         let answer = socket.receive().await;
         (socket, answer)
     }

@@ -211,7 +211,7 @@ async fn a_request_at_its_limits_is_taken_and_one_past_them_is_not() {
 
     // As many bytes as allowed: what is not decodable any more is refused by the protocol.
     let mut bytes = Joined::new(usize::MAX);
-    bytes.push(&hello).unwrap();
+    bytes.push(&candidate.hello(Opening::Existing).encode()).unwrap();
     bytes.push(&item(1)).unwrap();
     while bytes.push(&vec![0xff; FRAME_BYTES_MAX]).is_ok() {}
     let mut body = bytes.into_body();

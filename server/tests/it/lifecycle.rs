@@ -1,6 +1,6 @@
 //! What a session goes through when its connection or its server goes away.
 
-use protocol::message::Refusal;
+use protocol::message::{Opening, Refusal};
 use protocol::{ClientMessage, ServerMessage, SessionStatus};
 use serde_json::json;
 
@@ -73,6 +73,20 @@ async fn a_newer_writer_fences_off_the_older() {
     newer.deliver(vec![chunk(0, 0, b"mine")]).await;
     let session = server.json(&format!("/api/sessions/{}", candidate.session)).await;
     assert_eq!((&session["status"], &session["items"]), (&"active".into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_hello_that_comes_late_fences_off_nobody() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(9);
+    let (_first, welcome) = candidate.open(&server).await;
+    let late = candidate.hello(Opening::Following { epoch: welcome.epoch });
+    let (mut newer, newest) = candidate.open(&server).await;
+    let mut socket = server.connect().await;
+    socket.send(&late).await;
+    let current = newest.epoch;
+    assert_eq!(socket.expect_goodbye().await, Refusal::Outdated { current });
+    newer.deliver(vec![chunk(0, 0, b"x")]).await;
 }
 
 #[tokio::test]

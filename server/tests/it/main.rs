@@ -17,4 +17,5 @@ mod pages;
 mod process;
 mod recording;
 mod slow_peers;
+mod store;
 mod tail;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures::future::join_all;
 use protocol::limits::ITEMS_PER_MESSAGE_MAX;
 use protocol::message::Refusal;
-use protocol::{ClientMessage, Item};
+use protocol::{ClientMessage, Item, ServerMessage};
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{Candidate, PATIENCE, Socket, TestServer, chunk};
+use crate::harness::{Candidate, NEW, PATIENCE, Socket, TestServer, chunk};
 use crate::process::Process;
 
 /// Items whose refusal takes far more room than an ack, so that what a peer does not read soon
@@ -52,6 +52,27 @@ async fn a_peer_that_does_not_read_is_cut_off_and_nobody_else_notices() {
     server.wait_for_status(deaf.session, "interrupted").await;
     assert_eq!(server.session(healthy.session).await["items"], 40);
     assert_eq!(server.lines_with("a peer that does not read is cut off"), 1);
+}
+
+#[tokio::test]
+async fn a_peer_that_reads_late_still_hears_every_answer_before_the_goodbye() {
+    const FRAMES: usize = 20;
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(1);
+    let mut socket = candidate.open_deaf(&server).await;
+    for _ in 0..FRAMES {
+        assert!(socket.try_send_frame(refused_items()).await);
+    }
+    // A second hello ends the connection; what follows it is not wanted any more.
+    socket.send(&candidate.hello(NEW)).await;
+    for _ in 0..FRAMES {
+        socket.try_send_frame(refused_items()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..FRAMES {
+        assert!(matches!(socket.receive().await, Some(ServerMessage::Refused(_))));
+    }
+    assert_eq!(socket.expect_goodbye().await, Refusal::HelloExpected);
 }
 
 #[tokio::test]

@@ -1,184 +1,115 @@
-//! The server of the simulated world: receivers, and a ledger that survives its crashes.
+//! Server processes: each has its connections and forgets them when it ends; the ledger stays.
 
-use super::*;
+use std::collections::BTreeMap;
+
+use protocol::limits::SILENCE_MAX;
+use protocol::{Millis, SessionStatus};
+
+use super::World;
+use super::event::Event;
+use super::link::LinkNo;
+use super::peer::Peer;
+use super::recording::Making;
+use crate::dice::Roll;
+
+const CHECK_EVERY: Millis = Millis::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ProcessNo(u64);
+
+#[derive(Default)]
+pub(super) struct Servers {
+    count: u64,
+    pub(super) running: BTreeMap<ProcessNo, Process>,
+    /// The one that takes new connections.
+    pub(super) entry: Option<ProcessNo>,
+}
+
+#[derive(Default)]
+pub(super) struct Process {
+    pub(super) peers: BTreeMap<LinkNo, Peer>,
+    pub(super) making: Option<Making>,
+}
 
 impl World {
-    pub(super) fn arrive_at_server(&mut self, link: u64, frame: &[u8]) {
-        // What was on its way when a link was cut may still arrive.
-        let lost = self.link != Some(link) && self.dice.once_in(2);
-        if lost || !self.server_up {
-            return;
+    /// A process with nothing but the ledger.
+    pub(super) fn start_process(&mut self) {
+        self.servers.count += 1;
+        let process = ProcessNo(self.servers.count);
+        self.servers.running.insert(process, Process::default());
+        self.servers.entry = Some(process);
+        self.ledger.interrupt_silent(None, self.server_wall(), self.now);
+        if self.ledger.status == Some(SessionStatus::Finalizing) {
+            self.make_recording(process);
         }
-        let now = self.now;
-        if let Some(receiver) = self.receivers.get_mut(&link) {
-            receiver.handle_frame(now, frame);
-        }
-        self.serve(link);
+        self.schedule(CHECK_EVERY, Event::Check { process });
     }
 
-    pub(super) fn serve(&mut self, link: u64) {
-        while let Some(effect) = self.receivers.get_mut(&link).and_then(Receiver::poll_effect) {
-            match effect {
-                receiver::Effect::Open(hello) => {
-                    let opened = self.open_session(&hello);
-                    if let Some(receiver) = self.receivers.get_mut(&link) {
-                        receiver.handle_opened(opened);
-                    }
-                }
-                receiver::Effect::Store(items) => {
-                    if self.ack_before_commit
-                        && let Some(receiver) = self.receivers.get_mut(&link)
-                    {
-                        let seqs: Vec<_> = items.iter().map(|item| item.seq).collect();
-                        receiver.handle_stored(seqs.into_iter().map(|seq| (seq, Verdict::Stored)));
-                    }
-                    let delay = Millis::new(self.dice.between(1, 80));
-                    self.schedule(delay, Event::Committed { link, items });
-                }
-                receiver::Effect::Heartbeat(_) | receiver::Effect::Discard => {}
-                receiver::Effect::Finish(finish) => {
-                    let delay = Millis::new(self.dice.between(1, 200));
-                    self.schedule(delay, Event::Finished { link, finish });
-                }
-                receiver::Effect::Send(message) => self.send_to_page(link, &message),
-                receiver::Effect::Close => {
-                    self.receivers.remove(&link);
-                }
-            }
-        }
-        if let Some(at) = self.receivers.get(&link).and_then(Receiver::poll_timeout) {
-            let at = at.max(self.now + Millis::new(1));
-            if self.server_timer.replace((link, at)) != Some((link, at)) {
-                self.schedule_at(at, Event::ServerTimer { link });
-            }
+    pub(super) fn crash_server(&mut self, roll: &mut Roll) {
+        if let Some(process) = self.servers.entry {
+            self.kill_process(process);
+            self.schedule(roll.millis(100, 6_000), Event::ProcessStarts);
         }
     }
 
-    pub(super) fn open_session(
-        &mut self,
-        hello: &protocol::message::Hello,
-    ) -> Result<Welcome, Refusal> {
-        match hello.opening {
-            Opening::New { .. } => self.ledger.known = true,
-            Opening::Existing if !self.ledger.known => return Err(Refusal::UnknownSession),
-            Opening::Existing | Opening::Joining { .. } => {}
+    /// The old one serves whom it has for a while.
+    pub(super) fn change_server(&mut self, roll: &mut Roll) {
+        if let Some(process) = self.servers.entry {
+            self.start_process();
+            self.schedule(roll.millis(100, 10_000), Event::ProcessEnds { process });
         }
-        self.ledger.epoch += 1;
-        let status = self.ledger.status.unwrap_or(SessionStatus::Active);
-        Ok(Welcome {
-            epoch: Epoch::new(self.ledger.epoch),
-            have: self.ledger.items.keys().copied().collect(),
-            status,
-            limits: Limits::default(),
-            server_time: UnixMillis::new(self.now.get()),
-        })
     }
 
-    pub(super) fn committed(&mut self, link: u64, items: &[Item]) {
-        // Killed before the commit: as if it had never arrived.
-        let Some(receiver) = self.receivers.get_mut(&link) else {
-            return;
-        };
-        let Some((_, epoch)) = receiver.writer() else {
-            return;
-        };
-        if epoch.get() != self.ledger.epoch {
-            receiver.refuse(Refusal::Fenced);
-            self.serve(link);
-            return;
+    /// What it had sent is still on its way.
+    pub(super) fn kill_process(&mut self, process: ProcessNo) {
+        let Some(ended) = self.servers.running.remove(&process) else { return };
+        if self.servers.entry == Some(process) {
+            self.servers.entry = None;
         }
-        let mut verdicts = Vec::new();
-        for item in items {
-            let verdict = match self.ledger.items.get(&item.seq) {
-                Some(stored) => Verdict::of_second(&stored.digest, &item.digest),
-                None => {
-                    if self.captured.get(&item.seq) != Some(&item.digest) {
-                        self.broken =
-                            Some(format!("{} is stored otherwise than captured", item.seq));
-                    }
-                    self.ledger.items.insert(item.seq, item.clone());
-                    Verdict::Stored
-                }
-            };
-            if let Verdict::Refused(error) = verdict {
-                self.broken = Some(format!("{} was refused: {error}", item.seq));
-            }
-            verdicts.push((item.seq, verdict));
+        for link in ended.peers.into_keys() {
+            self.close_from_server(link);
         }
-        if self.faults.server_crashes && self.speaking && self.dice.once_in(60) {
-            // Killed between the commit and the ack.
-            self.crash_server();
-            return;
-        }
-        if !self.ack_before_commit {
-            receiver.handle_stored(verdicts);
-        }
-        self.serve(link);
-    }
-
-    pub(super) fn finished(&mut self, link: u64, finish: &Finish) {
-        let Some(receiver) = self.receivers.get_mut(&link) else {
-            return;
-        };
-        let have: SeqSet = self.ledger.items.keys().copied().collect();
-        let missing = finish
-            .last_seq
-            .map(|last| have.missing_up_to(last).difference(&finish.lost))
-            .unwrap_or_default();
-        if missing.is_empty() {
-            self.ledger.status = Some(SessionStatus::Completed);
-            receiver.handle_finish(FinishStep::Finalizing);
-            receiver.handle_finish(FinishStep::Completed(Receipt {
-                items: have.len(),
-                bytes: 0,
-                duration: Millis::ZERO,
-                digest: Digest::from_bytes([0; 32]),
-                missing: SeqSet::new(),
-            }));
-        } else {
-            receiver.handle_finish(FinishStep::Missing(missing));
-        }
-        self.serve(link);
-    }
-
-    pub(super) fn server_timer(&mut self, link: u64) {
-        let now = self.now;
-        if let Some(receiver) = self.receivers.get_mut(&link)
-            && receiver.poll_timeout().is_some_and(|at| at <= now)
+        if self.servers.running.is_empty() && self.servers.entry.is_none() && self.faults.stopped()
         {
-            receiver.handle_timeout(now);
-            self.serve(link);
+            self.schedule(Millis::new(500), Event::ProcessStarts);
         }
     }
 
-    pub(super) fn send_to_page(&mut self, link: u64, message: &ServerMessage) {
-        if let ServerMessage::Ack { seqs, .. } = message {
-            for seq in seqs.ranges().flat_map(|range| range.start().get()..=range.end().get()) {
-                if !self.ledger.items.contains_key(&Seq::new(seq)) {
-                    self.broken = Some(format!("{seq} was acked before it was durable"));
-                }
+    pub(super) fn check_deadlines(&mut self, process: ProcessNo) {
+        if !self.servers.running.contains_key(&process) {
+            return;
+        }
+        self.schedule(CHECK_EVERY, Event::Check { process });
+        let wall = self.server_wall();
+        self.ledger.interrupt_silent(Some(SILENCE_MAX), wall, self.now);
+        match self.ledger.check_deadline(wall) {
+            Some(SessionStatus::Finalizing) => {
+                self.model.window_over(self.has_live_writer());
+                self.make_recording(process);
             }
+            Some(_) => self.make_recording(process),
+            // Whoever began with it may be gone.
+            None if self.ledger.status == Some(SessionStatus::Finalizing) => {
+                self.take_up_recording(process);
+            }
+            None => {}
         }
-        let at = self.delivery_time();
-        self.schedule_at(at, Event::ToPage { link, frame: message.encode() });
     }
 
-    pub(super) fn arrive_at_page(&mut self, link: u64, frame: &[u8]) {
-        if self.link != Some(link) {
-            return;
+    fn take_up_recording(&mut self, process: ProcessNo) {
+        let is_idle = |process: &Process| process.making.is_none();
+        if self.servers.running.get(&process).is_some_and(is_idle) {
+            self.make_recording(process);
         }
-        let Ok(message) = ServerMessage::decode(frame) else {
-            self.broken = Some("the server sent what cannot be decoded".into());
-            return;
-        };
-        self.with_page(self.page_no, |sender, now| sender.handle_message(now, message));
     }
 
-    pub(super) fn crash_server(&mut self) {
-        self.server_up = false;
-        self.receivers.clear();
-        self.cut_link();
-        let away = self.dice.between(100, 6_000);
-        self.schedule(Millis::new(away), Event::ServerReturns);
+    /// True when the newest writer is connected, and gave a sign of life since the session was taken
+    /// for interrupted.
+    fn has_live_writer(&self) -> bool {
+        let processes = self.servers.running.values();
+        processes.flat_map(|process| process.peers.values()).any(|peer| {
+            let is_newest = peer.epoch == Some(self.ledger.epoch);
+            is_newest && !peer.is_gone && peer.heartbeat_at > self.ledger.interrupted_at
+        })
     }
 }
