@@ -56,6 +56,23 @@ pub(crate) fn socket_url() -> Result<String, JsValue> {
     Ok([scheme, &location.host()?, "/api/ws"].concat())
 }
 
+/// True while the candidate can see the page.
+pub(crate) fn is_visible() -> bool {
+    window()
+        .document()
+        .is_some_and(|document| document.visibility_state() == VisibilityState::Visible)
+}
+
+/// Calls back whenever the page comes into view.
+pub(crate) fn on_visible(call: impl Fn() + 'static) -> Option<EventListener> {
+    let document = window().document()?;
+    Some(on(&document, "visibilitychange", move || {
+        if is_visible() {
+            call();
+        }
+    }))
+}
+
 /// What stands behind the `#` of the page's address, with it.
 pub(crate) fn fragment() -> String {
     window().location().hash().unwrap_or_default()
@@ -95,9 +112,18 @@ pub(crate) fn has(target: &JsValue, property: &str) -> bool {
 
 /// The `name` of a JavaScript error such as `NotAllowedError`; empty when it has none.
 pub(crate) fn error_name(error: &JsValue) -> String {
-    js_sys::Reflect::get(error, &JsValue::from_str("name"))
+    text_of(error, "name")
+}
+
+/// Its words, which differ between browsers.
+pub(crate) fn error_message(error: &JsValue) -> String {
+    text_of(error, "message")
+}
+
+fn text_of(target: &JsValue, property: &str) -> String {
+    js_sys::Reflect::get(target, &JsValue::from_str(property))
         .ok()
-        .and_then(|name| name.as_string())
+        .and_then(|text| text.as_string())
         .unwrap_or_default()
 }
 

@@ -36,7 +36,7 @@ pub(crate) enum RunEvent {
     Chunk(Blob),
     Paused,
     Resumed,
-    Failed(CaptureError),
+    Failed,
     /// Everything has been handed over; nothing follows.
     Stopped,
 }
@@ -152,7 +152,7 @@ fn listen(recorder: &MediaRecorder, on_event: &Rc<dyn Fn(RunEvent)>) -> Vec<Even
         let on_event = on_event.clone();
         EventListener::new(recorder, "error", move |event| {
             browser::warn("The recorder failed.", event);
-            on_event(RunEvent::Failed(CaptureError::RecorderStopped));
+            on_event(RunEvent::Failed);
         })
     };
     let on_event = on_event.clone();

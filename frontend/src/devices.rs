@@ -47,7 +47,29 @@ fn microphones(infos: &JsValue) -> Vec<Device> {
         .collect()
 }
 
+/// What the system uses when nothing is chosen, where the browser lists that as a device of its own,
+/// as Chromium does.
+pub(crate) fn default_label(devices: &[Device]) -> Option<&str> {
+    let default = devices.iter().find(|device| device.id == "default")?;
+    Some(default.label.strip_prefix("Default - ").unwrap_or(&default.label))
+}
+
 /// Calls back whenever a device comes or goes.
 pub(crate) fn on_change(call: impl Fn() + 'static) -> Option<EventListener> {
     media_devices().map(|devices| browser::on(&devices, "devicechange", call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_known_where_the_browser_lists_it() {
+        let device = |id: &str, label: &str| Device { id: id.to_owned(), label: label.to_owned() };
+        let named = device("a1b2", "Headset");
+        assert_eq!(default_label(std::slice::from_ref(&named)), None);
+        let listed = [named, device("default", "Default - Headset")];
+        assert_eq!(default_label(&listed), Some("Headset"));
+        assert_eq!(default_label(&[device("default", "Standard")]), Some("Standard"));
+    }
 }

@@ -1,7 +1,7 @@
 //! Handles what happens, one [`Input`] after another: each to its end, effects included, before the
 //! next is looked at. Then the one timer is set and the view is shown. Decides nothing itself.
 
-use app::recorder::port::{Command, Device, RecorderView};
+use app::recorder::port::{Command, Device, RecorderView, Room};
 use gloo_events::EventListener;
 use protocol::item::StartCause;
 use protocol::{Millis, SegmentNo, SessionId};
@@ -13,12 +13,15 @@ use crate::capture_error::CaptureError;
 use crate::devices;
 use crate::earlier::{Earlier, Elsewhere, Found};
 use crate::microphone::{Microphone, MicrophoneEvent};
+use crate::permission::PermissionWatch;
 use crate::pipeline::{Pipeline, PipelineEvent};
 use crate::port::Inputs;
 use crate::recorder::{Recorder, RequestNo};
 use crate::recovery::Recovery;
 use crate::spool::Spool;
+use crate::storage;
 use crate::tabs::Tabs;
+use crate::wake_lock::WakeLock;
 
 /// Everything that can happen.
 pub(crate) enum Input {
@@ -30,7 +33,10 @@ pub(crate) enum Input {
     Command(Command),
     DevicesChanged,
     DevicesListed(Vec<Device>),
+    MicrophoneAllowed,
+    RoomKnown(Room),
     NetworkOnline,
+    PageVisible,
     /// The page may be about to be left.
     Leaving,
     Hidden,
@@ -82,11 +88,15 @@ pub(crate) struct Driver {
     recorder: Recorder,
     earlier: Earlier,
     devices: Vec<Device>,
+    has_spool: bool,
+    room: Room,
     on_view: Option<Box<dyn Fn(RecorderView)>>,
     /// What was shown last.
     shown: Option<RecorderView>,
     timer: Option<Timer>,
     leave_guard: LeaveGuard,
+    wake_lock: WakeLock,
+    _permission: PermissionWatch,
     tabs: Tabs,
     _listeners: Vec<EventListener>,
 }
@@ -97,15 +107,20 @@ impl Driver {
             recorder: Recorder::new(spool.clone(), inputs.clone()),
             earlier: Earlier::new(spool.clone(), inputs.clone()),
             devices: Vec::new(),
+            has_spool: spool.is_there(),
+            room: Room::Unknown,
             on_view: None,
             shown: None,
             timer: None,
             leave_guard: LeaveGuard::new(),
+            wake_lock: WakeLock::default(),
+            _permission: watch_permission(&inputs),
             tabs: Tabs::new(&inputs),
             _listeners: listen(&inputs),
             inputs,
         };
         driver.list_devices();
+        driver.look_for_room();
         driver.earlier.search();
         if let Some(recovery) = Recovery::parse(&browser::fragment()) {
             driver.earlier.search_for(recovery);
@@ -147,8 +162,20 @@ impl Driver {
                 }
             }
             Input::Command(command) => self.recorder.command(now, command),
-            Input::DevicesChanged => self.list_devices(),
-            Input::DevicesListed(devices) => self.devices = devices,
+            Input::DevicesChanged => {
+                self.list_devices();
+                self.recorder.devices_changed();
+            }
+            Input::DevicesListed(devices) => {
+                self.recorder.devices_listed(&devices);
+                self.devices = devices;
+            }
+            Input::MicrophoneAllowed => self.recorder.permission_granted(),
+            Input::RoomKnown(room) => self.room = room,
+            Input::PageVisible => {
+                self.wake_lock.page_is_visible();
+                self.look_for_room();
+            }
             Input::Leaving => self.recorder.leaving(),
             Input::Hidden => self.recorder.hidden(),
             Input::Left => self.recorder.left(now),
@@ -199,6 +226,7 @@ impl Driver {
             self.recorder.take_up(now, taken, StartCause::PageReturned);
         }
         self.leave_guard.set(self.recorder.is_unsafe_to_leave());
+        self.wake_lock.set(self.recorder.is_at_work());
         self.arm_timer();
         self.publish(now);
     }
@@ -221,6 +249,7 @@ impl Driver {
         };
         let mut view = self.recorder.view(now);
         view.devices.clone_from(&self.devices);
+        view.room = if self.has_spool { self.room } else { Room::Nowhere };
         view.notices.extend(self.earlier.notice());
         if view.session.is_none() {
             (view.pending, view.pending_duration) = self.earlier.pending();
@@ -235,6 +264,11 @@ impl Driver {
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
         self.recorder.pipeline().into_iter().chain(self.earlier.pipelines())
+    }
+
+    fn look_for_room(&self) {
+        let inputs = self.inputs.clone();
+        spawn_local(async move { inputs.send(Input::RoomKnown(storage::room().await)) });
     }
 
     fn list_devices(&self) {
@@ -257,5 +291,11 @@ fn listen(inputs: &Inputs) -> Vec<EventListener> {
     ];
     listeners.extend(browser::on_hidden(send(|| Input::Hidden)));
     listeners.extend(devices::on_change(send(|| Input::DevicesChanged)));
+    listeners.extend(browser::on_visible(send(|| Input::PageVisible)));
     listeners
+}
+
+fn watch_permission(inputs: &Inputs) -> PermissionWatch {
+    let inputs = inputs.clone();
+    PermissionWatch::new(move || inputs.send(Input::MicrophoneAllowed))
 }

@@ -16,6 +16,7 @@ mod high_water;
 mod level;
 mod microphone;
 mod parting;
+mod permission;
 mod pipeline;
 mod port;
 mod recorder;
@@ -25,7 +26,10 @@ mod session_lock;
 mod socket;
 mod spool;
 mod stopwatch;
+mod storage;
 mod tabs;
+mod wake_lock;
+mod watch;
 
 use std::rc::Rc;
 

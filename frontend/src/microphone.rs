@@ -26,6 +26,8 @@ pub(crate) struct Microphone {
     asked_for: Option<String>,
     /// The device asked for was gone, and this is the default.
     is_stand_in: bool,
+    /// As it was named when it was opened.
+    first_label: String,
     listeners: Vec<EventListener>,
     meter: Option<LevelMeter>,
 }
@@ -33,23 +35,31 @@ pub(crate) struct Microphone {
 impl Microphone {
     /// Asks the browser, which may ask the candidate: this takes as long as they take.
     pub(crate) async fn open(device: Option<String>) -> Result<Self, CaptureError> {
-        let (stream, is_stand_in) = match (request(device.as_deref()).await, &device) {
-            (Ok(stream), _) => (stream, false),
-            (Err(CaptureError::ChosenIsGone | CaptureError::NoMicrophone), Some(_)) => {
-                (request(None).await?, true)
+        match (Self::open_exactly(device.clone()).await, device) {
+            (Err(CaptureError::ChosenIsGone | CaptureError::NoMicrophone), Some(device)) => {
+                let mut stand_in = Self::open_exactly(None).await?;
+                stand_in.asked_for = Some(device);
+                stand_in.is_stand_in = true;
+                Ok(stand_in)
             }
-            (Err(error), _) => return Err(error),
-        };
+            (opened, _) => opened,
+        }
+    }
+
+    /// The same, but never another device than the one asked for.
+    pub(crate) async fn open_exactly(device: Option<String>) -> Result<Self, CaptureError> {
+        let stream = request(device.as_deref()).await?;
         let track = stream
             .get_audio_tracks()
             .get(0)
             .dyn_into::<MediaStreamTrack>()
             .map_err(|_| CaptureError::NoMicrophone)?;
         Ok(Self {
+            first_label: track.label(),
             stream,
             track,
             asked_for: device,
-            is_stand_in,
+            is_stand_in: false,
             listeners: Vec::new(),
             meter: None,
         })
@@ -80,6 +90,16 @@ impl Microphone {
     /// As the browser names the device; may be empty.
     pub(crate) fn label(&self) -> String {
         self.track.label()
+    }
+
+    /// The system has put another device behind it.
+    pub(crate) fn is_relabelled(&self) -> bool {
+        self.track.label() != self.first_label
+    }
+
+    /// Its loudest sample of late, 0 to 1; `None` while that is not known.
+    pub(crate) fn peak(&self) -> Option<f32> {
+        self.meter.as_ref().and_then(LevelMeter::peak)
     }
 
     /// The id of the device in use, when the browser tells.

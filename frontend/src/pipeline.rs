@@ -159,8 +159,9 @@ impl Pipeline {
         self.was_disconnected
     }
 
-    pub(crate) fn spool_has_failed(&self) -> bool {
-        self.spool_has_failed
+    /// The spool takes nothing, or not everything, just now.
+    pub(crate) fn is_spool_failing(&self) -> bool {
+        self.sender.is_spool_failing()
     }
 
     /// Chunks that the browser could not hand over.

@@ -1,8 +1,12 @@
 //! The candidate's recorder: what each command and each event of the microphone means in the state
-//! in which it comes. The recorder's runs are in [`run`], the words in [`view`].
+//! in which it comes. The recorder's runs are in [`run`], the way on when the microphone is lost or
+//! another one is chosen in [`replacing`], what is kept an eye on in [`watching`], the words in
+//! [`view`].
 
+mod replacing;
 mod run;
 mod view;
+mod watching;
 
 use std::rc::Rc;
 
@@ -10,6 +14,7 @@ use app::recorder::port::Command;
 use protocol::item::{EndCause, StartCause};
 use protocol::sender::FinishStatus;
 use protocol::{Millis, SegmentNo, SessionId};
+use replacing::Replacing;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::browser;
@@ -22,6 +27,8 @@ use crate::pipeline::Pipeline;
 use crate::port::Inputs;
 use crate::session::Session;
 use crate::spool::Spool;
+use crate::watch::Stall;
+use watching::Watching;
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
 /// of an earlier microphone, is known as such.
@@ -33,6 +40,16 @@ pub(crate) struct RequestNo(u32);
 enum Purpose {
     Test,
     Record,
+    /// To go on with a recording whose microphone or recorder was lost.
+    GoOn(GoOn),
+}
+
+/// How a recording goes on that has lost its sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GoOn {
+    cause: StartCause,
+    /// It was paused, and stays so.
+    is_paused: bool,
 }
 
 enum Phase {
@@ -56,19 +73,23 @@ enum Phase {
     Failed {
         error: CaptureError,
         again: Purpose,
+        /// When it is tried again without being asked to.
+        retry_at: Option<Millis>,
     },
 }
 
 struct Live {
     run: Run,
     segment: SegmentNo,
+    stall: Stall,
 }
 
 enum Ending {
     Save,
+    /// The recording goes on in a new segment.
+    GoOn(EndCause),
     /// To another tab.
     HandOver,
-    Failed(CaptureError),
 }
 
 pub(crate) struct Recorder {
@@ -79,7 +100,11 @@ pub(crate) struct Recorder {
     request: RequestNo,
     chosen: Option<String>,
     microphone: Option<Microphone>,
+    /// The request that the open microphone was the answer to.
+    in_use: RequestNo,
     session: Option<Session>,
+    replacing: Replacing,
+    watching: Watching,
     /// The chosen microphone was gone, and the default took its place.
     has_stand_in: bool,
     /// The browser did not hand over the end of a run in time.
@@ -96,7 +121,10 @@ impl Recorder {
             request: RequestNo(0),
             chosen: None,
             microphone: None,
+            in_use: RequestNo(0),
             session: None,
+            replacing: Replacing::default(),
+            watching: Watching::default(),
             has_stand_in: false,
             tail_was_lost: false,
         }
@@ -137,11 +165,15 @@ impl Recorder {
         if self.session_id() != Some(session) {
             return;
         }
-        match &self.phase {
+        match &mut self.phase {
             Phase::Capturing(_) => self.close(now, Ending::HandOver),
-            Phase::Failed { .. } => self.phase = Phase::HandingOver { deadline: now },
+            Phase::Closing { ending: ending @ Ending::GoOn(_), .. } => *ending = Ending::HandOver,
+            Phase::Acquiring(Purpose::GoOn(_)) | Phase::Failed { .. } => {
+                self.request = self.request.next();
+                self.phase = Phase::HandingOver { deadline: now };
+            }
             Phase::Idle
-            | Phase::Acquiring(_)
+            | Phase::Acquiring(Purpose::Test | Purpose::Record)
             | Phase::Closing { .. }
             | Phase::Finishing
             | Phase::HandingOver { .. }
@@ -156,9 +188,15 @@ impl Recorder {
         }
     }
 
+    /// Also the one that was opened to go on with.
+    fn close_microphone(&mut self) {
+        self.microphone = None;
+        self.replacing.give_up();
+    }
+
     fn give_away(&mut self) {
         self.phase = Phase::GivenAway;
-        self.microphone = None;
+        self.close_microphone();
         self.session = None;
     }
 
@@ -205,7 +243,7 @@ impl Recorder {
                 self.microphone = None;
                 self.phase = Phase::Idle;
             }
-            Phase::Acquiring(Purpose::Record)
+            Phase::Acquiring(Purpose::Record | Purpose::GoOn(_))
             | Phase::Capturing(_)
             | Phase::Closing { .. }
             | Phase::Finishing
@@ -216,11 +254,31 @@ impl Recorder {
     }
 
     fn choose(&mut self, id: String) {
-        self.chosen = Some(id).filter(|id| !id.is_empty());
-        self.has_stand_in = false;
-        if matches!(self.phase, Phase::Idle) && self.microphone.is_some() {
-            self.acquire(Purpose::Test);
+        let chosen = Some(id).filter(|id| !id.is_empty());
+        match self.phase {
+            Phase::Capturing(_) => self.switch_to(chosen),
+            Phase::Idle if self.microphone.is_some() => {
+                self.set_chosen(chosen);
+                self.acquire(Purpose::Test);
+            }
+            Phase::Failed { again, .. } => {
+                self.set_chosen(chosen);
+                self.acquire(again);
+            }
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway => {
+                self.set_chosen(chosen);
+            }
         }
+    }
+
+    fn set_chosen(&mut self, chosen: Option<String>) {
+        self.chosen = chosen;
+        self.has_stand_in = false;
     }
 
     fn start(&mut self, now: Millis) {
@@ -238,9 +296,16 @@ impl Recorder {
     fn stop(&mut self, now: Millis) {
         match self.phase {
             Phase::Capturing(_) => self.close(now, Ending::Save),
+            Phase::Closing { ending: ref mut ending @ Ending::GoOn(_), .. } => {
+                *ending = Ending::Save;
+            }
+            Phase::Acquiring(Purpose::GoOn(_)) => {
+                self.request = self.request.next();
+                self.finish(now);
+            }
             Phase::Failed { .. } if self.session.is_some() => self.finish(now),
             Phase::Idle
-            | Phase::Acquiring(_)
+            | Phase::Acquiring(Purpose::Test | Purpose::Record)
             | Phase::Closing { .. }
             | Phase::Finishing
             | Phase::HandingOver { .. }
@@ -251,7 +316,10 @@ impl Recorder {
 
     fn retry(&mut self, now: Millis) {
         match self.phase {
-            Phase::Failed { again, .. } => self.acquire(again),
+            Phase::Failed { again, .. } => {
+                self.replacing.start_over();
+                self.acquire(again.on_request());
+            }
             Phase::Finishing if self.has_failed_to_finish() => self.finish(now),
             Phase::Idle
             | Phase::Acquiring(_)
@@ -282,26 +350,47 @@ impl Recorder {
         request: RequestNo,
         microphone: Result<Microphone, CaptureError>,
     ) {
-        let Phase::Acquiring(purpose) = self.phase else {
-            return;
-        };
         if request != self.request {
             return;
         }
+        let purpose = match self.phase {
+            Phase::Acquiring(purpose) => purpose,
+            Phase::Capturing(_) => return self.switch(now, microphone),
+            Phase::Idle
+            | Phase::Closing { .. }
+            | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
+            | Phase::Failed { .. } => return,
+        };
         match (microphone, purpose) {
-            (Ok(microphone), purpose) => {
+            (Ok(microphone), Purpose::Test) => {
                 self.take_over(microphone);
-                match purpose {
-                    Purpose::Test => self.phase = Phase::Idle,
-                    Purpose::Record => self.begin(now),
-                }
+                self.phase = Phase::Idle;
             }
-            (Err(error), again) => self.phase = Phase::Failed { error, again },
+            (Ok(microphone), Purpose::Record) => {
+                self.take_over(microphone);
+                self.begin(now);
+            }
+            (Ok(microphone), Purpose::GoOn(go_on)) => {
+                self.take_over(microphone);
+                self.go_on(now, go_on);
+            }
+            (Err(error), again) => {
+                let error = match again {
+                    Purpose::GoOn(_) => error.after_a_loss(),
+                    Purpose::Test | Purpose::Record => error,
+                };
+                let retry_at = self.replacing.next_try(now, &error, again);
+                self.phase = Phase::Failed { error, again, retry_at };
+            }
         }
     }
 
     fn take_over(&mut self, mut microphone: Microphone) {
         let (request, inputs) = (self.request, self.inputs.clone());
+        self.in_use = request;
+        self.replacing.microphone_opened();
         let on_level = self.on_level.clone();
         microphone.watch(
             move |event| inputs.send(Input::Microphone { request, event }),
@@ -320,18 +409,16 @@ impl Recorder {
         request: RequestNo,
         event: MicrophoneEvent,
     ) {
-        if request != self.request {
+        if request != self.in_use {
             return;
         }
         match event {
-            // Whether it is muted is asked when it is shown.
-            MicrophoneEvent::MutingChanged => {}
+            MicrophoneEvent::MutingChanged => self.note_muting(now),
             MicrophoneEvent::Ended => match self.phase {
-                Phase::Capturing(_) => self.close(now, Ending::Failed(CaptureError::Disconnected)),
+                Phase::Capturing(_) => self.close(now, Ending::GoOn(EndCause::DeviceLost)),
                 Phase::Idle => {
                     self.microphone = None;
-                    let error = CaptureError::Disconnected;
-                    self.phase = Phase::Failed { error, again: Purpose::Test };
+                    self.fail(CaptureError::Disconnected, Purpose::Test);
                 }
                 Phase::Acquiring(_)
                 | Phase::Closing { .. }
@@ -341,6 +428,10 @@ impl Recorder {
                 | Phase::Failed { .. } => {}
             },
         }
+    }
+
+    fn fail(&mut self, error: CaptureError, again: Purpose) {
+        self.phase = Phase::Failed { error, again, retry_at: None };
     }
 
     fn finish(&mut self, now: Millis) {
@@ -357,25 +448,30 @@ impl Recorder {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        let closing = match &self.phase {
+        let phase = match &self.phase {
             Phase::Closing { deadline, .. } | Phase::HandingOver { deadline } => Some(*deadline),
+            Phase::Failed { retry_at, .. } => *retry_at,
             Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
             | Phase::Finishing
-            | Phase::GivenAway
-            | Phase::Failed { .. } => None,
+            | Phase::GivenAway => None,
         };
         let session = self.session.as_ref().and_then(|session| session.pipeline.poll_timeout());
-        [closing, session].into_iter().flatten().min()
+        [phase, session, self.next_look()].into_iter().flatten().min()
     }
 
     /// To be called after every input and when [`Recorder::poll_timeout`] is reached.
     pub(crate) fn tick(&mut self, now: Millis) {
-        if matches!(&self.phase, Phase::Closing { deadline, .. } if now >= *deadline) {
-            self.tail_was_lost = true;
+        if let Phase::Closing { deadline, ending, .. } = &self.phase
+            && now >= *deadline
+        {
+            // Of one that stood still nothing more was expected.
+            self.tail_was_lost |= !matches!(ending, Ending::GoOn(EndCause::RecorderStalled));
             self.closed(now);
         }
+        self.retry_by_itself(now);
+        self.look(now);
         if let Phase::HandingOver { deadline } = self.phase
             && (now >= deadline || self.session.as_ref().is_none_or(|one| one.pipeline.is_kept()))
         {
@@ -387,6 +483,14 @@ impl Recorder {
                 session.unlock();
             }
         }
+    }
+
+    /// True while sound is captured, or is about to be again.
+    pub(crate) fn is_at_work(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Capturing(_) | Phase::Closing { .. } | Phase::Acquiring(Purpose::GoOn(_))
+        )
     }
 
     /// The candidate may be about to leave the page. It is the last moment in which the recorder
@@ -416,7 +520,7 @@ impl Recorder {
 
     /// True while leaving the page would cost sound, or delay what the server is waiting for.
     pub(crate) fn is_unsafe_to_leave(&self) -> bool {
-        matches!(self.phase, Phase::Capturing(_) | Phase::Closing { .. })
+        self.is_at_work()
             || self.session.as_ref().is_some_and(|session| session.pipeline.backlog().items > 0)
     }
 }

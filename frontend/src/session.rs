@@ -1,6 +1,6 @@
 //! The session that this page records: its timeline, its segments, and what of it is safe.
 
-use protocol::item::{EndCause, SegmentEnd, SegmentStart, StartCause};
+use protocol::item::{EndCause, Incident, SegmentEnd, SegmentStart, StartCause};
 use protocol::limits::{LABEL_BYTES_MAX, MIME_BYTES_MAX, RESUME_GAP_MAX};
 use protocol::{Content, Marker, Millis, SegmentNo, TrackKind, TrackNo};
 use wasm_bindgen::JsValue;
@@ -32,8 +32,8 @@ pub(crate) struct Session {
     chunked: Millis,
     segments: u32,
     lock: Option<Lock>,
-    /// Why the segment that starts next will start.
-    next_cause: StartCause,
+    /// Why the first segment of this page starts, until it has.
+    first_cause: Option<StartCause>,
 }
 
 impl Session {
@@ -50,7 +50,7 @@ impl Session {
             chunked: Millis::ZERO,
             segments: 0,
             lock,
-            next_cause: StartCause::Begun,
+            first_cause: Some(StartCause::Begun),
         })
     }
 
@@ -75,7 +75,7 @@ impl Session {
             chunked: recorded,
             segments,
             lock: Some(lock),
-            next_cause: cause,
+            first_cause: Some(cause),
         }
     }
 
@@ -88,8 +88,15 @@ impl Session {
         SegmentNo::new(self.segments)
     }
 
-    pub(crate) fn segment_started(&mut self, now: Millis, mime: &str, label: &str) {
-        let cause = std::mem::replace(&mut self.next_cause, StartCause::Retried);
+    /// `cause` counts from the second segment of this page on.
+    pub(crate) fn segment_started(
+        &mut self,
+        now: Millis,
+        mime: &str,
+        label: &str,
+        cause: StartCause,
+    ) {
+        let cause = self.first_cause.take().unwrap_or(cause);
         let segment = self.next_segment();
         self.segments += 1;
         self.watch.start(now);
@@ -126,9 +133,14 @@ impl Session {
     }
 
     pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, cause: EndCause) {
-        self.watch.stop(now);
+        // What a recorder has not handed over by now was not recorded.
+        self.watch = Stopwatch::with(self.chunked);
         let end = SegmentEnd { track: MICROPHONE, segment, cause };
         self.mark(now, Marker::SegmentEnded(end));
+    }
+
+    pub(crate) fn note(&mut self, now: Millis, incident: Incident) {
+        self.mark(now, Marker::Noted(incident));
     }
 
     /// To be called once everything is safe: another tab has nothing left to disturb.

@@ -94,6 +94,11 @@ impl Spool {
         Self { database: None }
     }
 
+    /// False when the browser stores nothing for this page.
+    pub(crate) fn is_there(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// Returns once the item is on disk, and its session's record with it. Waits without a deadline of
     /// its own: the sender has one, and an answer that comes later still counts.
     pub(crate) async fn put(

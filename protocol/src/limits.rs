@@ -70,6 +70,15 @@ pub const ANSWER_DEADLINE: Millis = Millis::from_secs(20);
 /// How long the client waits for its spool before it sends an item from memory.
 pub const SPOOL_DEADLINE: Millis = Millis::from_secs(5);
 
+/// How long after a failed write the spool is tried again, for what only memory holds.
+pub const SPOOL_RETRY_AFTER: Millis = Millis::from_secs(5);
+
+/// How long the spool must not have failed to count as recovered.
+pub const SPOOL_CALM_AFTER: Millis = Millis::from_secs(2);
+
+/// Items that are written again at the same time.
+pub const SPOOL_RETRIES_MAX: usize = 64;
+
 /// Reconnect delays: the first, and the most. Jitter takes up to half of it off.
 pub const RECONNECT_DELAY_MIN: Millis = Millis::from_secs(1);
 pub const RECONNECT_DELAY_MAX: Millis = Millis::from_secs(5);

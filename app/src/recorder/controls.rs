@@ -55,7 +55,8 @@ impl Control {
             Self::Resume => state == RecorderState::Paused,
             Self::Stop => {
                 matches!(state, RecorderState::Recording | RecorderState::Paused)
-                    || (state == RecorderState::Error && view.can_save)
+                    || (matches!(state, RecorderState::Error | RecorderState::Acquiring)
+                        && view.can_save)
             }
             Self::Retry => match &view.alert {
                 Some(alert) => alert.retry,
@@ -157,10 +158,10 @@ mod tests {
     }
 
     #[test]
-    fn after_an_error_what_is_there_can_be_saved() {
-        let view =
-            RecorderView { state: RecorderState::Error, can_save: true, ..RecorderView::default() };
-        assert_eq!(shown(&view), ["Stop and save", "Try again"]);
+    fn while_there_is_no_sound_what_was_recorded_before_can_be_saved() {
+        let view = |state| RecorderView { state, can_save: true, ..RecorderView::default() };
+        assert_eq!(shown(&view(RecorderState::Error)), ["Stop and save", "Try again"]);
+        assert_eq!(shown(&view(RecorderState::Acquiring)), ["Stop and save"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use protocol::SessionId;
 use super::controls::Controls;
 use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
-use super::report::{AlertBox, Headline, Notices, ReceiptBox, Safety};
+use super::report::{AlertBox, Headline, Notices, ReceiptBox, RoomLine, Safety};
 use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox};
 use crate::format;
 
@@ -88,6 +88,7 @@ fn Panel(ui: Ui) -> impl IntoView {
             <AlertBox ui/>
             <Microphone ui/>
             <Controls ui/>
+            <RoomLine ui/>
             <ReceiptBox ui/>
             <RecoveryLink ui/>
             <Notices ui/>

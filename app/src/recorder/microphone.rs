@@ -3,28 +3,42 @@
 use leptos::prelude::*;
 
 use super::island::{Readiness, Ui};
-use super::port::{Command, Device, RecorderState, send};
+use super::port::{Command, Device, RecorderState, RecorderView, send};
 
 #[component]
 pub(super) fn Microphone(ui: Ui) -> impl IntoView {
     let is_idle = Memo::new(move |_| ui.state.get() == RecorderState::Idle);
+    let is_shown = Memo::new(move |_| ui.view.with(may_choose));
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
     let is_waiting = move || ui.readiness.get() != Readiness::Attached;
     let toggle = move |_| {
         send(if testing.get_untracked() { Command::StopTest } else { Command::TestMicrophone });
     };
     view! {
-        <div class="microphone" hidden=move || !is_idle.get()>
+        <div class="microphone" hidden=move || !is_shown.get()>
             <DeviceChoice ui/>
             <button
                 type="button"
                 class="button button-quiet"
+                hidden=move || !is_idle.get()
                 disabled=is_waiting
                 on:click=toggle
             >
                 {move || if testing.get() { "Stop test" } else { "Test microphone" }}
             </button>
         </div>
+    }
+}
+
+/// While sound is captured, or should be, only a real choice is offered.
+fn may_choose(view: &RecorderView) -> bool {
+    match view.state {
+        RecorderState::Idle => true,
+        RecorderState::Recording | RecorderState::Paused => view.devices.len() > 1,
+        RecorderState::Error => {
+            !view.devices.is_empty() && view.alert.as_ref().is_some_and(|alert| alert.retry)
+        }
+        RecorderState::Acquiring | RecorderState::Finishing | RecorderState::Done => false,
     }
 }
 
@@ -76,9 +90,10 @@ pub(super) fn Level(ui: Ui) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::recorder::island::Recorder;
+    use crate::recorder::port::Alert;
     use crate::rendering::html;
-    use leptos::prelude::*;
 
     #[test]
     fn the_microphone_and_its_level_have_labels() {
@@ -86,5 +101,25 @@ mod tests {
         assert!(island.contains(r#"<label for="microphone">Microphone</label>"#), "{island}");
         assert!(island.contains("Your default microphone") && island.contains("Test microphone"));
         assert!(island.contains(r#"<label for="level">Microphone level</label><meter id="level""#));
+    }
+
+    #[test]
+    fn another_microphone_can_be_chosen_whenever_that_may_help() {
+        let device = |id: &str| Device { id: id.to_owned(), label: id.to_owned() };
+        let (one, two) = (vec![device("one")], vec![device("one"), device("two")]);
+        let retry = |retry| Some(Alert { title: String::new(), detail: String::new(), retry });
+        for (state, devices, alert, expected) in [
+            (RecorderState::Idle, Vec::new(), None, true),
+            (RecorderState::Recording, one.clone(), None, false),
+            (RecorderState::Recording, two.clone(), None, true),
+            (RecorderState::Paused, two.clone(), None, true),
+            (RecorderState::Error, one.clone(), retry(true), true),
+            (RecorderState::Error, Vec::new(), retry(true), false),
+            (RecorderState::Error, one, retry(false), false),
+            (RecorderState::Finishing, two, None, false),
+        ] {
+            let view = RecorderView { state, devices, alert, ..RecorderView::default() };
+            assert_eq!(may_choose(&view), expected, "{view:?}");
+        }
     }
 }

@@ -85,8 +85,9 @@ pub struct RecorderView {
     pub device: Option<String>,
     /// The microphone test runs.
     pub testing: bool,
-    /// What was captured before an error can be saved as it is.
+    /// What was captured before the sound was lost can be saved as it is.
     pub can_save: bool,
+    pub room: Room,
     /// What an earlier page left, while this page has no session of its own.
     pub unfinished: Option<Unfinished>,
     /// What another tab is recording, while this page has no session of its own.
@@ -96,9 +97,23 @@ pub struct RecorderView {
     /// The server takes nothing just now, and said why.
     pub server_trouble: Option<ServerTrouble>,
     pub alert: Option<Alert>,
+    /// What endangers the recording while it goes on. Their words hold no numbers that change, for
+    /// they are read out with every change.
+    pub warnings: Vec<Warning>,
     /// Things to know that are no errors.
     pub notices: Vec<String>,
     pub receipt: Option<Receipt>,
+}
+
+/// How much can be kept on this device while the server is out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Room {
+    /// The browser does not tell.
+    #[default]
+    Unknown,
+    For(Millis),
+    /// The browser stores nothing for this page.
+    Nowhere,
 }
 
 /// Why the server takes nothing, when it can still be reached.
@@ -144,6 +159,13 @@ pub struct Alert {
     pub detail: String,
     /// [`Command::Retry`] may help.
     pub retry: bool,
+}
+
+/// Something may go wrong soon: what, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    pub title: String,
+    pub detail: String,
 }
 
 /// What the candidate asks for.

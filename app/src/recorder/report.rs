@@ -3,16 +3,20 @@
 use leptos::prelude::*;
 
 use super::island::{Readiness, Ui};
-use super::port::Alert;
+use super::port::{Alert, RecorderState, Warning};
 use super::words;
 
 /// The polite live region: it changes with the state and not each second.
 #[component]
 pub(super) fn Headline(ui: Ui) -> impl IntoView {
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
+    let is_interrupted = Memo::new(move |_| ui.view.with(|view| view.can_save));
     let line = Memo::new(move |_| match ui.readiness.get() {
         Readiness::Waiting => "Getting ready…",
-        Readiness::Attached => words::headline(ui.state.get(), ui.link.get(), testing.get()),
+        Readiness::Attached => {
+            let (state, link) = (ui.state.get(), ui.link.get());
+            words::headline(state, link, testing.get(), is_interrupted.get())
+        }
         Readiness::NoAdapter => "Recording is not possible here",
     });
     let is_waiting = Memo::new(move |_| ui.readiness.get() == Readiness::Waiting);
@@ -43,23 +47,65 @@ pub(super) fn AlertBox(ui: Ui) -> impl IntoView {
         }),
         Readiness::Waiting | Readiness::Attached => ui.view.with(|view| view.alert.clone()),
     });
+    let warnings = Memo::new(move |_| {
+        ui.view.with(|view| {
+            let before = Some(view.room).filter(|_| view.state == RecorderState::Idle);
+            let before = before.and_then(words::room_warning);
+            before.into_iter().chain(view.warnings.clone()).collect::<Vec<_>>()
+        })
+    });
     view! {
         <div role="alert" class="alert">
-            {move || alert.get().map(|alert| view! {
-                <div class="callout callout-bad">
-                    <p class="alert-title">{alert.title}</p>
-                    <p>{alert.detail}</p>
-                </div>
+            {move || alert.get().map(|Alert { title, detail, .. }| {
+                view! { <Callout class="callout callout-bad" title detail/> }
             })}
+            {move || {
+                let shown = warnings.get().into_iter().map(|Warning { title, detail }| {
+                    view! { <Callout class="callout callout-warn" title detail/> }
+                });
+                shown.collect_view()
+            }}
         </div>
     }
+}
+
+#[component]
+fn Callout(class: &'static str, title: String, detail: String) -> impl IntoView {
+    view! {
+        <div class=class>
+            <p class="alert-title">{title}</p>
+            <p>{detail}</p>
+        </div>
+    }
+}
+
+/// Said before anything is recorded.
+#[component]
+pub(super) fn RoomLine(ui: Ui) -> impl IntoView {
+    let line = Memo::new(move |_| {
+        ui.view.with(|view| match view.state {
+            RecorderState::Idle => words::room(view.room),
+            RecorderState::Acquiring
+            | RecorderState::Recording
+            | RecorderState::Paused
+            | RecorderState::Finishing
+            | RecorderState::Done
+            | RecorderState::Error => String::new(),
+        })
+    });
+    view! { <p class="room" hidden=move || line.with(String::is_empty)>{line}</p> }
 }
 
 #[component]
 pub(super) fn Notices(ui: Ui) -> impl IntoView {
     let notices = Memo::new(move |_| ui.view.with(|view| view.notices.clone()));
     view! {
-        <ul class="notices" aria-label="Notices" hidden=move || notices.with(Vec::is_empty)>
+        <ul
+            class="notices"
+            aria-label="Notices"
+            aria-live="polite"
+            hidden=move || notices.with(Vec::is_empty)
+        >
             {move || notices.get().into_iter().map(|notice| view! { <li>{notice}</li> }).collect_view()}
         </ul>
     }

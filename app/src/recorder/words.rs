@@ -2,15 +2,29 @@
 
 use protocol::{Millis, Receipt};
 
-use super::port::{Elsewhere, LinkState, RecorderState, RecorderView, ServerTrouble, Unfinished};
+use super::port::{
+    Elsewhere, LinkState, RecorderState, RecorderView, Room, ServerTrouble, Unfinished, Warning,
+};
 use crate::format;
+
+/// Less room than this is too little for an interview in which the connection fails.
+const ROOM_SHORT: Millis = Millis::from_secs(30 * 60);
+
+/// More than anybody records in one go need not be counted.
+const ROOM_AMPLE: Millis = Millis::from_secs(48 * 3600);
 
 /// The one line that is read out when it changes. It holds no numbers, so it changes only with
 /// the state.
-pub(super) const fn headline(state: RecorderState, link: LinkState, testing: bool) -> &'static str {
+pub(super) const fn headline(
+    state: RecorderState,
+    link: LinkState,
+    testing: bool,
+    is_interrupted: bool,
+) -> &'static str {
     use LinkState as L;
     use RecorderState as S;
     match (state, link) {
+        (S::Acquiring, _) if is_interrupted => "Getting the microphone back",
         (S::Idle, _) if testing => "Testing: speak, and the level should move",
         (S::Idle, _) => "Ready to record",
         (S::Acquiring, _) => "Please allow the microphone when your browser asks",
@@ -33,6 +47,7 @@ pub(super) fn safety(view: &RecorderView) -> String {
         (S::Idle | S::Acquiring, _) if view.pending > 0 && view.unfinished.is_none() => {
             format!("{} from an earlier recording {}.", kept(view), place(view))
         }
+        (S::Acquiring, _) if view.recorded > Millis::ZERO => tally(view),
         (S::Idle | S::Acquiring, _) => String::new(),
         (S::Recording | S::Paused, L::Online) => tally(view),
         (S::Recording, L::Reconnecting) => {
@@ -71,6 +86,47 @@ pub(super) fn unfinished(one: &Unfinished) -> String {
         format!("{safe} is safe on the server, {chunks} ({rest}) on this device")
     };
     format!("From {}: {recorded} recorded, {safe}.", one.started)
+}
+
+/// How much can be recorded without a connection; empty when that is unknown, or short enough to be
+/// warned of.
+pub(super) fn room(room: Room) -> String {
+    match room {
+        Room::For(span) if span >= ROOM_SHORT => format!("Room for {} on this device", about(span)),
+        Room::For(_) | Room::Unknown | Room::Nowhere => String::new(),
+    }
+}
+
+/// To be told before anything is recorded.
+pub(super) fn room_warning(room: Room) -> Option<Warning> {
+    let (title, detail) = match room {
+        Room::For(span) if span < ROOM_SHORT => (
+            "This device is short of storage".to_owned(),
+            format!(
+                "Should the connection fail, there is room for {} only. Please free up some \
+                 storage, or make sure that you stay connected.",
+                about(span)
+            ),
+        ),
+        Room::Nowhere => (
+            "This browser stores nothing for this page".to_owned(),
+            "You can record, but until the server has it, what you say is kept in this page only: \
+             please stay connected and keep the page open. A window that is not private may help."
+                .to_owned(),
+        ),
+        Room::For(_) | Room::Unknown => return None,
+    };
+    Some(Warning { title, detail })
+}
+
+fn about(span: Millis) -> String {
+    let minutes = span.get() / 60_000;
+    match minutes {
+        _ if span >= ROOM_AMPLE => "days of recording".to_owned(),
+        0 => "less than a minute".to_owned(),
+        1..120 => format!("about {}", format::count(minutes, "minute", "minutes")),
+        _ => format!("about {}", format::count(minutes / 60, "hour", "hours")),
+    }
 }
 
 /// What another tab is doing, and what taking over means.
@@ -265,12 +321,47 @@ mod tests {
     fn every_state_has_its_own_headline() {
         let lines: std::collections::BTreeSet<_> = RecorderState::ALL
             .into_iter()
-            .map(|state| headline(state, LinkState::Online, false))
+            .map(|state| headline(state, LinkState::Online, false, false))
             .collect();
         assert_eq!(lines.len(), RecorderState::ALL.len());
         assert_ne!(
-            headline(RecorderState::Idle, LinkState::Online, true),
-            headline(RecorderState::Idle, LinkState::Online, false)
+            headline(RecorderState::Idle, LinkState::Online, true, false),
+            headline(RecorderState::Idle, LinkState::Online, false, false)
         );
+        assert_ne!(
+            headline(RecorderState::Acquiring, LinkState::Online, false, true),
+            headline(RecorderState::Acquiring, LinkState::Online, false, false)
+        );
+    }
+
+    #[test]
+    fn the_room_is_told_in_words() {
+        for (secs, words) in [
+            (30 * 60, "Room for about 30 minutes on this device"),
+            (119 * 60 + 59, "Room for about 119 minutes on this device"),
+            (14 * 3600 + 59 * 60, "Room for about 14 hours on this device"),
+            (48 * 3600 - 1, "Room for about 47 hours on this device"),
+            (48 * 3600, "Room for days of recording on this device"),
+        ] {
+            let span = Room::For(Millis::from_secs(secs));
+            assert_eq!(room(span), words);
+            assert_eq!(room_warning(span), None);
+        }
+    }
+
+    #[test]
+    fn too_little_room_and_none_at_all_are_warned_of_in_its_place() {
+        let short = Room::For(ROOM_SHORT - Millis::new(1));
+        for (place, words) in [
+            (short, "room for about 29 minutes only"),
+            (Room::For(Millis::from_secs(60)), "room for about 1 minute only"),
+            (Room::For(Millis::ZERO), "room for less than a minute only"),
+            (Room::Nowhere, "kept in this page only"),
+        ] {
+            let warning = room_warning(place).unwrap();
+            assert!(warning.detail.contains(words), "{warning:?}");
+            assert_eq!(room(place), "");
+        }
+        assert_eq!((room(Room::Unknown), room_warning(Room::Unknown)), (String::new(), None));
     }
 }

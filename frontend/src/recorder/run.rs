@@ -1,7 +1,7 @@
 //! The recorder's runs: how one starts, what it hands over, and how it ends. What is captured goes
 //! to the session.
 
-use protocol::item::EndCause;
+use protocol::item::{EndCause, StartCause};
 use protocol::{Millis, SegmentNo};
 
 use super::{Ending, Live, Phase, Purpose, Recorder};
@@ -9,9 +9,14 @@ use crate::capture::{Run, RunEvent};
 use crate::capture_error::CaptureError;
 use crate::driver::Input;
 use crate::session::Session;
+use crate::storage;
+use crate::watch::Stall;
 
 /// How long a run may take to hand over its last chunk.
 const STOP_DEADLINE: Millis = Millis::from_secs(10);
+
+/// The same for one that has stood still: while it is waited for, nothing is captured.
+const STALLED_STOP_DEADLINE: Millis = Millis::from_secs(1);
 
 /// How long the spool may take to write down the rest, before the session is let go without it.
 const HAND_OVER_DEADLINE: Millis = Millis::from_secs(4);
@@ -19,18 +24,27 @@ const HAND_OVER_DEADLINE: Millis = Millis::from_secs(4);
 impl Recorder {
     /// Starts a run on the open microphone, in a new session or in the one that was interrupted.
     pub(super) fn begin(&mut self, now: Millis) {
-        self.phase = match self.begin_run(now) {
-            Ok(live) => Phase::Capturing(live),
+        self.begin_as(now, StartCause::Retried, Purpose::Record);
+    }
+
+    /// The same, with the cause of a segment that is not the session's first in this page, and with
+    /// what to try again should the run not start.
+    pub(super) fn begin_as(&mut self, now: Millis, cause: StartCause, again: Purpose) {
+        match self.begin_run(now, cause) {
+            Ok(live) => {
+                self.phase = Phase::Capturing(live);
+                self.note_beginning(now);
+            }
             Err(error) => {
                 self.microphone = None;
-                Phase::Failed { error, again: Purpose::Record }
+                self.fail(error, again);
             }
-        };
+        }
     }
 
     /// The run comes first: a recorder that does not start must not leave an empty session behind.
     /// Its events come later, and so after the segment's first marker.
-    fn begin_run(&mut self, now: Millis) -> Result<Live, CaptureError> {
+    fn begin_run(&mut self, now: Millis, cause: StartCause) -> Result<Live, CaptureError> {
         let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
         let segment =
             self.session.as_ref().map_or(SegmentNo::new(0), |session| session.next_segment());
@@ -38,26 +52,33 @@ impl Recorder {
         let run = Run::start(microphone, move |event| inputs.send(Input::Run { segment, event }))?;
         let session = match self.session.take() {
             Some(session) => session,
-            None => Session::new(now, self.spool.clone(), self.inputs.clone())
-                .map_err(|error| CaptureError::of_recorder(&error))?,
+            None => {
+                storage::ask_to_persist();
+                Session::new(now, self.spool.clone(), self.inputs.clone())
+                    .map_err(|error| CaptureError::of_recorder(&error))?
+            }
         };
         let session = self.session.insert(session);
-        session.segment_started(now, run.mime(), &microphone.label());
-        Ok(Live { run, segment })
+        session.segment_started(now, run.mime(), &microphone.label(), cause);
+        Ok(Live { run, segment, stall: Stall::new(now) })
     }
 
     pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
-        let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &self.phase else {
+        let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &mut self.phase else {
             return;
         };
         let Some(session) = self.session.as_mut().filter(|_| live.segment == segment) else {
             return;
         };
         match event {
-            RunEvent::Chunk(blob) => session.chunk(now, segment, blob),
+            RunEvent::Chunk(blob) => {
+                live.stall.delivered(now);
+                self.replacing.run_is_fruitful();
+                session.chunk(now, segment, blob);
+            }
             RunEvent::Paused => session.paused(now),
             RunEvent::Resumed => session.resumed(now),
-            RunEvent::Failed(error) => self.close(now, Ending::Failed(error)),
+            RunEvent::Failed => self.close(now, Ending::GoOn(EndCause::RecorderFailed)),
             RunEvent::Stopped => self.closed(now),
         }
     }
@@ -67,7 +88,9 @@ impl Recorder {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Capturing(live) => {
                 live.run.stop();
-                Phase::Closing { live, ending, deadline: now + STOP_DEADLINE }
+                let stalled = matches!(ending, Ending::GoOn(EndCause::RecorderStalled));
+                let limit = if stalled { STALLED_STOP_DEADLINE } else { STOP_DEADLINE };
+                Phase::Closing { live, ending, deadline: now + limit }
             }
             other @ (Phase::Idle
             | Phase::Acquiring(_)
@@ -83,7 +106,7 @@ impl Recorder {
     pub(super) fn closed(&mut self, now: Millis) {
         let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Closing { live, ending, .. } => (live, ending),
-            Phase::Capturing(live) => (live, Ending::Failed(self.unasked_end())),
+            Phase::Capturing(live) => (live, Ending::GoOn(self.unasked_end())),
             other @ (Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Finishing
@@ -94,37 +117,37 @@ impl Recorder {
                 return;
             }
         };
-        self.microphone = None;
         if let Some(session) = &mut self.session {
             session.segment_ended(now, live.segment, ending.cause());
         }
         match ending {
-            Ending::Save => self.finish(now),
+            Ending::Save => {
+                self.close_microphone();
+                self.finish(now);
+            }
             Ending::HandOver => {
+                self.close_microphone();
                 self.phase = Phase::HandingOver { deadline: now + HAND_OVER_DEADLINE };
             }
-            Ending::Failed(error) => {
-                self.phase = Phase::Failed { error, again: Purpose::Record };
-            }
+            Ending::GoOn(cause) => self.follow(now, cause, live.run.is_paused()),
         }
     }
 
     /// Why a recorder ends that nobody has told to: mostly because its microphone did.
-    fn unasked_end(&self) -> CaptureError {
+    fn unasked_end(&self) -> EndCause {
         match &self.microphone {
-            Some(microphone) if microphone.is_live() => CaptureError::RecorderStopped,
-            Some(_) | None => CaptureError::Disconnected,
+            Some(microphone) if microphone.is_live() => EndCause::RecorderFailed,
+            Some(_) | None => EndCause::DeviceLost,
         }
     }
 }
 
 impl Ending {
-    fn cause(&self) -> EndCause {
+    const fn cause(&self) -> EndCause {
         match self {
             Self::Save => EndCause::Stopped,
+            Self::GoOn(cause) => *cause,
             Self::HandOver => EndCause::TakenOver,
-            Self::Failed(CaptureError::Disconnected) => EndCause::DeviceLost,
-            Self::Failed(_) => EndCause::RecorderFailed,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What the candidate sees of the recorder, derived from its state.
 
 use app::format;
-use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView, ServerTrouble};
+use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView, ServerTrouble, Warning};
 use protocol::sender::{FinishStatus, LinkStatus};
 use protocol::{Millis, Refusal, SessionStatus};
 
-use super::{Ending, Phase, Recorder};
+use super::replacing::Turn;
+use super::{Ending, Phase, Purpose, Recorder};
 use crate::browser;
 use crate::pipeline::Pipeline;
 use crate::recovery::Recovery;
@@ -18,8 +19,9 @@ impl Recorder {
             state: self.state(),
             device: self.device(),
             testing: matches!(self.phase, Phase::Idle) && self.microphone.is_some(),
-            can_save: matches!(self.phase, Phase::Failed { .. }) && self.session.is_some(),
+            can_save: self.can_save(),
             alert: self.alert(),
+            warnings: self.warnings(),
             notices: self.notices(),
             ..RecorderView::default()
         };
@@ -36,7 +38,12 @@ impl Recorder {
             Phase::Capturing(live) if live.run.is_paused() => RecorderState::Paused,
             Phase::Capturing(_) => RecorderState::Recording,
             Phase::Closing { ending: Ending::Save, .. } => RecorderState::Finishing,
-            Phase::Closing { ending: Ending::Failed(_) | Ending::HandOver, .. }
+            // The next segment is about to begin.
+            Phase::Closing { ending: Ending::GoOn(_), live, .. } if live.run.is_paused() => {
+                RecorderState::Paused
+            }
+            Phase::Closing { ending: Ending::GoOn(_), .. } => RecorderState::Recording,
+            Phase::Closing { ending: Ending::HandOver, .. }
             | Phase::Failed { .. }
             | Phase::HandingOver { .. }
             | Phase::GivenAway => RecorderState::Error,
@@ -47,6 +54,12 @@ impl Recorder {
         }
     }
 
+    fn can_save(&self) -> bool {
+        let has_lost_sound =
+            matches!(self.phase, Phase::Failed { .. } | Phase::Acquiring(Purpose::GoOn(_)));
+        has_lost_sound && self.session.is_some()
+    }
+
     fn device(&self) -> Option<String> {
         let in_use = self.microphone.as_ref().and_then(|microphone| microphone.device());
         in_use.or_else(|| self.chosen.clone())
@@ -54,18 +67,14 @@ impl Recorder {
 
     fn alert(&self) -> Option<Alert> {
         match &self.phase {
-            Phase::Failed { error, .. } => Some(error.alert()),
-            // The old run is still being closed.
-            Phase::Closing { ending: Ending::Failed(error), .. } => {
-                Some(Alert { retry: false, ..error.alert() })
-            }
+            Phase::Failed { error, .. } => Some(error.alert(self.session.is_some())),
             Phase::Closing { ending: Ending::HandOver, .. }
             | Phase::HandingOver { .. }
             | Phase::GivenAway => Some(refused(&Refusal::Fenced)),
             Phase::Idle
             | Phase::Acquiring(_)
             | Phase::Capturing(_)
-            | Phase::Closing { ending: Ending::Save, .. }
+            | Phase::Closing { .. }
             | Phase::Finishing => {
                 self.session.as_ref().and_then(|session| trouble(&session.pipeline))
             }
@@ -79,12 +88,7 @@ impl Recorder {
                 "The chosen microphone is not there any more; the default one is used.".to_owned(),
             );
         }
-        if self.microphone.as_ref().is_some_and(|microphone| microphone.is_muted()) {
-            notices.push(
-                "Your system has muted the microphone: nothing of what you say is heard."
-                    .to_owned(),
-            );
-        }
+        self.note_turn(&mut notices);
         if self.tail_was_lost {
             notices.push(
                 "Your browser did not hand over the end of the recording: up to a second of it \
@@ -94,9 +98,59 @@ impl Recorder {
         }
         if let Some(session) = &self.session {
             note_unreadable(&mut notices, &session.pipeline);
-            note_storage(&mut notices, &session.pipeline);
+            note_refused(&mut notices, &session.pipeline);
         }
         notices
+    }
+
+    /// What has become of the microphone while recording.
+    fn note_turn(&self, notices: &mut Vec<String>) {
+        let Some(microphone) = &self.microphone else { return };
+        let label = microphone.label();
+        match self.replacing.turn() {
+            Some(Turn::Replaced) => {
+                notices.push(["The recording goes on with “", &label, "”."].concat());
+            }
+            Some(Turn::Restarted) => notices.push(
+                "Your browser's recorder stood still and was started again: a few seconds may be \
+                 missing."
+                    .to_owned(),
+            ),
+            Some(Turn::Stayed(error)) => {
+                let why = error.to_string();
+                let still = ". The recording goes on with “";
+                notices.push(["Nothing was changed: ", &why, still, &label, "”."].concat());
+            }
+            None => {}
+        }
+        if microphone.is_relabelled() {
+            notices.push(["Your microphone is now “", &label, "”."].concat());
+        } else if let Some(default) = self.replacing.new_default() {
+            let says = ["Your system's microphone is now “", default, "”. "].concat();
+            let still = ["“", &label, "” is still used here; you can choose another."].concat();
+            notices.push(says + &still);
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if self.microphone.as_ref().is_some_and(|microphone| microphone.is_muted()) {
+            warnings.push(warning(
+                "Your system has muted the microphone",
+                "Nothing of what you say is heard. A phone call or the mute key of a headset may be \
+                 the reason; as soon as it ends, you are heard again.",
+            ));
+        } else if self.is_silent() {
+            warnings.push(warning(
+                "The microphone delivers no sound",
+                "If you are speaking: please check that it is switched on, not muted and not \
+                 covered, or choose another one.",
+            ));
+        }
+        if let Some(session) = &self.session {
+            warnings.extend(storage_warning(&session.pipeline));
+        }
+        warnings
     }
 }
 
@@ -210,27 +264,28 @@ fn note_unreadable(notices: &mut Vec<String>, pipeline: &Pipeline) {
     }
 }
 
-fn note_storage(notices: &mut Vec<String>, pipeline: &Pipeline) {
-    let backlog = pipeline.backlog();
-    if backlog.memory_only_items > 0 {
-        let chunks = format::count(backlog.memory_only_items, "chunk", "chunks");
-        notices.push(
-            [
-                "This browser's storage is full or blocked. Until the server has them, ",
-                &chunks,
-                " exist only in this page: please do not close it.",
-            ]
-            .concat(),
-        );
-    } else if pipeline.spool_has_failed() {
-        notices.push(
-            "This browser's storage is full or blocked. The recording goes straight to the \
-             server: please stay connected, and keep this page open."
-                .to_owned(),
-        );
-    }
-    if backlog.refused_items > 0 {
-        let chunks = format::count(backlog.refused_items, "chunk", "chunks");
+fn note_refused(notices: &mut Vec<String>, pipeline: &Pipeline) {
+    let refused = pipeline.backlog().refused_items;
+    if refused > 0 {
+        let chunks = format::count(refused, "chunk", "chunks");
         notices.push(["The server did not take ", &chunks, "; kept on this device."].concat());
     }
+}
+
+/// Without numbers, which would be read out with each change.
+fn storage_warning(pipeline: &Pipeline) -> Option<Warning> {
+    let detail = if pipeline.backlog().memory_only_items > 0 {
+        "What the server does not have yet exists only in this page. Please do not close or reload \
+         it until it says that everything is safe. If you can, free up some storage."
+    } else if pipeline.is_spool_failing() {
+        "The recording goes straight to the server. Please stay connected and keep this page open. \
+         If you can, free up some storage."
+    } else {
+        return None;
+    };
+    Some(warning("This browser's storage is full or blocked", detail))
+}
+
+fn warning(title: &str, detail: &str) -> Warning {
+    Warning { title: title.to_owned(), detail: detail.to_owned() }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::spooling::Spooling;
 use crate::item::ItemError;
 use crate::limits::{
     DAMAGED_RETRIES_MAX, ITEM_HEADER_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, MEMORY_BYTES_MAX,
@@ -18,6 +19,14 @@ enum Kept {
     Spooled,
     /// The spool could not take it: memory is all there is.
     MemoryOnly,
+    /// The same, but the spool is trying once more.
+    Rewriting,
+}
+
+impl Kept {
+    const fn is_memory_only(self) -> bool {
+        matches!(self, Self::MemoryOnly | Self::Rewriting)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +69,9 @@ pub(super) struct Backlog {
     asked: BTreeSet<(Millis, Seq)>,
     /// Acked while the spool was still writing them: to be deleted once written.
     acked_while_writing: BTreeSet<Seq>,
+    spooling: Spooling,
+    /// Entries that the spool does not have yet.
+    unspooled_items: usize,
     in_flight_bytes: usize,
     memory_bytes: usize,
     status: BacklogStatus,
@@ -115,19 +127,41 @@ impl Backlog {
     }
 
     /// The spool has it on disk. Returns true when it was acked meanwhile and is to be deleted.
-    pub(super) fn spooled(&mut self, seq: Seq) -> bool {
-        if self.acked_while_writing.remove(&seq) {
-            return true;
+    pub(super) fn spooled(&mut self, now: Millis, seq: Seq) -> bool {
+        let is_acked = self.acked_while_writing.remove(&seq);
+        if !is_acked {
+            self.keep(seq, Kept::Spooled);
+            self.trim_memory(seq);
         }
-        self.keep(seq, Kept::Spooled);
-        self.trim_memory(seq);
-        false
+        self.spooling.succeeded(now, seq);
+        is_acked
     }
 
-    /// The spool cannot take it: it stays in memory until it is acked.
-    pub(super) fn not_spooled(&mut self, seq: Seq) {
+    /// The spool cannot take it: it stays in memory until it is acked or written after all.
+    pub(super) fn not_spooled(&mut self, now: Millis, seq: Seq) {
         self.acked_while_writing.remove(&seq);
         self.keep(seq, Kept::MemoryOnly);
+        self.spooling.failed(now, seq, self.entries.contains_key(&seq));
+    }
+
+    /// What the spool should try to write once more, with the media time that each covers.
+    pub(super) fn next_rewrites(&mut self, now: Millis) -> Vec<(Item, Millis)> {
+        let mut rewrites = Vec::new();
+        while let Some(seq) = self.spooling.next_rewrite(now) {
+            let Some(entry) = self.entries.get(&seq) else { continue };
+            rewrites.extend(entry.item.clone().map(|item| (item, entry.span)));
+            self.keep(seq, Kept::Rewriting);
+        }
+        rewrites
+    }
+
+    pub(super) fn is_spool_failing(&self) -> bool {
+        self.spooling.is_failing()
+    }
+
+    /// True when the spool has everything that is not acked.
+    pub(super) fn is_spooled(&self) -> bool {
+        self.unspooled_items == 0 && self.acked_while_writing.is_empty()
     }
 
     fn keep(&mut self, seq: Seq, kept: Kept) {
@@ -136,8 +170,10 @@ impl Backlog {
         };
         let before = std::mem::replace(&mut entry.kept, kept);
         let unready = matches!(entry.progress, Progress::Unready { .. });
-        self.status.memory_only_items += u64::from(kept == Kept::MemoryOnly);
-        self.status.memory_only_items -= u64::from(before == Kept::MemoryOnly);
+        self.status.memory_only_items += u64::from(kept.is_memory_only());
+        self.status.memory_only_items -= u64::from(before.is_memory_only());
+        self.unspooled_items += usize::from(kept != Kept::Spooled);
+        self.unspooled_items -= usize::from(before != Kept::Spooled);
         if unready {
             self.advance(seq, Progress::Waiting);
         }
@@ -148,13 +184,14 @@ impl Backlog {
         while let Some((since, seq)) = self.unready.first().copied()
             && now >= since + SPOOL_DEADLINE
         {
+            self.spooling.overdue(now);
             self.advance(seq, Progress::Waiting);
         }
     }
 
     pub(super) fn spool_deadline(&self) -> Option<Millis> {
-        let (since, _) = self.unready.first()?;
-        Some(*since + SPOOL_DEADLINE)
+        let answer = self.unready.first().map(|(since, _)| *since + SPOOL_DEADLINE);
+        [answer, self.spooling.deadline()].into_iter().flatten().min()
     }
 
     /// The next items to send in seq order: at most `items_max` of them and `bytes_max` with their
@@ -236,7 +273,7 @@ impl Backlog {
         }
         known.retain(|seq| match self.remove(*seq) {
             Some(Kept::Spooled) => true,
-            Some(Kept::Writing) => {
+            Some(Kept::Writing | Kept::Rewriting) => {
                 self.acked_while_writing.insert(*seq);
                 false
             }
@@ -309,6 +346,7 @@ impl Backlog {
         self.status.items += 1;
         self.status.payload_bytes += entry.payload_bytes as u64;
         self.status.span = self.status.span + entry.span;
+        self.unspooled_items += usize::from(entry.kept != Kept::Spooled);
         let (progress, payload_bytes) = (entry.progress, entry.payload_bytes);
         self.entries.insert(seq, entry);
         self.enter(seq, progress, payload_bytes);
@@ -320,7 +358,9 @@ impl Backlog {
         self.status.items -= 1;
         self.status.payload_bytes -= entry.payload_bytes as u64;
         self.status.span = self.status.span - entry.span;
-        self.status.memory_only_items -= u64::from(entry.kept == Kept::MemoryOnly);
+        self.status.memory_only_items -= u64::from(entry.kept.is_memory_only());
+        self.unspooled_items -= usize::from(entry.kept != Kept::Spooled);
+        self.spooling.settled(seq);
         if entry.item.is_some() {
             self.memory_bytes -= entry.payload_bytes;
         }

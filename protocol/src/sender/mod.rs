@@ -4,6 +4,7 @@
 mod backlog;
 mod effect;
 mod link;
+mod spooling;
 
 use std::collections::VecDeque;
 
@@ -151,6 +152,12 @@ impl Sender {
         self.backlog.status()
     }
 
+    /// The spool has refused a write or does not answer; nothing more is known to be written until
+    /// this is false again.
+    pub fn is_spool_failing(&self) -> bool {
+        self.backlog.is_spool_failing()
+    }
+
     pub fn link_status(&self) -> LinkStatus {
         match &self.link.phase {
             Phase::Online { .. } | Phase::Closed => LinkStatus::Online,
@@ -251,16 +258,30 @@ impl Sender {
 
     /// The spool has the item on disk.
     pub fn handle_spooled(&mut self, now: Millis, seq: Seq) {
-        if self.backlog.spooled(seq) {
+        if self.backlog.spooled(now, seq) {
             self.forget(vec![seq]);
         }
+        // The record now on its way covers every number that was ever used.
+        if self.record.unspooled_sent && self.backlog.is_spooled() {
+            self.record.unspooled_sent = false;
+            self.effects.push_back(Effect::Remember(self.record.clone()));
+        }
+        self.respool(now);
         self.pump(now);
     }
 
-    /// The spool cannot take the item; it stays in memory.
+    /// The spool cannot take the item; it stays in memory, and is tried again from time to time.
     pub fn handle_spool_failed(&mut self, now: Millis, seq: Seq) {
-        self.backlog.not_spooled(seq);
+        self.backlog.not_spooled(now, seq);
         self.pump(now);
+    }
+
+    /// Has the spool try once more what it could not take before.
+    fn respool(&mut self, now: Millis) {
+        for (item, span) in self.backlog.next_rewrites(now) {
+            let record = self.record.clone();
+            self.effects.push_back(Effect::Spool { item, span, record });
+        }
     }
 
     /// An item asked for by [`Effect::Load`].
@@ -369,6 +390,7 @@ impl Sender {
     /// Call when [`Sender::poll_timeout`] says so. Calling early does no harm.
     pub fn handle_timeout(&mut self, now: Millis) {
         self.backlog.spool_overdue(now);
+        self.respool(now);
         match self.link.due(now, self.oldest_question()) {
             Due::Connect => {
                 self.link.connecting(now);
@@ -481,6 +503,8 @@ impl Sender {
     fn discarded(&mut self) {
         self.server_status = Some(SessionStatus::Discarded);
         self.finishing = Finishing::Discarded;
+        // Nothing of it may be written once more after it was erased.
+        self.backlog = Backlog::default();
         self.effects.push_back(Effect::Erase);
         self.effects.push_back(Effect::Disconnect);
         self.link.close();

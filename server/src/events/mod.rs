@@ -83,14 +83,17 @@ async fn write_batch(
         let Err(error) = store.taking(store.log_events(batch)).await else {
             return;
         };
-        // A full disk is waited for.
-        tries += u32::from(!matches!(error, StoreError::DiskFull));
+        // A full disk is waited for, and said by whoever watches it.
+        let is_full = matches!(error, StoreError::DiskFull);
+        tries += u32::from(!is_full);
         if tries >= TRIES_MAX || waiting.is_closed() {
             tracing::error!(events = batch.len(), %error, "events not kept");
             metrics.events_dropped(Dropped::WriteFailed, batch.len() as u64);
             return;
         }
-        tracing::warn!(events = batch.len(), %error, tries, "events cannot be written; trying again");
+        if !is_full {
+            tracing::warn!(events = batch.len(), %error, tries, "events not written; trying again");
+        }
         sleep(RETRY_AFTER).await;
     }
 }

@@ -131,7 +131,6 @@ async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
     assert_eq!(session["receipt"]["items"], items.len());
     let file = server.get(session["recording_url"].as_str().unwrap()).await.bytes().await.unwrap();
     media::verify(std::io::Cursor::new(file)).unwrap();
-    assert_eq!(scratch.read_dir().unwrap().count(), 0, "the first try was not cleared away");
     let (mut socket, _) = candidate.open(&server).await;
     socket.finish_completely(last).await;
 }

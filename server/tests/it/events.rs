@@ -97,7 +97,8 @@ async fn a_session_tells_its_life_from_creation_to_recording() {
     let place =
         |kind: &str| log.iter().find(|event| event["kind"] == kind).unwrap()["timeline_ms"].clone();
     assert_eq!((place("pause_over"), place("created")), (4_000.into(), Value::Null));
-    let times: Vec<&str> = log.iter().map(|event| event["at"].as_str().unwrap()).collect();
+    let time = |event: &Value| event["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let times: Vec<_> = log.iter().map(time).collect();
     assert!(times.is_sorted(), "{times:?}");
 }
 

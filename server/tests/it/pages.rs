@@ -52,7 +52,8 @@ async fn a_session_of_three_hundred_parts_has_a_page_of_bearable_size() {
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert_eq!(page.matches("map-recorded").count(), 300);
     assert_eq!(page.matches("map-gap\"").count(), 299);
-    assert!(page.contains("in 300 parts") && page.contains("Show all 299 interruptions"));
+    // The gaps, and that it all arrived at once: by the clock the server was out of reach.
+    assert!(page.contains("in 300 parts") && page.contains("Show all 300 interruptions"));
     assert!(!page.contains("style=\""), "the policy forbids inline styles");
     assert!(page.len() < 400_000, "{} bytes", page.len());
 }
