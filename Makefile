@@ -2,13 +2,16 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup web build run test lint deny e2e bench soak clean
+.PHONY: help setup web build run test soak lint deny e2e loss-report soak-browser bench clean
 
 # Passed on to the program behind run, e2e and bench: make e2e ARGS='tests/record.spec.ts'
 ARGS ?=
+# How long soak-browser and the soak in loss-report record, and with which faults.
+MINUTES ?= 60
+SEED ?=
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what building and testing need, if it is missing
 	@bash scripts/setup.sh test
@@ -37,13 +40,20 @@ e2e: build ## Run the browser tests alone; ARGS go to Playwright
 	@bash scripts/setup.sh test
 	@bash scripts/e2e.sh $(ARGS)
 
+loss-report: build ## Measure every row of the fault table at full length into docs/loss-report.md
+	@bash scripts/setup.sh test
+	@LOSS_REPORT=full MINUTES=$(MINUTES) $(if $(SEED),SEED=$(SEED)) bash scripts/e2e.sh --project=faults $(ARGS)
+
+soak-browser: build ## One recording under random faults; MINUTES=60 and SEED may be set
+	@bash scripts/setup.sh test
+	@MINUTES=$(MINUTES) $(if $(SEED),SEED=$(SEED)) bash scripts/e2e.sh --project=faults tests/faults/soak.spec.ts
+
 bench: ## Run the benchmarks; ARGS go to cargo bench
 	@bash scripts/bench.sh $(ARGS)
 
-# How many worlds the simulation goes through, from which seed on, and for how long at most.
+# How many worlds the simulation goes through, and from which seed on.
 SEEDS ?= 100000
 FROM ?= 1000000
-MINUTES ?= 60
 
 soak: ## Run the simulation over SEEDS=100000 seeds, for at most MINUTES=60
 	@bash scripts/soak.sh $(SEEDS) $(FROM) $(MINUTES)

@@ -1,6 +1,9 @@
 import { defineConfig } from '@playwright/test';
 
 const CI = Boolean(process.env.CI);
+/** How long one run may take; the hours are those of `make loss-report` and `make soak-browser`. */
+const LONG = process.env.LOSS_REPORT === 'full' || process.env.MINUTES !== undefined;
+const GLOBAL_TIMEOUT_MS = LONG ? 5 * 3_600_000 : 30 * 60_000;
 
 export default defineConfig({
   testDir: 'tests',
@@ -11,9 +14,9 @@ export default defineConfig({
   workers: 1,
   retries: 0,
   timeout: 90_000,
-  globalTimeout: 20 * 60_000,
+  globalTimeout: GLOBAL_TIMEOUT_MS,
   expect: { timeout: 10_000 },
-  reporter: [['list']],
+  reporter: [['list'], ['./lib/loss-reporter.ts']],
   use: {
     actionTimeout: 10_000,
     navigationTimeout: 15_000,
@@ -22,6 +25,7 @@ export default defineConfig({
   },
   projects: [
     { name: 'unit', testMatch: /\.unit\.spec\.ts$/ },
-    { name: 'browser', testMatch: /\.spec\.ts$/, testIgnore: /\.unit\.spec\.ts$/ },
+    { name: 'browser', testIgnore: ['**/*.unit.spec.ts', '**/tests/faults/**'] },
+    { name: 'faults', testDir: 'tests/faults' },
   ],
 });

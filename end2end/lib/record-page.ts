@@ -17,14 +17,21 @@ export class RecordPage {
   readonly resumeButton: Locator;
   readonly stopButton: Locator;
   readonly viewLink: Locator;
+  /** What an earlier page left, and the ways on. */
+  readonly unfinished: Locator;
+  readonly resumeRecordingButton: Locator;
+  readonly finishButton: Locator;
 
   constructor(readonly page: Page) {
     this.recorder = page.locator('[data-state]');
     this.startButton = page.getByRole('button', { name: 'Start recording' });
     this.pauseButton = page.getByRole('button', { name: 'Pause' });
-    this.resumeButton = page.getByRole('button', { name: 'Resume' });
+    this.resumeButton = page.getByRole('button', { name: 'Resume', exact: true });
     this.stopButton = page.getByRole('button', { name: 'Stop and save' });
     this.viewLink = page.getByRole('link', { name: 'View recording' });
+    this.unfinished = page.getByRole('region', { name: 'Unfinished recording' });
+    this.resumeRecordingButton = page.getByRole('button', { name: 'Resume recording' });
+    this.finishButton = page.getByRole('button', { name: 'Finish and save' });
   }
 
   /** Opens the page without the sound processing that would eat the tones, and waits for its code. */
@@ -47,6 +54,13 @@ export class RecordPage {
   async resume(): Promise<void> {
     await this.resumeButton.click();
     await this.expectState('recording');
+  }
+
+  /** Goes on with what an earlier page left. */
+  async resumeRecording(): Promise<void> {
+    await this.resumeRecordingButton.click();
+    await this.expectState('recording');
+    await expect(this.unfinished).toBeHidden();
   }
 
   /** Stops, and returns the session's id when everything is safe on the server. */

@@ -25,15 +25,22 @@ export class Server {
     readonly dataDir: string,
     readonly logPath: string,
     private readonly flags: string[],
+    /** The start of a command that runs the rest of it in surroundings of its own. */
+    private readonly surroundings: string[],
   ) {}
 
   /** Starts a server on a free port, with its data and its log in `folder`. */
-  static async start(folder: string, flags: string[] = []): Promise<Server> {
+  static async start(
+    folder: string,
+    flags: string[] = [],
+    surroundings: string[] = [],
+  ): Promise<Server> {
     const server = new Server(
       await freePort(),
       join(folder, 'data'),
       join(folder, 'server.log'),
       flags,
+      surroundings,
     );
     await server.start();
     return server;
@@ -41,6 +48,14 @@ export class Server {
 
   get baseURL(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Of the running server. */
+  get pid(): number {
+    if (!this.child?.pid) {
+      throw new Error(`the server is not running\n${this.logTail()}`);
+    }
+    return this.child.pid;
   }
 
   /** Starts it again on the same port and data. Returns when it is ready to serve. */
@@ -51,6 +66,7 @@ export class Server {
     await mkdir(this.dataDir, { recursive: true });
     await mkdir(dirname(this.logPath), { recursive: true });
     const command = [
+      ...this.surroundings,
       BINARY,
       'serve',
       '--listen',

@@ -5,13 +5,15 @@ import { test as base, type LaunchOptions, type Page } from '@playwright/test';
 import { writeWav } from './audio.ts';
 import { RecordPage } from './record-page.ts';
 import { Server } from './server.ts';
-import { generateTones } from './tones.ts';
+import { CODE_SLOTS, generateTones, SLOT_MS } from './tones.ts';
 
 export { expect } from '@playwright/test';
 
 const OUTPUT = resolve(import.meta.dirname, '../output');
-/** Longer than any test records. After it the microphone is silent. */
+/** Longer than most tests record. After it the microphone is silent. */
 const TONES_MS = 180_000;
+/** The code says the same again after this time, so that the microphone can go round for ever. */
+const ENDLESS_TONES_MS = CODE_SLOTS * SLOT_MS;
 
 interface TestFixtures {
   /** More arguments for `holdfast serve`. */
@@ -22,11 +24,19 @@ interface TestFixtures {
   complaints: string[];
 }
 
-export const test = base.extend<TestFixtures, { launchOptions: LaunchOptions }>({
+interface WorkerFixtures {
+  /** For recordings of any length. The microphone still begins anew whenever it is opened. */
+  endlessTones: boolean;
+  launchOptions: LaunchOptions;
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  endlessTones: [false, { option: true, scope: 'worker' }],
+
   launchOptions: [
-    async ({}, use, workerInfo) => {
+    async ({ endlessTones }, use, workerInfo) => {
       const wav = join(OUTPUT, `tones-${workerInfo.parallelIndex}.wav`);
-      await writeWav(wav, generateTones(TONES_MS));
+      await writeWav(wav, generateTones(endlessTones ? ENDLESS_TONES_MS : TONES_MS));
       await use({
         executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
         args: [
@@ -40,7 +50,7 @@ export const test = base.extend<TestFixtures, { launchOptions: LaunchOptions }>(
           '--autoplay-policy=no-user-gesture-required',
           '--use-fake-device-for-media-stream',
           '--use-fake-ui-for-media-stream',
-          `--use-file-for-fake-audio-capture=${wav}%noloop`,
+          `--use-file-for-fake-audio-capture=${wav}${endlessTones ? '' : '%noloop'}`,
         ],
       });
       await rm(wav, { force: true });

@@ -136,6 +136,9 @@ export interface Account {
   /** First and last edge heard, as positions in the file. */
   firstEdgeMs: number;
   lastEdgeMs: number;
+  /** The code's position at these two edges. */
+  firstEdgeCodeMs: number;
+  lastEdgeCodeMs: number;
 }
 
 interface Hop {
@@ -176,6 +179,8 @@ export function accountForTones(pcm: Pcm, expectations: Expectations = {}): Acco
     driftMs: last.codeMs - last.fileMs - (first.codeMs - first.fileMs) - steps,
     firstEdgeMs: first.fileMs,
     lastEdgeMs: last.fileMs,
+    firstEdgeCodeMs: first.codeMs,
+    lastEdgeCodeMs: last.codeMs,
   };
 }
 

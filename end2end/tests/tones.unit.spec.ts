@@ -1,6 +1,7 @@
 /** The measuring instrument itself: what it must not report, and what it must not miss. */
 import { expect, test } from '@playwright/test';
 import { decode, encodeOpusWebm, writeWav } from '../lib/audio.ts';
+import { seeded } from '../lib/dice.ts';
 import { accountForTones, describeAccount, generateTones, type Account, type Pcm } from '../lib/tones.ts';
 
 const PRECISION_MS = 20;
@@ -62,15 +63,6 @@ function expectIntact(account: Account): void {
 
 function expectWithin(actual: number, wanted: number, account: Account): void {
   expect(Math.abs(actual - wanted), describeAccount(account)).toBeLessThanOrEqual(PRECISION_MS);
-}
-
-/** Numbers between 0 and 1, the same in every run. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
 }
 
 test('a minute and more of the code is heard whole, over the end of the code', () => {
