@@ -13,6 +13,8 @@ say "Clippy, in the browser"
 cargo clippy "${LOCKED[@]}" --package frontend --target wasm32-unknown-unknown -- -D warnings
 say "Type check of the browser tests"
 end2end/node_modules/.bin/tsc --noEmit --project end2end
+say "Type check of the service worker"
+end2end/node_modules/.bin/tsc --noEmit --project frontend/sw
 if have shellcheck; then
   say "Shellcheck"
   shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run

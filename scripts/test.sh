@@ -37,4 +37,4 @@ say "Unit and integration tests"
 run 'unit and integration tests' cargo test "${LOCKED[@]}" --no-fail-fast
 run 'build' scripts/build.sh
 say "Browser tests"
-run 'browser tests' scripts/e2e.sh --project=unit --project=browser
+run 'browser tests' scripts/e2e.sh

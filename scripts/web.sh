@@ -4,11 +4,12 @@
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
-INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol app frontend style scripts/web.sh)
+INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol app frontend style
+  scripts/web.sh scripts/service-worker.mjs)
 STAMP=.tools/web.stamp
 
 mkdir -p style .tools
-if [[ -f dist/frontend_bg.wasm && -f $STAMP ]] &&
+if [[ -f dist/build-id && -f $STAMP ]] &&
   [[ -z $(find "${INPUTS[@]}" -newer "$STAMP" -print -quit) ]]; then
   say "dist/ is up to date"
   exit
@@ -19,9 +20,12 @@ started=$(mktemp "$ROOT/.tools/web.XXXXXX")
 trap 'rm -f "$started"' EXIT
 # Trunk runs cargo offline too, so what it will compile has to be here.
 cargo fetch "${LOCKED[@]}" || fail "cargo could not fetch the dependencies: is the network there?"
+# What wasm-bindgen wrote for an earlier build would be copied along with what it writes now.
+rm -rf "$CARGO_TARGET_DIR/wasm-bindgen"
 # Trunk reads NO_COLOR as a flag of its own and refuses the usual value 1.
 env -u NO_COLOR trunk build --release "${LOCKED[@]}" || fail "the browser's part did not build."
 # Trunk's page is only its input: the server renders the real ones.
 rm -f dist/index.html
+node scripts/service-worker.mjs frontend/sw dist || fail "the service worker could not be made."
 mv "$started" "$STAMP"
 node scripts/asset-sizes.mjs dist

@@ -12,6 +12,10 @@ fn main() {
             println!("cargo:warning=cannot make {}: {error}", dist.display());
         }
     }
+    // Named by what it holds; see scripts/service-worker.mjs.
+    if let Ok(build) = std::fs::read_to_string(dist.join("build-id")) {
+        println!("cargo:rustc-env=HOLDFAST_BUILD={}", build.trim());
+    }
     println!("cargo:rerun-if-changed=../dist");
     println!("cargo:rerun-if-changed=../migrations");
     memory_serve::load_directory("../dist");

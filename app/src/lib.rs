@@ -11,6 +11,7 @@
     reason = "the component macro writes `pub` for components that only this crate sees"
 )]
 
+pub mod assets;
 pub mod format;
 pub mod pages;
 pub mod paths;

@@ -4,7 +4,7 @@ use leptos::config::LeptosOptions;
 use leptos::hydration::HydrationScripts;
 use leptos::prelude::*;
 
-use crate::paths;
+use crate::{assets, paths};
 
 /// Where a page stands in the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub fn Shell(
     #[prop(into)]
     description: String,
     section: Section,
-    /// The address of a style sheet beside the one of every page.
+    /// The plain address of a style sheet beside the one of every page.
     #[prop(optional)]
     style_sheet: Option<&'static str>,
     /// The page holds an island: the WASM bundle is loaded.
@@ -41,10 +41,16 @@ pub fn Shell(
                 <meta name="description" content=description/>
                 <meta name="robots" content="noindex"/>
                 <meta name="color-scheme" content="light dark"/>
-                <link rel="icon" href="/assets/style/favicon.svg" type="image/svg+xml"/>
-                <link rel="stylesheet" href="/assets/style/holdfast.css"/>
-                <script type="module" src="/assets/style/local-time.js" nonce=use_nonce()></script>
-                {style_sheet.map(|href| view! { <link rel="stylesheet" href=href/> })}
+                <link rel="icon" href=favicon() type="image/svg+xml"/>
+                <link rel="stylesheet" href=assets::address("style/holdfast.css")/>
+                <script
+                    type="module"
+                    src=assets::address("style/local-time.js")
+                    nonce=use_nonce()
+                ></script>
+                {style_sheet.map(|plain| {
+                    view! { <link rel="stylesheet" href=assets::of_build(plain)/> }
+                })}
                 {has_island.then(|| view! { <HydrationScripts options=bundle() islands=true/> })}
             </head>
             <body>
@@ -59,9 +65,15 @@ pub fn Shell(
     }
 }
 
-/// Where Trunk's output is served: `/assets/frontend.js` and `/assets/frontend_bg.wasm`.
+fn favicon() -> String {
+    assets::address("style/favicon.svg")
+}
+
+/// Where Trunk's output is served: `frontend.js` and `frontend_bg.wasm` beside the other assets.
 fn bundle() -> LeptosOptions {
-    LeptosOptions::builder().output_name("frontend").site_pkg_dir("assets").build()
+    let folder = assets::folder();
+    let site_pkg_dir = folder.trim_start_matches('/');
+    LeptosOptions::builder().output_name("frontend").site_pkg_dir(site_pkg_dir).build()
 }
 
 #[component]
@@ -70,7 +82,7 @@ fn Header(section: Section) -> impl IntoView {
     view! {
         <header class="head">
             <a class="brand" href=paths::HISTORY>
-                <img src="/assets/style/favicon.svg" alt="" width="28" height="28"/>
+                <img src=favicon() alt="" width="28" height="28"/>
                 "Holdfast"
             </a>
             <nav aria-label="Main">

@@ -49,11 +49,22 @@ export const FAULTS = {
     allowedLostMs: 0,
     today: '200–500 ms',
   },
+  'reload-unread': {
+    fault: 'reload in a browser that gives out the bytes of a chunk only later, resumed',
+    allowed: '0 ms of what was captured before unload',
+    allowedLostMs: 0,
+    today: '200–500 ms',
+  },
   'reload-slow': {
     fault: 'reload on a slow network, resumed',
     allowed: '0 ms of what was captured before unload',
     allowedLostMs: 0,
     today: '200–500 ms',
+  },
+  'reload-offline': {
+    fault: 'reload while the server is away, resumed, server back later',
+    allowed: '0 ms of what was captured before unload',
+    allowedLostMs: 0,
   },
   navigation: {
     fault: 'navigation away and back, resumed',

@@ -78,6 +78,23 @@ export async function stopAndMeasure(
   return measureWhole(id, api, testInfo, [...before, part]);
 }
 
+/**
+ * The same after a page that ended without warning: of a chunk that it was just about to write down
+ * the number may be known and nothing else.
+ */
+export async function stopAndMeasureAfterCrash(
+  recordPage: RecordPage,
+  api: APIRequestContext,
+  testInfo: TestInfo,
+  before: Part,
+): Promise<Loss> {
+  const part = await pressStop(recordPage);
+  const session = await getSession(api, await recordPage.expectDone(60_000));
+  expect(session.status).toBe('completed');
+  const { pcm } = await fetchRecording(api, session as CompletedSession, testInfo);
+  return measureLoss(session, pcm, [before, part]);
+}
+
 /** Measures a session that is completed and must be whole. */
 export async function measureWhole(
   id: string,

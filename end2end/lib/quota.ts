@@ -1,7 +1,8 @@
 /**
  * A browser whose storage quota is used up. Chromium's own switch for that (CDP's
- * `Storage.overrideQuotaForOrigin`) changes what it reports and not what it lets pages write, so
- * the page's transactions are aborted at the end, which is when a browser notices.
+ * `Storage.overrideQuotaForOrigin`) changes what it reports and, within half a minute, not what it
+ * lets pages write. So transactions that write something are aborted when they are to be committed,
+ * which is when a browser notices.
  */
 import type { Page } from '@playwright/test';
 
@@ -17,21 +18,20 @@ export async function installQuota(page: Page): Promise<void> {
   await page.addInitScript(() => {
     window.isQuotaUsedUp = false;
     window.writesRefused = 0;
+    const written = new WeakSet<IDBTransaction>();
     const put = IDBObjectStore.prototype.put;
     IDBObjectStore.prototype.put = function (value, key) {
-      const request = put.call(this, value, key);
-      if (window.isQuotaUsedUp) {
-        request.addEventListener('success', () => {
-          // A second write of the same transaction finds it aborted already.
-          try {
-            this.transaction.abort();
-            window.writesRefused += 1;
-          } catch {
-            return;
-          }
-        });
+      written.add(this.transaction);
+      return put.call(this, value, key);
+    };
+    const commit = IDBTransaction.prototype.commit;
+    IDBTransaction.prototype.commit = function () {
+      if (!window.isQuotaUsedUp || !written.has(this)) {
+        commit.call(this);
+        return;
       }
-      return request;
+      window.writesRefused += 1;
+      this.abort();
     };
   });
 }

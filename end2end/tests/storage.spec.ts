@@ -2,18 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Locator, Page } from '@playwright/test';
 import { fetchRecording, getWholeSession } from '../lib/api.ts';
+import { installQuota, setQuotaUsedUp } from '../lib/quota.ts';
 import { accountForTones, describeAccount } from '../lib/tones.ts';
 import { expect, test } from '../lib/test.ts';
 
 /** As the page reckons. */
 const SPOOL_BYTES_PER_SECOND = 18_000;
 const FULL = "This browser's storage is full or blocked";
-
-declare global {
-  interface Window {
-    hasRoom: boolean;
-  }
-}
 
 const alertOf = (page: Page): Locator => page.getByRole('alert');
 
@@ -22,37 +17,6 @@ async function installEstimate(page: Page, freeBytes: number): Promise<void> {
   await page.addInitScript((bytes) => {
     StorageManager.prototype.estimate = async () => ({ quota: bytes + 1_000, usage: 1_000 });
   }, freeBytes);
-}
-
-/**
- * A disk that loses its room and gets it back. Chromium's own quota, set over its debugging protocol,
- * does not hold writes as small as ours back within half a minute. So, as a browser does that finds
- * out when it commits, every transaction that has written something is aborted.
- */
-async function installFullDisk(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    window.hasRoom = true;
-    const put = IDBObjectStore.prototype.put;
-    IDBObjectStore.prototype.put = function (value, key) {
-      const request = put.call(this, value, key);
-      request.addEventListener('success', () => {
-        if (!window.hasRoom) {
-          try {
-            this.transaction.abort();
-          } catch {
-            return; // An earlier write of the same transaction has aborted it.
-          }
-        }
-      });
-      return request;
-    };
-  });
-}
-
-async function setRoom(page: Page, hasRoom: boolean): Promise<void> {
-  await page.evaluate((value) => {
-    window.hasRoom = value;
-  }, hasRoom);
 }
 
 /** How many items the spool holds. */
@@ -130,11 +94,11 @@ test('a full disk is told loudly, costs 0 ms, and is written to again once there
   recordPage,
   server,
 }, testInfo) => {
-  await installFullDisk(page);
+  await installQuota(page);
   await recordPage.open();
   await recordPage.start();
   await delay(1_500);
-  await setRoom(page, false);
+  await setQuotaUsedUp(page, true);
   await expect(alertOf(page)).toContainText(FULL);
   await expect(alertOf(page)).toContainText('stay connected');
   await delay(1_500);
@@ -145,7 +109,7 @@ test('a full disk is told loudly, costs 0 ms, and is written to again once there
   await delay(2_000);
   await expect(alertOf(page)).toContainText('exists only in this page');
   const before = await countSpooled(page);
-  await setRoom(page, true);
+  await setQuotaUsedUp(page, false);
   await expect(alertOf(page)).toBeHidden({ timeout: 10_000 });
   expect(await countSpooled(page)).toBeGreaterThan(before + 8);
   await expect(recordPage.recorder).toContainText('kept safe on this device');

@@ -63,7 +63,7 @@ test('a pause, a dead server and a reload are told, drawn and listed', async ({
   await page.goto(`/sessions/${id}`);
   const main = page.getByRole('main');
   await expect(main).toContainText(/Recorded .+ in 2 parts; .+ without a page between them\./);
-  await expect(main).toContainText(/Paused 1 time, for 1\.[4-9] s in all\./);
+  await expect(main).toContainText(/Paused once, for 1\.[4-9] s\./);
   await expect(main).toContainText(/The server was out of reach for .+ s/);
   const interruptions = page.getByRole('table', { name: 'Gaps, pauses and lost connections' });
   await expect(interruptions.getByRole('row', { name: /No page/ })).toHaveCount(1);

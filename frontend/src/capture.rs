@@ -7,6 +7,7 @@ use bytes::Bytes;
 use gloo_events::EventListener;
 use js_sys::Uint8Array;
 use protocol::Millis;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, RecordingState};
@@ -15,8 +16,9 @@ use crate::browser;
 use crate::capture_error::CaptureError;
 use crate::microphone::Microphone;
 
-/// How often the recorder hands over what it has: at most this much is not yet on disk.
-const TIMESLICE: Millis = Millis::new(250);
+/// How often the recorder is asked to hand over what it has. Browsers pack Opus in pieces of 60 ms, so
+/// this makes 180 ms: with the time to write it down, a killed browser costs less than 250 ms.
+const TIMESLICE: Millis = Millis::new(160);
 
 /// Opus is transparent for speech far below this; the rate leaves room for music and noise.
 const AUDIO_BITS_PER_SECOND: u32 = 128_000;
@@ -160,7 +162,20 @@ fn listen(recorder: &MediaRecorder, on_event: &Rc<dyn Fn(RunEvent)>) -> Vec<Even
     vec![data, failed, stopped]
 }
 
-/// The bytes of a chunk, which a browser gives out only asynchronously.
+#[wasm_bindgen(module = "/js/read-now.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = readNow)]
+    fn bytes_now(blob: &Blob) -> Option<Uint8Array>;
+}
+
+/// The bytes of a chunk at once, at the price of holding up the page; not every browser gives them.
+pub(crate) fn read_now(blob: &Blob) -> Option<Bytes> {
+    let bytes = bytes_now(blob)?;
+    // An interrupted read would make a damaged chunk out of a good one.
+    (f64::from(bytes.length()) == blob.size()).then(|| Bytes::from(bytes.to_vec()))
+}
+
+/// The bytes of a chunk as browsers give them out otherwise: later.
 pub(crate) async fn read(blob: Blob) -> Option<Bytes> {
     let reading = async move {
         let buffer = JsFuture::from(blob.array_buffer()).await?;

@@ -1,9 +1,10 @@
 //! Handles what happens, one [`Input`] after another: each to its end, effects included, before the
 //! next is looked at. Then the one timer is set and the view is shown. Decides nothing itself.
 
-use app::recorder::port::{Command, Device, RecorderView, Room};
+use app::recorder::port::{Command, Device, LinkState, RecorderState, RecorderView, Room};
 use gloo_events::EventListener;
 use protocol::item::StartCause;
+use protocol::sender::LinkStatus;
 use protocol::{Millis, SegmentNo, SessionId};
 use wasm_bindgen_futures::spawn_local;
 
@@ -16,8 +17,10 @@ use crate::microphone::{Microphone, MicrophoneEvent};
 use crate::permission::PermissionWatch;
 use crate::pipeline::{Pipeline, PipelineEvent};
 use crate::port::Inputs;
+use crate::reach::Reach;
 use crate::recorder::{Recorder, RequestNo};
 use crate::recovery::Recovery;
+use crate::service_worker::Delivery;
 use crate::spool::Spool;
 use crate::storage;
 use crate::tabs::Tabs;
@@ -36,6 +39,8 @@ pub(crate) enum Input {
     MicrophoneAllowed,
     RoomKnown(Room),
     NetworkOnline,
+    /// Whether the server was there when it was asked.
+    Reached(bool),
     PageVisible,
     /// The page may be about to be left.
     Leaving,
@@ -98,6 +103,8 @@ pub(crate) struct Driver {
     wake_lock: WakeLock,
     _permission: PermissionWatch,
     tabs: Tabs,
+    reach: Reach,
+    delivery: Delivery,
     _listeners: Vec<EventListener>,
 }
 
@@ -116,6 +123,8 @@ impl Driver {
             wake_lock: WakeLock::default(),
             _permission: watch_permission(&inputs),
             tabs: Tabs::new(&inputs),
+            reach: Reach::new(inputs.clone()),
+            delivery: Delivery::new(),
             _listeners: listen(&inputs),
             inputs,
         };
@@ -176,13 +185,14 @@ impl Driver {
                 self.wake_lock.page_is_visible();
                 self.look_for_room();
             }
-            Input::Leaving => self.recorder.leaving(),
+            Input::Leaving => self.recorder.leaving(now),
             Input::Hidden => self.recorder.hidden(),
             Input::Left => self.recorder.left(now),
             // The browser has closed every connection meanwhile.
             Input::NetworkOnline | Input::Returned => {
                 self.pipelines().for_each(|pipeline| pipeline.network_online(now));
             }
+            Input::Reached(is_there) => self.reach.handle(now, is_there),
             // Whatever is due is done after every input.
             Input::Timer => self.timer = None,
             Input::Opened { request, microphone } => {
@@ -225,6 +235,10 @@ impl Driver {
         if let Some(taken) = self.earlier.take_wanted() {
             self.recorder.take_up(now, taken, StartCause::PageReturned);
         }
+        if self.pipelines().any(|pipeline| pipeline.link() == LinkStatus::Online) {
+            self.reach.handle(now, true);
+        }
+        self.reach.tick(now);
         self.leave_guard.set(self.recorder.is_unsafe_to_leave());
         self.wake_lock.set(self.recorder.is_at_work());
         self.arm_timer();
@@ -232,7 +246,8 @@ impl Driver {
     }
 
     fn arm_timer(&mut self) {
-        let due = [self.recorder.poll_timeout(), self.earlier.poll_timeout()];
+        let due =
+            [self.recorder.poll_timeout(), self.earlier.poll_timeout(), self.reach.poll_timeout()];
         let due = due.into_iter().flatten().min();
         if self.timer.as_ref().map(Timer::at) == due {
             return;
@@ -244,22 +259,34 @@ impl Driver {
     }
 
     fn publish(&mut self, now: Millis) {
-        let Some(on_view) = &self.on_view else {
-            return;
-        };
+        let view = self.view(now);
+        let is_unsent = view.pending > 0
+            || self.earlier.pending().0 > 0
+            || view.state == RecorderState::Finishing;
+        self.delivery.settle(now, is_unsent, view.link == LinkState::Reconnecting);
+        if let Some(on_view) = &self.on_view
+            && self.shown.as_ref() != Some(&view)
+        {
+            on_view(view.clone());
+            self.shown = Some(view);
+        }
+    }
+
+    fn view(&self, now: Millis) -> RecorderView {
         let mut view = self.recorder.view(now);
         view.devices.clone_from(&self.devices);
         view.room = if self.has_spool { self.room } else { Room::Nowhere };
-        view.notices.extend(self.earlier.notice());
+        if self.reach.is_away() {
+            view.link = LinkState::Reconnecting;
+        } else {
+            view.notices.extend(self.earlier.notice());
+        }
         if view.session.is_none() {
             (view.pending, view.pending_duration) = self.earlier.pending();
             view.unfinished = self.earlier.unfinished();
             view.elsewhere = self.earlier.elsewhere();
         }
-        if self.shown.as_ref() != Some(&view) {
-            on_view(view.clone());
-            self.shown = Some(view);
-        }
+        view
     }
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {

@@ -19,8 +19,10 @@ mod parting;
 mod permission;
 mod pipeline;
 mod port;
+mod reach;
 mod recorder;
 mod recovery;
+mod service_worker;
 mod session;
 mod session_lock;
 mod socket;
@@ -45,4 +47,5 @@ pub fn hydrate() {
     driver::start(inputs.clone());
     app::recorder::port::install(Rc::new(port::BrowserPort::new(inputs)));
     leptos::mount::hydrate_islands();
+    service_worker::register();
 }

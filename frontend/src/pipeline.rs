@@ -23,9 +23,9 @@ use crate::recovery::Recovery;
 use crate::socket::{Socket, SocketEvent};
 use crate::spool::{Spool, SpoolError, Unfinished};
 
-/// Chunks sent as tails once the page may be left: as many as fill a beacon's quota. While the
-/// browser asks whether the page is really to be left, they pile up.
-const TAILS_MAX: u32 = 16;
+/// Chunks read at once, or sent unread, when the page may be left: as many as fill a beacon's quota.
+/// While the browser asks whether the page is really to be left, they pile up.
+const URGENT_CHUNKS_MAX: u32 = 16;
 
 /// Counts the connections of a pipeline, so that news of an old one is known as such.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,8 +74,8 @@ pub(crate) struct Pipeline {
     /// The spool has refused a write at least once.
     spool_has_failed: bool,
     unreadable_chunks: u64,
-    /// Chunks that are yet to be sent as tails, because the page may be gone before they are read.
-    tails_due: u32,
+    /// Chunks that cannot wait, because the page may be gone before they are read.
+    urgent_chunks: u32,
     /// Taken up by its recovery link.
     is_recovered: bool,
 }
@@ -123,7 +123,7 @@ impl Pipeline {
             was_disconnected: false,
             spool_has_failed: false,
             unreadable_chunks: 0,
-            tails_due: 0,
+            urgent_chunks: 0,
             is_recovered: false,
         };
         pipeline.carry_out();
@@ -179,23 +179,29 @@ impl Pipeline {
     }
 
     /// Takes a chunk in the moment of its capture: it has its number when this returns.
-    pub(crate) fn capture_blob(&mut self, place: Place, blob: Blob) {
+    pub(crate) fn capture_blob(&mut self, now: Millis, place: Place, blob: Blob) {
         let reserved = self.sender.reserve(blob.size() as usize);
-        if self.tails_due > 0 {
-            self.tails_due -= 1;
+        let piece = Piece { reserved, place };
+        if self.urgent_chunks > 0 {
+            self.urgent_chunks -= 1;
+            if let Some(bytes) = capture::read_now(&blob) {
+                self.handle(now, PipelineEvent::Read(piece, Some(bytes)));
+                return;
+            }
             high_water::note(self.session(), self.record().next_seq);
-            parting::send_tail(self.record(), reserved.first(), place, &blob);
+            parting::send_tail(self.record(), piece.reserved.first(), place, &blob);
         }
-        let (piece, outlet) = (Piece { reserved, place }, self.outlet());
+        let outlet = self.outlet();
         spawn_local(async move {
             let bytes = capture::read(blob).await;
             outlet.send(PipelineEvent::Read(piece, bytes));
         });
     }
 
-    /// The page may be gone in a moment: the next chunks also go out as they are.
+    /// The page may be gone in a moment: the next chunks do not wait for anything. Where a browser does
+    /// not give out their bytes at once, they also go out as they are.
     pub(crate) fn expect_the_end(&mut self) {
-        self.tails_due = TAILS_MAX;
+        self.urgent_chunks = URGENT_CHUNKS_MAX;
     }
 
     /// The page goes: whatever is un-acked and at hand is sent once more, in a way that outlives it.

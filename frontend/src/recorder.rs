@@ -1,8 +1,9 @@
 //! The candidate's recorder: what each command and each event of the microphone means in the state
 //! in which it comes. The recorder's runs are in [`run`], the way on when the microphone is lost or
-//! another one is chosen in [`replacing`], what is kept an eye on in [`watching`], the words in
-//! [`view`].
+//! another one is chosen in [`replacing`], what is kept an eye on in [`watching`], the page's end in
+//! [`leaving`], the words in [`view`].
 
+mod leaving;
 mod replacing;
 mod run;
 mod view;
@@ -28,6 +29,7 @@ use crate::port::Inputs;
 use crate::session::Session;
 use crate::spool::Spool;
 use crate::watch::Stall;
+use leaving::Leaving;
 use watching::Watching;
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
@@ -105,6 +107,7 @@ pub(crate) struct Recorder {
     session: Option<Session>,
     replacing: Replacing,
     watching: Watching,
+    leaving: Leaving,
     /// The chosen microphone was gone, and the default took its place.
     has_stand_in: bool,
     /// The browser did not hand over the end of a run in time.
@@ -125,6 +128,7 @@ impl Recorder {
             session: None,
             replacing: Replacing::default(),
             watching: Watching::default(),
+            leaving: Leaving::default(),
             has_stand_in: false,
             tail_was_lost: false,
         }
@@ -458,7 +462,7 @@ impl Recorder {
             | Phase::GivenAway => None,
         };
         let session = self.session.as_ref().and_then(|session| session.pipeline.poll_timeout());
-        [phase, session, self.next_look()].into_iter().flatten().min()
+        [phase, session, self.next_look(), self.leaving.next_flush()].into_iter().flatten().min()
     }
 
     /// To be called after every input and when [`Recorder::poll_timeout`] is reached.
@@ -472,6 +476,7 @@ impl Recorder {
         }
         self.retry_by_itself(now);
         self.look(now);
+        self.flush_if_leaving(now);
         if let Phase::HandingOver { deadline } = self.phase
             && (now >= deadline || self.session.as_ref().is_none_or(|one| one.pipeline.is_kept()))
         {
@@ -491,37 +496,6 @@ impl Recorder {
             self.phase,
             Phase::Capturing(_) | Phase::Closing { .. } | Phase::Acquiring(Purpose::GoOn(_))
         )
-    }
-
-    /// The candidate may be about to leave the page. It is the last moment in which the recorder
-    /// can be asked for what it has: when the page is hidden for good, it no longer answers.
-    pub(crate) fn leaving(&mut self) {
-        if let (Phase::Capturing(live), Some(session)) = (&self.phase, &mut self.session) {
-            session.pipeline.expect_the_end();
-            live.run.flush();
-        }
-    }
-
-    /// The page may be stopped without another word, as phones do with hidden pages.
-    pub(crate) fn hidden(&self) {
-        if let Phase::Capturing(live) = &self.phase {
-            live.run.flush();
-        }
-    }
-
-    /// The page goes.
-    pub(crate) fn left(&mut self, now: Millis) {
-        let Some(session) = &mut self.session else { return };
-        if let Phase::Capturing(live) | Phase::Closing { live, .. } = &self.phase {
-            session.segment_ended(now, live.segment, EndCause::PageLeft);
-        }
-        session.pipeline.part();
-    }
-
-    /// True while leaving the page would cost sound, or delay what the server is waiting for.
-    pub(crate) fn is_unsafe_to_leave(&self) -> bool {
-        self.is_at_work()
-            || self.session.as_ref().is_some_and(|session| session.pipeline.backlog().items > 0)
     }
 }
 

@@ -119,7 +119,7 @@ impl Session {
         let span = recorded.since(self.chunked);
         self.chunked = self.chunked.max(recorded);
         let place = Place { track: MICROPHONE, segment, at: self.position(now), span };
-        self.pipeline.capture_blob(place, blob);
+        self.pipeline.capture_blob(now, place, blob);
     }
 
     pub(crate) fn paused(&mut self, now: Millis) {

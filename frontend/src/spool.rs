@@ -3,26 +3,30 @@
 //!
 //! | store | key | value |
 //! |---|---|---|
-//! | `sessions` | session id | the session's record, in postcard |
-//! | `items` | [session id, seq] | an item and its media time, in postcard |
+//! | `sessions` | session id | the session's record |
+//! | `items` | [session id, seq] | an item and its media time |
 //!
-//! Values are byte arrays and never `File` or `Blob` objects, which iOS stores corruptly.
+//! Values hold byte arrays and never `File` or `Blob` objects, which iOS stores corruptly; `stored`
+//! has their form. The service worker reads them too, and only reads.
+
+mod stored;
 
 use std::error::Error as _;
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
+use futures_util::future::{FutureExt as _, LocalBoxFuture, join, ready, try_join};
+use js_sys::Array;
 use protocol::sender::SessionRecord;
 use protocol::{Item, Millis, Seq, SeqSet, SessionId};
 use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
-use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
 
 use crate::browser;
+use stored::Stored;
 
 const DATABASE: &str = "holdfast";
-/// To be raised with any change of the stores or of the encoding of records and items.
+/// To be raised with any change of the stores, or of the values that older code would misread.
 const DATABASE_VERSION: u32 = 1;
 const SESSIONS: &str = "sessions";
 const ITEMS: &str = "items";
@@ -47,13 +51,6 @@ pub(crate) enum SpoolError {
     Failed(String),
     #[error("the browser's storage does not answer")]
     TimedOut,
-}
-
-/// A stored item, and how much media time it covers.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    span: Millis,
-    item: Item,
 }
 
 /// What an earlier page left behind of a session.
@@ -108,17 +105,16 @@ impl Spool {
         record: SessionRecord,
     ) -> Result<(), SpoolError> {
         let key = item_key(record.session, item.seq);
-        let value = encode(&Stored { span, item });
+        let value = stored::item_to_value(item, span);
         let transaction = self.write(&[SESSIONS, ITEMS])?;
-        put_record(&transaction.store(SESSIONS)?, &record).await?;
-        transaction.store(ITEMS)?.put(&value, Some(&key)).await?;
-        commit(transaction).await
+        let (sessions, items) = (transaction.store(SESSIONS)?, transaction.store(ITEMS)?);
+        commit(transaction, vec![put_record(sessions, &record), put(items, key, value)]).await
     }
 
     pub(crate) async fn remember(&self, record: SessionRecord) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS])?;
-        put_record(&transaction.store(SESSIONS)?, &record).await?;
-        commit(transaction).await
+        let sessions = transaction.store(SESSIONS)?;
+        commit(transaction, vec![put_record(sessions, &record)]).await
     }
 
     /// Writes the record and deletes these items, in one transaction.
@@ -128,29 +124,28 @@ impl Spool {
         record: SessionRecord,
     ) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS, ITEMS])?;
-        put_record(&transaction.store(SESSIONS)?, &record).await?;
-        let items = transaction.store(ITEMS)?;
+        let mut requests = vec![put_record(transaction.store(SESSIONS)?, &record)];
         for range in seqs.into_iter().collect::<SeqSet>().ranges() {
             let keys = item_keys(record.session, *range.start(), *range.end())?;
-            items.delete(keys.into()).await?;
+            requests.push(delete(transaction.store(ITEMS)?, keys.into()));
         }
-        commit(transaction).await
+        commit(transaction, requests).await
     }
 
     /// Deletes the session's record.
     pub(crate) async fn release(&self, session: SessionId) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS])?;
-        transaction.store(SESSIONS)?.delete(session_key(session)).await?;
-        commit(transaction).await
+        let sessions = transaction.store(SESSIONS)?;
+        commit(transaction, vec![delete(sessions, session_key(session))]).await
     }
 
     /// Deletes the session's record and all its items, in one transaction.
     pub(crate) async fn erase(&self, session: SessionId) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS, ITEMS])?;
-        transaction.store(SESSIONS)?.delete(session_key(session)).await?;
+        let (sessions, items) = (transaction.store(SESSIONS)?, transaction.store(ITEMS)?);
         let keys = item_keys(session, Seq::ZERO, Seq::new(u64::MAX))?;
-        transaction.store(ITEMS)?.delete(keys.into()).await?;
-        commit(transaction).await
+        let requests = vec![delete(sessions, session_key(session)), delete(items, keys.into())];
+        commit(transaction, requests).await
     }
 
     /// Those of `seqs` that are here; what is missing or unreadable in the result is gone.
@@ -187,7 +182,7 @@ impl Spool {
             let sessions = spool.read(&[SESSIONS])?.store(SESSIONS)?;
             sessions.get(session_key(session)).await.map_err(failed)
         });
-        Ok(value.await?.and_then(|value| decode(&value)))
+        Ok(value.await?.and_then(|value| stored::record_from_value(&value)))
     }
 
     /// The session's record and the numbers of its items, or `None` when there is no such session.
@@ -222,7 +217,7 @@ impl Spool {
         let values = in_time(async move {
             spool.read(&[ITEMS])?.store(ITEMS)?.get_all(Some(keys), limit).await.map_err(failed)
         });
-        Ok(values.await?.iter().filter_map(decode).collect())
+        Ok(values.await?.iter().filter_map(stored::item_from_value).collect())
     }
 
     fn read(&self, stores: &[&str]) -> Result<Transaction, SpoolError> {
@@ -236,19 +231,32 @@ impl Spool {
     }
 }
 
-async fn put_record(sessions: &Store, record: &SessionRecord) -> Result<(), SpoolError> {
-    let key = session_key(record.session);
-    sessions.put(&encode(record), Some(&key)).await?;
-    Ok(())
+/// What a transaction is asked to do, once it is first polled.
+type Request = LocalBoxFuture<'static, Result<(), rexie::Error>>;
+
+fn put_record(sessions: Store, record: &SessionRecord) -> Request {
+    put(sessions, session_key(record.session), stored::record_to_value(record))
 }
 
-/// A transaction is on disk only once it is complete as a whole.
-async fn commit(transaction: Transaction) -> Result<(), SpoolError> {
-    if transaction.done().await?.is_committed() {
-        Ok(())
-    } else {
-        Err(SpoolError::Failed("aborted".to_owned()))
-    }
+fn put(store: Store, key: JsValue, value: JsValue) -> Request {
+    Box::pin(async move { store.put(&value, Some(&key)).await.map(drop) })
+}
+
+fn delete(store: Store, keys: JsValue) -> Request {
+    Box::pin(async move { store.delete(keys).await })
+}
+
+/// Asks for everything at once, the commit included, without waiting for an answer. So the database
+/// carries it all out even when the page is gone before it could hear of any. A transaction is on
+/// disk only once it is complete as a whole.
+async fn commit(transaction: Transaction, requests: Vec<Request>) -> Result<(), SpoolError> {
+    // Polled in this order, so asked for in this order.
+    let all = requests.into_iter().fold(ready(Ok(())).boxed_local(), |before, next| {
+        Box::pin(async { try_join(before, next).await.map(drop) })
+    });
+    let (requested, committed) = join(all, transaction.commit()).await;
+    requested?;
+    Ok(committed?)
 }
 
 async fn in_time<T: 'static>(
@@ -269,15 +277,6 @@ fn item_key(session: SessionId, seq: Seq) -> JsValue {
 fn item_keys(session: SessionId, first: Seq, last: Seq) -> Result<KeyRange, SpoolError> {
     let (first, last) = (item_key(session, first), item_key(session, last));
     KeyRange::bound(&first, &last, None, None).map_err(|error| rexie::Error::from(error).into())
-}
-
-fn encode(value: &impl Serialize) -> JsValue {
-    let bytes = postcard::to_stdvec(value).expect("postcard encodes every record and item");
-    Uint8Array::from(bytes.as_slice()).into()
-}
-
-fn decode<T: for<'de> Deserialize<'de>>(value: &JsValue) -> Option<T> {
-    postcard::from_bytes(&value.dyn_ref::<Uint8Array>()?.to_vec()).ok()
 }
 
 fn failed(error: rexie::Error) -> SpoolError {

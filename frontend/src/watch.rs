@@ -9,10 +9,11 @@ use protocol::{Millis, UnixMillis};
 /// switched off, covered or broken delivers zeros, or the last few bits of its converter.
 const LEVEL_SILENT_PEAK: f32 = 0.000_25;
 
-/// So long a silence is told. The candidate is to know within 5 s.
-const LEVEL_SILENT_AFTER: Millis = Millis::from_secs(4);
+/// So long a silence is told. The candidate is to know within 5 s, and up to 1.4 s pass before the
+/// samples looked at are all silent and after that before the next look.
+const LEVEL_SILENT_AFTER: Millis = Millis::new(3_500);
 
-/// A recorder hands over something each 250 ms. One that owes so much has stopped working.
+/// A recorder hands over something several times a second. One that owes so much has stopped working.
 const RECORDER_STALLED_AFTER: Millis = Millis::from_secs(4);
 
 /// The most that one look counts for: after the computer's sleep the recorder has had no time yet

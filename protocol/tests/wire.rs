@@ -172,6 +172,15 @@ fn a_hello_of_another_version_is_told_apart_from_noise() {
     assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
 }
 
+/// The service worker tells the server's answers apart by their first byte.
+#[test]
+fn the_numbers_that_the_service_worker_knows_stay() {
+    let refused = ServerMessage::Refused(vec![(Seq::ZERO, ItemError::WrongDigest)]);
+    assert_eq!(refused.encode()[0], 2);
+    assert_eq!(ServerMessage::Failed(String::new()).encode()[0], 7);
+    assert_eq!(ServerMessage::Goodbye(Refusal::Fenced).encode()[0], 9);
+}
+
 #[test]
 fn trailing_or_missing_bytes_make_a_frame_undecodable() {
     let mut frame = hello(PROTOCOL_VERSION).encode();

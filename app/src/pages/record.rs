@@ -54,6 +54,7 @@ fn GoodToKnow() -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assets::Build;
     use crate::rendering::{NONCE, html};
 
     #[test]
@@ -64,6 +65,18 @@ mod tests {
         assert_eq!(page.matches("<script").count(), 2);
         assert_eq!(page.matches(&format!("nonce=\"{NONCE}\"")).count(), 2);
         assert_eq!(page.matches("<leptos-island").count(), 1);
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_of_one_build() {
+        let page = html(|| {
+            provide_context(Build("c0ffee"));
+            view! { <RecordPage/> }
+        });
+        assert!(page.contains(r#"href="/assets/c0ffee/frontend.js""#), "{page}");
+        assert!(page.contains(r#"href="/assets/c0ffee/style/recorder.css""#));
+        assert!(page.contains(r#""assets/c0ffee""#), "the script loads from elsewhere: {page}");
+        assert_eq!(page.matches("assets/").count(), page.matches("assets/c0ffee").count());
     }
 
     #[test]

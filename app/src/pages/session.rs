@@ -338,7 +338,7 @@ mod tests {
         };
         let page = page(view);
         let words = text(&page);
-        assert!(words.contains("Recorded 12 s in one part. Paused 1 time, for 3 s in all."));
+        assert!(words.contains("Recorded 12 s in one part. Paused once, for 3 s."));
         assert!(words.contains("0:04 Paused by the candidate."), "{words}");
         assert!(page.contains("<svg") && !page.contains("style=\""));
     }

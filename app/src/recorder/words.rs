@@ -26,7 +26,8 @@ pub(super) const fn headline(
     match (state, link) {
         (S::Acquiring, _) if is_interrupted => "Getting the microphone back",
         (S::Idle, _) if testing => "Testing: speak, and the level should move",
-        (S::Idle, _) => "Ready to record",
+        (S::Idle, L::Online) => "Ready to record",
+        (S::Idle, L::Reconnecting) => "Ready to record; the server is out of reach",
         (S::Acquiring, _) => "Please allow the microphone when your browser asks",
         (S::Recording, L::Online) => "Recording",
         (S::Recording, L::Reconnecting) => "Recording; the connection is being restored",
@@ -44,17 +45,21 @@ pub(super) fn safety(view: &RecorderView) -> String {
     use LinkState as L;
     use RecorderState as S;
     match (view.state, view.link) {
-        (S::Idle | S::Acquiring, _) if view.pending > 0 && view.unfinished.is_none() => {
+        (S::Idle, L::Reconnecting) => out_of_reach(view),
+        (S::Acquiring, L::Reconnecting) if view.recorded == Millis::ZERO => out_of_reach(view),
+        (S::Idle | S::Acquiring, L::Online) if view.pending > 0 && view.unfinished.is_none() => {
             format!("{} from an earlier recording {}.", kept(view), place(view))
         }
-        (S::Acquiring, _) if view.recorded > Millis::ZERO => tally(view),
-        (S::Idle | S::Acquiring, _) => String::new(),
+        (S::Acquiring, L::Online) if view.recorded > Millis::ZERO => tally(view),
+        (S::Idle | S::Acquiring, L::Online) => String::new(),
         (S::Recording | S::Paused, L::Online) => tally(view),
         (S::Recording, L::Reconnecting) => {
             format!("{} Keep talking{}", reconnecting(view), comfort(view))
         }
-        (S::Paused, L::Reconnecting) if view.only_in_memory => reconnecting(view),
-        (S::Paused, L::Reconnecting) => format!("{} Nothing is lost.", reconnecting(view)),
+        (S::Acquiring | S::Paused, L::Reconnecting) if view.only_in_memory => reconnecting(view),
+        (S::Acquiring | S::Paused, L::Reconnecting) => {
+            format!("{} Nothing is lost.", reconnecting(view))
+        }
         (S::Finishing, L::Online) if view.pending > 0 => {
             format!("Sending the rest: {}. Please keep this page open.", waiting(view))
         }
@@ -69,6 +74,22 @@ pub(super) fn safety(view: &RecorderView) -> String {
         (S::Error, _) if view.recorded > Millis::ZERO => tally(view),
         (S::Error, _) => String::new(),
     }
+}
+
+/// Before anything is recorded here.
+fn out_of_reach(view: &RecorderView) -> String {
+    if view.pending == 0 {
+        return "Reconnecting: you can record all the same. It is kept on this device, and sent \
+                when the server is back."
+            .to_owned();
+    }
+    format!(
+        "Reconnecting: {} of an earlier recording {} {}, to be sent when the server is back. You \
+         can record all the same.",
+        waiting(view),
+        if view.pending == 1 { "is" } else { "are" },
+        place(view)
+    )
 }
 
 /// From when it is, how long, and how much of it is safe.
@@ -256,6 +277,17 @@ mod tests {
         assert_eq!(
             safety(&view(RecorderState::Recording, LinkState::Reconnecting, 0)),
             "Reconnecting: everything so far is safe on the server. Keep talking; nothing is lost."
+        );
+    }
+
+    #[test]
+    fn without_a_server_one_may_record_all_the_same() {
+        let words = safety(&view(RecorderState::Idle, LinkState::Reconnecting, 0));
+        assert!(words.starts_with("Reconnecting: you can record all the same."), "{words}");
+        assert_eq!(
+            safety(&view(RecorderState::Idle, LinkState::Reconnecting, 4)),
+            "Reconnecting: 4 chunks (1 s) of an earlier recording are kept safe on this device, \
+             to be sent when the server is back. You can record all the same."
         );
     }
 

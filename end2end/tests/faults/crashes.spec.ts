@@ -1,7 +1,7 @@
 /** Rows of the fault table: a tab and a browser that are gone from one moment to the next. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrowserLife, crashTab } from '../../lib/browser-life.ts';
-import { acceptLeaving, stopAndMeasure, test } from '../../lib/fault-test.ts';
+import { acceptLeaving, stopAndMeasureAfterCrash, test } from '../../lib/fault-test.ts';
 import type { Loss } from '../../lib/loss.ts';
 import { FULL, recordLoss } from '../../lib/loss-report.ts';
 import { RecordPage } from '../../lib/record-page.ts';
@@ -34,8 +34,7 @@ test('a tab that crashes loses one timeslice at most', async ({ context, api }, 
     await second.open();
     await second.resumeRecording();
     await delay(RECORD_MS);
-    const { loss } = await stopAndMeasure(second, api, testInfo, [{ capture, endedAt }]);
-    losses.push(loss);
+    losses.push(await stopAndMeasureAfterCrash(second, api, testInfo, { capture, endedAt }));
     await second.page.close();
   }
   await recordLoss(testInfo, 'tab-crash', losses, `median ${median(losses)} ms`);
@@ -68,8 +67,7 @@ test('a browser that is killed loses one timeslice at most', async ({
     await second.open();
     await second.resumeRecording();
     await delay(RECORD_MS);
-    const { loss } = await stopAndMeasure(second, api, testInfo, [{ capture, endedAt }]);
-    losses.push(loss);
+    losses.push(await stopAndMeasureAfterCrash(second, api, testInfo, { capture, endedAt }));
   }
   await life.close();
   await recordLoss(testInfo, 'browser-kill', losses, `median ${median(losses)} ms`);

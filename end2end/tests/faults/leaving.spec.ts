@@ -1,5 +1,6 @@
 /** Rows of the fault table: a page that ends in good order, and one that comes back. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Page } from '@playwright/test';
 import { getSession } from '../../lib/api.ts';
 import {
   describeLivingOn,
@@ -14,23 +15,41 @@ import {
 import type { Loss, Part } from '../../lib/loss.ts';
 import { FULL, recordLoss } from '../../lib/loss-report.ts';
 import { RecordPage } from '../../lib/record-page.ts';
+import { expectInstalled } from '../../lib/service-worker.ts';
 
 const RECORD_MS = 2_000;
 const RUNS = FULL ? 5 : 1;
 const SLOW_DELAY_MS = 400;
 const SLOW_BYTES_PER_SECOND = 250_000;
 
+/** As in a browser that has no synchronous requests for blobs: the beacon is all there is. */
+async function forbidReadingNow(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    URL.createObjectURL = () => {
+      throw new Error('not here');
+    };
+  });
+}
+
 test.describe.configure({ timeout: FULL ? 400_000 : 90_000 });
 
-for (const { id, claim, leave } of [
+for (const { id, claim, prepare, leave } of [
   {
     id: 'reload',
     claim: 'a reload that is resumed loses nothing captured before it',
+    prepare: async () => {},
+    leave: ({ page }: RecordPage) => page.reload(),
+  },
+  {
+    id: 'reload-unread',
+    claim: 'a reload loses nothing where the last chunk cannot be read any more',
+    prepare: forbidReadingNow,
     leave: ({ page }: RecordPage) => page.reload(),
   },
   {
     id: 'navigation',
     claim: 'a way out and back that is resumed loses nothing captured before it',
+    prepare: async () => {},
     leave: async ({ page }: RecordPage) => {
       await page.goto('/');
       await page.goBack();
@@ -40,6 +59,7 @@ for (const { id, claim, leave } of [
   test(claim, async ({ page, recordPage, api }, testInfo) => {
     const losses: Loss[] = [];
     const parts: Part[] = [];
+    await prepare(page);
     for (let run = 0; run < RUNS; run++) {
       await recordPage.open();
       await recordPage.start();
@@ -76,6 +96,33 @@ test('a reload on a slow network loses nothing captured before it', async ({
     `${SLOW_DELAY_MS} ms late, ${SLOW_BYTES_PER_SECOND / 1000} kB/s; ` +
     describeLivingOn([part], [loss]);
   await recordLoss(testInfo, 'reload-slow', loss, notes);
+});
+
+test('a reload while the server is away loses nothing captured before it', async ({
+  page,
+  recordPage,
+  network,
+  api,
+}, testInfo) => {
+  await recordPage.open();
+  await expectInstalled(page);
+  const losses: Loss[] = [];
+  const parts: Part[] = [];
+  for (let run = 0; run < RUNS; run++) {
+    await recordPage.open();
+    await recordPage.start();
+    await delay(RECORD_MS + run * 70);
+    network.drop();
+    await recordPage.expectLink('reconnecting');
+    const part = await recordedUntilUnload(page, () => page.reload());
+    await recordPage.resumeRecording();
+    await delay(RECORD_MS);
+    network.pass();
+    const { loss } = await stopAndMeasure(recordPage, api, testInfo, [part]);
+    parts.push(part);
+    losses.push(loss);
+  }
+  await recordLoss(testInfo, 'reload-offline', losses, describeLivingOn(parts, losses));
 });
 
 test('what was stopped while offline in a tab that was closed is saved later', async ({

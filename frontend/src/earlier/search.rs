@@ -8,6 +8,7 @@ use crate::browser;
 use crate::driver::Input;
 use crate::port::Inputs;
 use crate::recovery::Recovery;
+use crate::service_worker::CourierHold;
 use crate::session_lock::{Asking, SessionLock};
 use crate::spool::{Spool, SpoolError, Unfinished};
 
@@ -83,6 +84,7 @@ impl Search {
 /// Reports the first of `sessions` that no tab is at work on and that has something left to do, and
 /// those before it that another tab is at work on.
 async fn first_of(spool: &Spool, mut sessions: Vec<SessionId>, inputs: &Inputs) {
+    let _quiet = CourierHold::take().await;
     while let Some(session) = sessions.pop() {
         let found = match SessionLock::acquire(session, Asking::IfFree, inputs).await {
             Some(lock) => look_at(spool, session, lock).await,

@@ -2,6 +2,7 @@
 //! server does not have, and lets go of an item only after its ack. Carries out nothing itself.
 
 mod backlog;
+mod courier;
 mod effect;
 mod link;
 mod spooling;
@@ -9,6 +10,7 @@ mod spooling;
 use std::collections::VecDeque;
 
 pub use backlog::BacklogStatus;
+pub use courier::Dispatch;
 pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{

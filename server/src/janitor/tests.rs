@@ -61,7 +61,7 @@ impl World {
         if chunks > 0 {
             let items = (0..chunks).map(chunk).collect();
             store
-                .append(&InRow, &[&Append { session: id, by: By::Writer(epoch), items }])
+                .append(&InRow, &[&Append { session: id, by: By::Writer(epoch), items }], START)
                 .await
                 .unwrap();
         }

@@ -10,6 +10,7 @@ use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{Append, Appended, Store, StoreError};
 use payload::PayloadStore;
@@ -89,7 +90,7 @@ async fn write(
         let batch = take_batch(first, &mut waiting);
         let started = Instant::now();
         let appends: Vec<&Append> = batch.iter().map(|one| &one.append).collect();
-        match store.append(&*payloads, &appends).await {
+        match store.append(&*payloads, &appends, clock::wall()).await {
             Ok(results) => {
                 tracing::debug!(appends = batch.len(), elapsed = ?started.elapsed(), "committed");
                 metrics.committed(&appends, &results, started.elapsed());
@@ -134,7 +135,7 @@ async fn write_one_by_one(
     tracing::warn!(%cause, appends = batch.len(), "a commit failed; trying one by one");
     for one in batch {
         let started = Instant::now();
-        let result = match store.append(payloads, &[&one.append]).await {
+        let result = match store.append(payloads, &[&one.append], clock::wall()).await {
             Ok(mut results) => {
                 metrics.committed(&[&one.append], &results, started.elapsed());
                 results.pop().ok_or_else(|| LedgerError::Failed("the store gave no result".into()))

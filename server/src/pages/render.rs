@@ -9,11 +9,16 @@ use hydration_context::SsrSharedContext;
 use leptos::nonce::{Nonce, provide_nonce};
 use leptos::prelude::*;
 
+use crate::assets;
+
 /// Renders a whole document. `page` runs inside an owner of its own, with a fresh nonce.
 pub(crate) fn page<V: IntoView>(status: StatusCode, page: impl FnOnce() -> V) -> Response {
     let owner = Owner::new_root(Some(Arc::new(SsrSharedContext::new_islands())));
     let (html, nonce) = owner.with(|| {
         provide_nonce();
+        if let Some(build) = assets::build() {
+            provide_context(build);
+        }
         let html = page().into_view().to_html();
         (html, use_context::<Nonce>())
     });
@@ -34,7 +39,7 @@ pub(super) fn error(status: StatusCode, title: &str, detail: &str) -> Response {
 fn policy(nonce: &Nonce) -> String {
     format!(
         "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'nonce-{nonce}'; \
-         media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors 'none'"
+         connect-src 'self' blob:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; \
+         form-action 'self'; frame-ancestors 'none'"
     )
 }

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use protocol::item::ItemError;
 use protocol::receiver::Verdict;
-use protocol::{Content, Digest, Epoch, Item, Seq, SessionId, SessionStatus, TokenHash};
+use protocol::{
+    Content, Digest, Epoch, Item, Seq, SessionId, SessionStatus, TokenHash, UnixMillis,
+};
 use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
 
 use super::rows::{self, signed};
@@ -72,11 +74,12 @@ impl Store {
         &self,
         payloads: &dyn PayloadStore,
         appends: &[&Append],
+        now: UnixMillis,
     ) -> Result<Vec<Appended>, StoreError> {
         self.taking(async {
             let mut tx = self.begin().await?;
             self.keep_pages_in_reserve(&mut tx).await?;
-            let stored = append_all(&mut tx, payloads, appends).await;
+            let stored = append_all(&mut tx, payloads, appends, now).await;
             let reopened = self.open_reserved_pages(&mut tx).await;
             let results = stored?;
             reopened?;
@@ -91,6 +94,7 @@ async fn append_all(
     tx: &mut Tx,
     payloads: &dyn PayloadStore,
     appends: &[&Append],
+    now: UnixMillis,
 ) -> Result<Vec<Appended>, StoreError> {
     let sessions = fetch_sessions(tx, appends).await?;
     let may_write = |append: &Append| {
@@ -103,7 +107,7 @@ async fn append_all(
         .flat_map(|append| append.items.iter().map(|item| (append.session, item)))
         .collect();
     let mut inserted = insert(tx, payloads, &new).await?;
-    count(tx, &new, &inserted).await?;
+    count(tx, &new, &inserted, now).await?;
     let mut results = Vec::with_capacity(appends.len());
     for append in appends {
         results.push(match may_write(append) {
@@ -188,11 +192,13 @@ struct Sums {
     captured_ms: u64,
 }
 
-/// Keeps the sessions' sums, segments and events in step with what was just inserted.
+/// Keeps the sessions' sums, segments and events in step with what was just inserted. Items are signs
+/// of life, too.
 async fn count(
     tx: &mut Tx,
     new: &[(SessionId, &Item)],
     inserted: &HashSet<Key>,
+    now: UnixMillis,
 ) -> Result<(), StoreError> {
     let mut uncounted = inserted.clone();
     let mut stored = Vec::with_capacity(inserted.len());
@@ -220,9 +226,11 @@ async fn count(
         query.push(
             ") UPDATE sessions SET items = sessions.items + added.items, \
              payload_bytes = sessions.payload_bytes + added.bytes, \
-             captured_ms = max(sessions.captured_ms, added.at_ms) \
-             FROM added WHERE sessions.id = added.id",
+             captured_ms = max(sessions.captured_ms, added.at_ms), \
+             last_heartbeat_at = max(sessions.last_heartbeat_at, ",
         );
+        query.push_bind(signed(now.get()));
+        query.push(") FROM added WHERE sessions.id = added.id");
         query.build().execute(&mut **tx).await?;
     }
     Ok(())

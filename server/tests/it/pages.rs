@@ -86,3 +86,15 @@ async fn a_page_that_is_not_there_helps() {
     let bad = server.get("/?before=nonsense").await;
     assert_eq!(bad.status(), 400);
 }
+
+#[tokio::test]
+async fn a_file_of_another_build_is_not_there_rather_than_the_wrong_one() {
+    let server = TestServer::start().await;
+    for path in ["/assets/0123456789abcdef/frontend.js", "/assets/nowhere.css"] {
+        let response = server.get(path).await;
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        let kept = response.headers().get("cache-control");
+        assert!(kept.is_none_or(|kept| !kept.to_str().unwrap().contains("immutable")), "{path}");
+    }
+}

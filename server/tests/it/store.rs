@@ -1,9 +1,11 @@
 //! Races that the simulation found, on the store itself, where they can be brought about at will.
 
 use protocol::event::Asker;
+use protocol::item::Marker;
 use protocol::message::{Hello, Opening};
-use protocol::{Digest, Millis, SessionId, SessionStatus, UnixMillis};
-use server::store::{FinishedBy, Recording, Store, Whose};
+use protocol::{Content, Digest, Epoch, Item, Millis, Seq, SessionId, SessionStatus, UnixMillis};
+use server::ledger::payload::InRow;
+use server::store::{Append, By, FinishedBy, Recording, Store, Whose};
 use tempfile::TempDir;
 
 use crate::harness::Candidate;
@@ -73,4 +75,31 @@ async fn a_sign_of_life_brings_an_interrupted_session_back() {
     assert_eq!(status, SessionStatus::Active);
     let grace_over = store.grace_over(session, NOW, NOW).await.unwrap();
     assert!(!grace_over);
+}
+
+/// Heartbeats are rare beside items. A server that was killed knows by both when it last heard of the
+/// writer.
+#[tokio::test]
+async fn stored_items_are_signs_of_life() {
+    let Opened { store, session, _folder } = active_session().await;
+    let item = Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::Paused));
+    let append = Append { session, by: By::Writer(Epoch::new(1)), items: vec![item] };
+    let at = |millis| NOW.plus(Millis::new(millis));
+    store.append(&InRow, &[&append], at(7_000)).await.unwrap();
+    store.interrupt_silent(None, at(9_000), Millis::from_secs(30)).await.unwrap();
+    let hello = Hello {
+        version: protocol::limits::PROTOCOL_VERSION,
+        session,
+        token: Candidate::new(1).token,
+        opening: Opening::Existing,
+        failed_tries: 0,
+    };
+    let resumed = store.open_session(&hello, at(10_000)).await.unwrap().resumed.unwrap();
+    assert_eq!(resumed.away, Millis::from_secs(3));
+    // A clock that was set back does not make it older.
+    let item = Item::new(Seq::new(1), Millis::ZERO, Content::Marker(Marker::Resumed));
+    let by = By::Writer(Epoch::new(2));
+    let next = Append { session, by, items: vec![item] };
+    store.append(&InRow, &[&next], at(1_000)).await.unwrap();
+    assert_eq!(store.session(session).await.unwrap().last_heartbeat_at, at(10_000));
 }

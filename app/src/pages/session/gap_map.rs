@@ -70,8 +70,11 @@ fn summary(course: &Course, file: Option<Millis>) -> Vec<String> {
     first.push('.');
     let mut sentences = vec![first];
     if !course.pauses.is_empty() {
-        let times = format::count(course.pauses.len() as u64, "time", "times");
-        sentences.push(format!("Paused {times}, for {} in all.", format::fine_span(paused)));
+        let paused = format::fine_span(paused);
+        sentences.push(match course.pauses.len() {
+            1 => format!("Paused once, for {paused}."),
+            times => format!("Paused {times} times, for {paused} in all."),
+        });
     }
     if !course.losses.is_empty() {
         let lost = format::fine_span(total(course.losses.iter().copied()));
@@ -266,7 +269,7 @@ mod tests {
             summary(&reloaded(), file),
             [
                 "Recorded 12 s in 2 parts; 3 s without a page between them.",
-                "Paused 1 time, for 2 s in all.",
+                "Paused once, for 2 s.",
                 "The server was out of reach for 4.5 s; the browser went on recording and kept it.",
                 "From beginning to end 17 s passed by the clock. The file plays for 12 s: pauses \
                  and gaps are not in it.",
