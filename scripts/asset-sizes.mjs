@@ -1,27 +1,18 @@
 // Prints the raw and compressed size of everything in a folder of web assets.
 // What a page loads in all, and its budget, is measured in a browser: end2end/tests/sizes.spec.ts.
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 
 const [folder = 'dist'] = process.argv.slice(2);
 
-function* filesUnder(path) {
-  for (const name of readdirSync(path).sort()) {
-    const inner = join(path, name);
-    if (statSync(inner).isDirectory()) {
-      yield* filesUnder(inner);
-    } else {
-      yield inner;
-    }
-  }
-}
-
 const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } };
-const rows = [...filesUnder(folder)].map((path) => {
-  const bytes = readFileSync(path);
+const names = readdirSync(folder, { recursive: true }).sort();
+const files = names.filter((name) => statSync(join(folder, name)).isFile());
+const rows = files.map((name) => {
+  const bytes = readFileSync(join(folder, name));
   return {
-    name: relative(folder, path),
+    name,
     raw: bytes.length,
     gzip: gzipSync(bytes, { level: 9 }).length,
     brotli: brotliCompressSync(bytes, brotliOptions).length,

@@ -2,7 +2,7 @@
 // the worker's code. Names the build by all of that, and leaves the name in build-id for the server.
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 
 const SOURCES = ['offline.js', 'courier.js'];
 const MADE_HERE = ['sw.js', 'build-id'];
@@ -22,21 +22,12 @@ const COMMENTS = /^ *(\/\/.*|\/\*\*[^]*?\*\/)\n/gm;
 
 const [sources, dist] = process.argv.slice(2);
 
-function* filesUnder(path) {
-  for (const name of readdirSync(path).sort()) {
-    const inner = join(path, name);
-    if (statSync(inner).isDirectory()) {
-      yield* filesUnder(inner);
-    } else {
-      yield relative(dist, inner);
-    }
-  }
-}
-
 const digest = (path, form) =>
   createHash('sha256').update(readFileSync(join(dist, path))).digest(form);
 
-const built = [...filesUnder(dist)].filter((path) => !MADE_HERE.includes(path));
+const built = readdirSync(dist, { recursive: true })
+  .filter((path) => statSync(join(dist, path)).isFile() && !MADE_HERE.includes(path))
+  .sort();
 const needed = built.filter((path) => NEEDED.some((pattern) => pattern.test(path)));
 for (const pattern of NEEDED) {
   if (!needed.some((path) => pattern.test(path))) {

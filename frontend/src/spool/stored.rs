@@ -10,7 +10,8 @@
 //! | | `frame` | the message that holds the item and nothing else |
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
-use protocol::sender::SessionRecord;
+use protocol::message::Hello;
+use protocol::sender::{Dispatch, SessionRecord};
 use protocol::{ClientMessage, Item, Millis};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -21,11 +22,13 @@ pub(super) struct Stored {
 }
 
 pub(super) fn record_to_value(record: &SessionRecord) -> JsValue {
-    let dispatch = record.dispatch();
-    let hellos = dispatch.as_ref().map(|dispatch| frames(&dispatch.hellos));
-    let finish = dispatch.as_ref().and_then(|dispatch| dispatch.finish.as_ref());
     let bytes = postcard::to_stdvec(record).expect("postcard encodes every record");
-    object([("record", Some(to_array(&bytes))), ("hellos", hellos), ("finish", finish.map(frame))])
+    let (hellos, finish) = match record.dispatch() {
+        Some(Dispatch { hellos, finish }) => (Some(frames(hellos)), finish),
+        None => (None, None),
+    };
+    let finish = finish.map(|finish| frame(&ClientMessage::Finish(finish)));
+    object([("record", Some(to_array(&bytes))), ("hellos", hellos), ("finish", finish)])
 }
 
 pub(super) fn record_from_value(value: &JsValue) -> Option<SessionRecord> {
@@ -55,8 +58,9 @@ fn item_in(frame: &[u8]) -> Option<Item> {
     }
 }
 
-fn frames(messages: &[ClientMessage]) -> JsValue {
-    messages.iter().map(frame).collect::<Array>().into()
+fn frames(hellos: Vec<Hello>) -> JsValue {
+    let hellos = hellos.into_iter().map(|hello| frame(&ClientMessage::Hello(hello)));
+    hellos.collect::<Array>().into()
 }
 
 fn frame(message: &ClientMessage) -> JsValue {

@@ -2,17 +2,16 @@
 //! protocol: every message is made for it, and kept beside the session's record.
 
 use super::SessionRecord;
-use crate::limits::PROTOCOL_VERSION;
-use crate::message::{ClientMessage, Finish, Hello, Opening};
+use crate::message::{Finish, Hello, Opening};
 use crate::{Epoch, Seq, SeqSet};
 
 /// The first and the last message around a session's items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
     /// To be tried one after the other when the server turns one away.
-    pub hellos: Vec<ClientMessage>,
+    pub hellos: Vec<Hello>,
     /// To be sent once the server has all items. Only what the candidate has asked for.
-    pub finish: Option<ClientMessage>,
+    pub finish: Option<Finish>,
 }
 
 /// Under which the first connection to a session is welcomed.
@@ -33,18 +32,8 @@ impl SessionRecord {
             Opening::Existing => return None,
         };
         (!self.discard_asked).then(|| Dispatch {
-            hellos: openings.into_iter().map(|opening| self.courier_hello(opening)).collect(),
-            finish: self.finish_asked.then(|| ClientMessage::Finish(self.courier_finish())),
-        })
-    }
-
-    fn courier_hello(&self, opening: Opening) -> ClientMessage {
-        ClientMessage::Hello(Hello {
-            version: PROTOCOL_VERSION,
-            session: self.session,
-            token: self.token.clone(),
-            opening,
-            failed_tries: 0,
+            hellos: openings.into_iter().map(|opening| self.hello(opening, 0)).collect(),
+            finish: self.finish_asked.then(|| self.courier_finish()),
         })
     }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{ClientMessage, Opening, Refusal};
+use crate::limits::PROTOCOL_VERSION;
+use crate::message::{ClientMessage, Hello, Opening, Refusal};
 use crate::{Item, Millis, Receipt, SegmentNo, Seq, SessionId, SessionToken, UnixMillis};
 
 /// What the spool must remember of a session beside its items.
@@ -49,6 +50,12 @@ impl SessionRecord {
             discard_asked: false,
             unspooled_sent: false,
         }
+    }
+
+    pub(super) fn hello(&self, opening: Opening, failed_tries: u32) -> Hello {
+        let Self { session, token, .. } = self;
+        let (session, token) = (*session, token.clone());
+        Hello { version: PROTOCOL_VERSION, session, token, opening, failed_tries }
     }
 
     /// Takes in what [`Effect::Note`] wrote down last. To be called before

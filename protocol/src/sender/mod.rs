@@ -15,7 +15,7 @@ pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    MESSAGE_ITEM_BYTES_MAX, PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
+    MESSAGE_ITEM_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
 use crate::message::{ServerMessage, Welcome};
@@ -442,13 +442,7 @@ impl Sender {
     }
 
     fn hello(&self, opening: Opening) -> Hello {
-        Hello {
-            version: PROTOCOL_VERSION,
-            session: self.record.session,
-            token: self.record.token.clone(),
-            opening,
-            failed_tries: self.link.failed_tries(),
-        }
+        self.record.hello(opening, self.link.failed_tries())
     }
 
     fn welcomed(&mut self, now: Millis, welcome: Welcome) {

@@ -30,6 +30,8 @@ pub(crate) enum Breakage {
     LimitsBeforeDigest,
     /// A writer that lives does not bring its session back from interrupted.
     IgnoreHeartbeat,
+    /// The courier opens the session as a writer of its own.
+    CourierTakesOver,
     /// A recording of what was there before the end completes the session.
     CompleteWithPartial,
 }

@@ -73,6 +73,8 @@ fault_kinds!(
     Forged,
     /// The candidate throws the session away.
     Discard,
+    /// The service worker delivers what a gone page left, before the next page opens or late.
+    Courier,
 );
 
 const KINDS: usize = FaultKind::ALL.len();

@@ -87,6 +87,12 @@ fn a_tail_under_a_number_that_the_next_page_uses_is_caught() {
 }
 
 #[test]
+fn a_courier_that_fences_off_the_page_that_came_after_it_is_caught() {
+    let faults = [F::PageCrash, F::PageLeft, F::Courier];
+    is_caught(Breakage::CourierTakesOver, &faults, "turned away for good: another tab");
+}
+
+#[test]
 fn completing_with_a_partial_recording_is_caught() {
     let faults = [F::PageCrash, F::ShortGrace, F::SlowServer];
     is_caught(Breakage::CompleteWithPartial, &faults, "does not hold every item");

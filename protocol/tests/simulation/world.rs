@@ -8,6 +8,7 @@ mod model;
 mod page;
 mod peer;
 mod recording;
+mod request;
 mod server;
 mod spool;
 mod tabs;
@@ -193,6 +194,8 @@ impl World {
             Event::PageSeesEnd { link } => self.page_sees_end(link),
             Event::ServerSeesEnd { link } => self.server_sees_end(link),
             Event::Tail { body } => self.tail_arrives(body),
+            Event::Courier => self.courier_comes(),
+            Event::Posted(posted) => self.posted_arrives(&posted),
             Event::Opened { link, hello } => self.opened(link, &hello),
             Event::Written { link, items } => self.written(link, items),
             Event::Committed { link, items } => self.committed(link, &items),
@@ -240,7 +243,8 @@ impl World {
             | FaultKind::SlowServer
             | FaultKind::ShortGrace
             | FaultKind::ShortWindow
-            | FaultKind::RecordingFails => {}
+            | FaultKind::RecordingFails
+            | FaultKind::Courier => {}
         }
     }
 

@@ -5,6 +5,7 @@ use protocol::message::{Finish, Hello};
 
 use super::link::LinkNo;
 use super::page::PageNo;
+use super::request::Posted;
 use super::server::ProcessNo;
 use super::spool::Answer;
 use crate::faults::FaultKind;
@@ -74,6 +75,9 @@ pub(super) enum Event {
     Tail {
         body: Vec<u8>,
     },
+    /// The service worker looks for what closed pages left.
+    Courier,
+    Posted(Posted),
 
     Opened {
         link: LinkNo,
@@ -136,6 +140,8 @@ impl Event {
             | Self::PageSeesEnd { .. }
             | Self::ServerSeesEnd { .. }
             | Self::Tail { .. }
+            | Self::Courier
+            | Self::Posted(_)
             | Self::Opened { .. }
             | Self::Written { .. }
             | Self::Committed { .. }

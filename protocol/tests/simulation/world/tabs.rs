@@ -38,6 +38,7 @@ impl World {
         for piece in std::mem::take(&mut page.pieces).into_values() {
             self.send_tail(no, piece, roll);
         }
+        self.post_at_hand(no, roll);
         if self.breakage == Some(Breakage::ForgetTailNumber) {
             self.spool.noted = noted;
         }
@@ -78,6 +79,7 @@ impl World {
         let take_effect = roll.between(0, asked + 1);
         self.decide_spool(usize::try_from(take_effect).unwrap());
         self.end_page(no);
+        self.maybe_send_courier();
     }
 
     /// What only the page's memory held dies with it.

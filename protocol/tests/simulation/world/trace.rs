@@ -53,6 +53,8 @@ impl Trace {
             | Event::PageSeesEnd { .. }
             | Event::ServerSeesEnd { .. }
             | Event::Tail { .. }
+            | Event::Courier
+            | Event::Posted(_)
             | Event::Opened { .. }
             | Event::Finish { .. }
             | Event::Discard { .. }
