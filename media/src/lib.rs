@@ -23,7 +23,7 @@
 //!
 //! [`verify`] then reads the finished file strictly, so that the chunks may be let go. Damage in
 //! the input never fails a stitch: it is reported, and only a recording without a single packet
-//! is an error.
+//! is an error. [`Inspector`] describes a file, finished or not, as it is.
 //!
 //! The formats are EBML (RFC 8794), Matroska (RFC 9559) and Opus (RFC 6716).
 
@@ -32,6 +32,7 @@ mod clock;
 mod ebml;
 mod error;
 mod grammar;
+mod inspect;
 mod lacing;
 pub mod limits;
 mod opus;
@@ -50,6 +51,7 @@ mod writer;
 pub use block::Block;
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
+pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use opus::packet_duration as opus_packet_duration;
 pub use reader::{Event, WebmReader};
 pub use report::{Damage, DamageCause, Problem, SegmentReport, StitchReport};

@@ -1,5 +1,6 @@
 //! Owns what a stitch tells about itself: counts, durations, and damage that was survived.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::ebml::ElementId;
@@ -36,6 +37,28 @@ pub enum DamageCause {
     Unreadable(ElementId),
     /// A block came before its cluster's timestamp, or its time overflows.
     NoTime,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at_byte, bytes, cause } = self;
+        write!(f, "at byte {at_byte}: {cause}; {bytes} bytes stepped over")
+    }
+}
+
+impl fmt::Display for DamageCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hole => f.write_str("bytes are missing"),
+            Self::NotAnElement => f.write_str("no EBML element"),
+            Self::UnexpectedElement(id) => write!(f, "element {id} cannot stand here"),
+            Self::ElementTooLarge(id) => write!(f, "element {id} claims to be too large"),
+            Self::UnknownSize(id) => write!(f, "element {id} has no known size"),
+            Self::WrongSize(id) => write!(f, "element {id} would swallow a Cluster"),
+            Self::Unreadable(id) => write!(f, "element {id} makes no sense"),
+            Self::NoTime => f.write_str("a block without a time"),
+        }
+    }
 }
 
 /// Something in a segment that a person may want to know about.
@@ -84,6 +107,22 @@ pub struct SegmentReport {
     pub dangling_bytes: u64,
     /// In the order they were met.
     pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Damaged(damage) => damage.fmt(f),
+            Self::MoreDamage { places } => write!(f, "damage in {places} more places"),
+            Self::SecondHeader => f.write_str("another recorder run begins in the middle"),
+            Self::UndeclaredTrack { packets } => {
+                write!(f, "{packets} packets of tracks that were not declared")
+            }
+            Self::TooLate { packets } => write!(f, "{packets} packets too late to be true"),
+            Self::TimeWentBack { packets } => write!(f, "{packets} packets whose time went back"),
+        }
+    }
 }
 
 impl SegmentReport {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 use protocol::Millis;
 
+use crate::tools::{InspectArgs, StitchArgs};
+
 /// Records interviews in a browser tab and does not lose them.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast", version, about)]
@@ -19,6 +21,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(Config),
+    /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
+    Stitch(StitchArgs),
+    /// Tell what a recorder's file holds, and what is wrong with it.
+    Inspect(InspectArgs),
 }
 
 /// Every option can also be given as the environment variable named in brackets.

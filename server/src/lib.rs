@@ -6,6 +6,7 @@ pub mod config;
 pub mod ledger;
 pub mod metrics;
 pub mod store;
+pub mod tools;
 
 mod api;
 mod assets;

@@ -1,14 +1,37 @@
 //! The `holdfast` command.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use server::Server;
-use server::config::{Cli, Command};
+use server::config::{Cli, Command, Config};
+use server::tools::{self, ToolError};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let Cli { command: Command::Serve(config) } = Cli::parse();
+    match Cli::parse().command {
+        Command::Serve(config) => serve(config),
+        Command::Stitch(args) => tell(tools::stitch(&args)),
+        Command::Inspect(args) => tell(tools::inspect(&args)),
+    }
+}
+
+fn tell(told: Result<String, ToolError>) -> ExitCode {
+    match told {
+        Ok(told) => {
+            // Whoever reads may have had enough.
+            let _ = std::io::stdout().write_all(told.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "holdfast: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info")))
         .with_writer(std::io::stderr)

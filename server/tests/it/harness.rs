@@ -157,7 +157,9 @@ async fn start(folder: &Path, options: &[String]) -> Server {
     let folder = folder.to_str().unwrap();
     let arguments = ["holdfast", "serve", "--listen", "127.0.0.1:0", "--data-dir", folder];
     let arguments = arguments.into_iter().map(str::to_owned).chain(options.iter().cloned());
-    let Cli { command: Command::Serve(config) } = Cli::parse_from(arguments);
+    let Command::Serve(config) = Cli::parse_from(arguments).command else {
+        panic!("the command is another one");
+    };
     Server::start(config).await.unwrap()
 }
 

@@ -19,3 +19,4 @@ mod recording;
 mod slow_peers;
 mod store;
 mod tail;
+mod tools;

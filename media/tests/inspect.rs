@@ -1,0 +1,72 @@
+//! What is told of a file: as it is, whole or cut, finished or live.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{packets, sample, samples, stitch_samples};
+use media::{Inspection, Inspector, Problem, Refusal};
+
+fn inspect(bytes: &[u8]) -> Inspection {
+    let mut inspector = Inspector::new();
+    inspector.push(bytes);
+    inspector.finish()
+}
+
+#[test]
+fn a_live_recording_is_described_as_its_packets_are() {
+    for name in samples() {
+        let source = sample(name);
+        let (expected, inspection) = (packets(&source), inspect(&source));
+        assert_eq!(inspection.problems, [], "{name}");
+        assert_eq!(inspection.bytes, source.len() as u64, "{name}");
+        let [run] = &inspection.runs[..] else { panic!("{name}: {} runs", inspection.runs.len()) };
+        let told: u64 = run.tracks.iter().map(|track| track.packets).sum();
+        assert_eq!(told, expected.len() as u64, "{name}");
+        let keyframes: u64 = run.tracks.iter().map(|track| track.keyframes).sum();
+        let expected = expected.iter().filter(|packet| packet.keyframe).count();
+        assert_eq!(keyframes, expected as u64, "{name}");
+    }
+}
+
+#[test]
+fn a_finished_recording_lasts_as_long_as_its_duration_says() {
+    for name in samples() {
+        let stitched = stitch_samples(&[name]);
+        let inspection = inspect(&stitched.file);
+        assert_eq!(inspection.problems, [], "{name}");
+        assert_eq!(inspection.dangling_bytes, 0, "{name}");
+        assert_eq!(inspection.runs[0].duration, stitched.report.duration, "{name}");
+        assert_eq!(inspection.runs[0].clusters, stitched.report.clusters, "{name}");
+    }
+}
+
+#[test]
+fn the_same_is_told_whatever_the_portions() {
+    let source = sample("b_vp8");
+    let mut inspector = Inspector::new();
+    source.chunks(7).for_each(|portion| inspector.push(portion));
+    assert_eq!(inspector.finish(), inspect(&source));
+}
+
+#[test]
+fn a_cut_recording_has_dangling_bytes_and_two_runs_a_second_header() {
+    let source = sample("a_opus");
+    let cut = inspect(&source[..source.len() - 5]);
+    assert!(cut.dangling_bytes > 0);
+    let two = inspect(&[&source[..], &source[..]].concat());
+    assert_eq!((two.runs.len(), &two.problems[..]), (2, &[Problem::SecondHeader][..]));
+    assert_eq!(two.runs[0].duration, two.runs[1].duration);
+    assert!(two.runs[0].tracks[0].longest_step <= Duration::from_millis(60));
+}
+
+#[test]
+fn what_is_no_webm_is_told() {
+    let refused = |bytes: &[u8]| match &inspect(bytes).problems[..] {
+        [Problem::Refused(refusal)] => refusal.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(b""), Refusal::Empty);
+    assert_eq!(refused(&[b'x'; 100]), Refusal::NotWebm);
+    assert!(matches!(refused(&sample("g_audiomp4")), Refusal::UnsupportedContainer { .. }));
+}

@@ -1,0 +1,57 @@
+//! Commands that work on files, without a server: for whoever has bytes of a recorder and no
+//! session around them.
+
+mod inspect;
+mod report;
+mod stitch;
+
+use std::path::{Path, PathBuf};
+
+pub use inspect::{InspectArgs, inspect};
+pub use stitch::{StitchArgs, stitch};
+
+/// How much of a file is in memory at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+/// Why a command failed. What it was working on is as it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    #[error("{path} cannot be read: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} cannot be written: {source}")]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{0} is there already; --force replaces it")]
+    IsThere(PathBuf),
+    #[error("{0} is one of the segments as well")]
+    OntoItself(PathBuf),
+    #[error("nothing was written: {0}")]
+    Media(#[from] media::MediaError),
+}
+
+impl ToolError {
+    fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Read { path, source }
+    }
+
+    fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Write { path, source }
+    }
+}
+
+/// Hands over a file's bytes, portion by portion.
+fn each_portion(
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), ToolError>,
+) -> Result<(), ToolError> {
+    use std::io::Read as _;
+    let mut file = std::fs::File::open(path).map_err(ToolError::read(path))?;
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer).map_err(ToolError::read(path))? {
+            0 => return Ok(()),
+            read => take(&buffer[..read])?,
+        }
+    }
+}

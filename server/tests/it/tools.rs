@@ -1,0 +1,129 @@
+//! The commands that work on files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+/// Each a recorder run of a real browser.
+const SAMPLES: [&str; 11] = [
+    "a_opus", "b_vp8", "b_vp9", "beep1", "beep2", "c_pause", "d_run2", "d_vrun2", "e_req", "ff_a",
+    "ff_v",
+];
+
+fn holdfast(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).current_dir(folder.path()).args(arguments).output().unwrap()
+}
+
+fn told(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    assert!(!output.status.success());
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Writes a sample as one file, as it would lie on somebody's disk.
+fn put_sample(folder: &TempDir, name: &str) -> PathBuf {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/tests/fixtures");
+    let chunk = |number| fs::read(fixtures.join(format!("{name}.{number:03}.chunk"))).ok();
+    let bytes: Vec<u8> = (0..).map_while(chunk).flatten().collect();
+    assert!(!bytes.is_empty(), "there is no sample {name}");
+    let path = folder.path().join(name);
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+#[test]
+fn every_sample_is_stitched_and_then_inspected_as_finished() {
+    let folder = TempDir::new().unwrap();
+    for name in SAMPLES {
+        put_sample(&folder, name);
+        let live = told(&holdfast(&folder, &["inspect", "--format", "json", name]));
+        assert_eq!((&live["finished"], &live["problems"]), (&json!(false), &json!([])), "{name}");
+        let out = format!("{name}.webm");
+        let stitched =
+            told(&holdfast(&folder, &["stitch", "--format", "json", "--out", &out, name]));
+        let finished = told(&holdfast(&folder, &["inspect", "--format", "json", &out]));
+        assert_eq!(finished["finished"], true, "{name}: {finished}");
+        assert_eq!(finished["bytes"], stitched["bytes"], "{name}");
+        assert_eq!(finished["runs"][0]["duration_ms"], stitched["duration_ms"], "{name}");
+        let packets = |told: &Value| -> u64 {
+            let tracks = told["runs"][0]["tracks"].as_array().unwrap();
+            tracks.iter().map(|track| track["packets"].as_u64().unwrap()).sum()
+        };
+        assert_eq!((packets(&live), packets(&finished)), {
+            let packets = stitched["packets"].as_u64().unwrap();
+            (packets, packets)
+        });
+    }
+}
+
+#[test]
+fn segments_are_joined_in_their_order_and_a_bad_one_does_not_spoil_the_others() {
+    let folder = TempDir::new().unwrap();
+    put_sample(&folder, "beep1");
+    put_sample(&folder, "beep2");
+    fs::write(folder.path().join("notes.txt"), "not a recording").unwrap();
+    let arguments = ["stitch", "--out", "whole.webm", "beep1", "notes.txt", "beep2"];
+    let output = holdfast(&folder, &[&arguments[..], &["--format", "json"]].concat());
+    let stitched = told(&output);
+    let segments = stitched["segments"].as_array().unwrap();
+    assert_eq!(segments[0]["file"], "beep1");
+    assert!(segments[1]["problems"][0].as_str().unwrap().contains("not WebM"));
+    assert_eq!(segments[2]["start_ms"], segments[0]["duration_ms"]);
+    let text = holdfast(&folder, &["inspect", "whole.webm"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("finished, seeks everywhere"), "{text}");
+    assert!(text.contains("track 1: audio, A_OPUS, "), "{text}");
+}
+
+#[test]
+fn a_cut_file_is_told_to_be_cut_and_keeps_what_is_whole() {
+    let folder = TempDir::new().unwrap();
+    let path = put_sample(&folder, "a_opus");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(folder.path().join("cut"), &bytes[..bytes.len() - 5]).unwrap();
+    let text = holdfast(&folder, &["stitch", "--out", "cut.webm", "cut"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("of something that never came whole"), "{text}");
+    let told = told(&holdfast(&folder, &["inspect", "--format", "json", "cut.webm"]));
+    assert_eq!(told["finished"], true);
+}
+
+#[test]
+fn nothing_is_overwritten_or_half_written() {
+    let folder = TempDir::new().unwrap();
+    put_sample(&folder, "a_opus");
+    fs::write(folder.path().join("taken.webm"), "precious").unwrap();
+    fs::write(folder.path().join("empty"), "").unwrap();
+    let taken = ["stitch", "--out", "taken.webm", "a_opus"];
+    assert!(complaint(&holdfast(&folder, &taken)).contains("is there already"));
+    let itself = ["stitch", "--force", "--out", "a_opus", "a_opus"];
+    assert!(complaint(&holdfast(&folder, &itself)).contains("one of the segments"));
+    let empty = ["stitch", "--force", "--out", "taken.webm", "empty"];
+    assert!(complaint(&holdfast(&folder, &empty)).contains("the segment is empty"));
+    assert_eq!(fs::read(folder.path().join("taken.webm")).unwrap(), b"precious");
+    let missing = ["stitch", "--out", "new.webm", "a_opus", "nowhere"];
+    assert!(complaint(&holdfast(&folder, &missing)).contains("nowhere cannot be read"));
+    let names = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 3, "no new.webm, and nothing half-written");
+    let forced = ["stitch", "--force", "--out", "taken.webm", "a_opus"];
+    assert!(holdfast(&folder, &forced).status.success());
+    assert_ne!(fs::read(folder.path().join("taken.webm")).unwrap(), b"precious");
+}
+
+#[test]
+fn what_is_no_webm_is_described_all_the_same() {
+    let folder = TempDir::new().unwrap();
+    put_sample(&folder, "g_audiomp4");
+    let told = told(&holdfast(&folder, &["inspect", "--format", "json", "g_audiomp4"]));
+    assert_eq!((&told["finished"], &told["runs"]), (&json!(false), &json!([])));
+    assert!(told["problems"][0].as_str().unwrap().contains("MP4"), "{told}");
+}
