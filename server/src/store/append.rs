@@ -8,15 +8,11 @@ use protocol::receiver::Verdict;
 use protocol::{
     Content, Digest, Epoch, Item, Seq, SessionId, SessionStatus, TokenHash, UnixMillis,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::rows::{self, signed};
-use super::{Store, StoreError, derived};
+use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx, derived};
 use crate::ledger::payload::{PayloadStore, Placed};
-
-/// Rows in one statement. SQLite allows 32,766 parameters; a fixed bound keeps the number of
-/// different statements, and so the prepared ones, small.
-pub(super) const ROWS_PER_STATEMENT: usize = 64;
 
 /// What is to be stored together.
 #[derive(Debug)]
@@ -46,7 +42,6 @@ pub enum Appended {
     UnknownSession,
 }
 
-pub(super) type Tx = Transaction<'static, Sqlite>;
 type Key = (SessionId, Seq);
 
 /// A session as it stands while its items are stored.

@@ -7,10 +7,9 @@ use protocol::item::SegmentStart;
 use protocol::{Content, Event, Item, Marker, Millis, SessionId};
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::StoreError;
-use super::append::{ROWS_PER_STATEMENT, Tx};
 use super::events::{self, NewEvent};
 use super::rows::signed;
+use super::{ROWS_PER_STATEMENT, StoreError, Tx};
 use crate::clock;
 
 type SegmentKey = (SessionId, u8, u32);

@@ -3,11 +3,11 @@
 
 use protocol::{Event, Millis, SessionId, UnixMillis};
 use serde_json::{Map, Value};
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::rows::{self, signed};
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tx};
 
 /// Events that are kept of one session. One more says that there were more.
 pub const EVENTS_PER_SESSION_MAX: u32 = 2_000;
@@ -81,10 +81,7 @@ impl Store {
 }
 
 /// Writes one event as part of a transaction. Past the bound nothing is written any more.
-pub(super) async fn log(
-    tx: &mut Transaction<'static, Sqlite>,
-    new: &NewEvent,
-) -> Result<(), StoreError> {
+pub(super) async fn log(tx: &mut Tx, new: &NewEvent) -> Result<(), StoreError> {
     let (kind, detail) = columns(&new.event)?;
     let (last_kind, last_detail) = columns(&Event::MoreNotKept)?;
     sqlx::query(

@@ -41,6 +41,12 @@ const WAL_AUTOCHECKPOINT_PAGES: &str = "4000";
 /// Prepared statements that a connection keeps: appends come in many lengths.
 const PREPARED_STATEMENTS_MAX: usize = 256;
 
+/// Rows in one statement. SQLite allows 32,766 parameters; a fixed bound keeps the number of
+/// different statements, and so the prepared ones, small.
+const ROWS_PER_STATEMENT: usize = 64;
+
+type Tx = Transaction<'static, Sqlite>;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("there is no such session")]
@@ -147,7 +153,7 @@ impl Store {
 
     /// A transaction that holds the write lock from the start, so that what it reads stays true
     /// until it commits.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
@@ -185,20 +191,14 @@ impl Store {
     }
 
     /// Items may use fewer pages than what lets them go: finishing and discarding sessions.
-    async fn keep_pages_in_reserve(
-        &self,
-        tx: &mut Transaction<'static, Sqlite>,
-    ) -> Result<(), StoreError> {
+    async fn keep_pages_in_reserve(&self, tx: &mut Tx) -> Result<(), StoreError> {
         match self.pages_max {
             Some(pages_max) => Ok(limit_pages(tx, pages_max.items()).await?),
             None => Ok(()),
         }
     }
 
-    async fn open_reserved_pages(
-        &self,
-        tx: &mut Transaction<'static, Sqlite>,
-    ) -> Result<(), StoreError> {
+    async fn open_reserved_pages(&self, tx: &mut Tx) -> Result<(), StoreError> {
         match self.pages_max {
             Some(pages_max) => Ok(limit_pages(tx, pages_max.all()).await?),
             None => Ok(()),

@@ -5,11 +5,11 @@ use protocol::message::{Hello, Opening, Progress};
 use protocol::{
     Epoch, Event, Millis, SegmentNo, SessionEvent, SessionId, SessionStatus, TokenHash, UnixMillis,
 };
-use sqlx::{QueryBuilder, Row as _, Sqlite, Transaction};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::events::{self, NewEvent};
 use super::rows::{self, signed};
-use super::{Session, Store, StoreError};
+use super::{Session, Store, StoreError, Tx};
 
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -313,10 +313,7 @@ impl Guard {
     }
 }
 
-pub(super) async fn fetch_guard(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: SessionId,
-) -> Result<Option<Guard>, StoreError> {
+pub(super) async fn fetch_guard(tx: &mut Tx, id: SessionId) -> Result<Option<Guard>, StoreError> {
     let row = sqlx::query(
         "SELECT status, epoch, token_hash, coalesce(away_since, last_heartbeat_at) AS away_since \
          FROM sessions WHERE id = ?",
@@ -335,10 +332,7 @@ pub(super) async fn fetch_guard(
     .transpose()
 }
 
-async fn progress(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: SessionId,
-) -> Result<Progress, StoreError> {
+async fn progress(tx: &mut Tx, id: SessionId) -> Result<Progress, StoreError> {
     let row = sqlx::query(
         "SELECT captured_ms, (SELECT coalesce(max(segment) + 1, 0) FROM segments \
          WHERE session_id = id) AS next_segment FROM sessions WHERE id = ?",
@@ -352,10 +346,7 @@ async fn progress(
     })
 }
 
-async fn insert_if_new(
-    tx: &mut Transaction<'static, Sqlite>,
-    new: &NewSession,
-) -> Result<bool, StoreError> {
+async fn insert_if_new(tx: &mut Tx, new: &NewSession) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "INSERT INTO sessions (id, token_hash, status, created_at, started_at, last_heartbeat_at) \
          VALUES (?, ?, 'active', ?, ?, ?) ON CONFLICT (id) DO NOTHING",
@@ -376,7 +367,7 @@ async fn insert_if_new(
 
 /// What the session goes through is logged in the transaction that puts it through it.
 pub(super) async fn log(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     session: SessionId,
     at: UnixMillis,
     event: Event,
