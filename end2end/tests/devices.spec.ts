@@ -335,14 +335,47 @@ test('a recorder that stands still is started again, and goes on', async ({
   expect(account.lostMs, describeAccount(account)).toBe(0);
 });
 
+test('another default of the system is told, and recording goes on with the microphone in use', async ({
+  page,
+  recordPage,
+}) => {
+  await page.addInitScript(() => {
+    const list = navigator.mediaDevices.enumerateDevices.bind(navigator.mediaDevices);
+    const renamed = (device: MediaDeviceInfo): MediaDeviceInfo =>
+      Object.create(device, {
+        label: { get: () => 'Default - Buds' },
+        deviceId: { get: () => device.deviceId },
+        kind: { get: () => device.kind },
+      }) as MediaDeviceInfo;
+    const state = { hasBuds: false };
+    Object.assign(window, { system: state });
+    navigator.mediaDevices.enumerateDevices = async () =>
+      (await list()).map((device) =>
+        state.hasBuds && device.kind === 'audioinput' && device.deviceId === 'default'
+          ? renamed(device)
+          : device,
+      );
+  });
+  await recordPage.open();
+  await recordPage.start();
+  await page.evaluate(() => {
+    (window as unknown as { system: { hasBuds: boolean } }).system.hasBuds = true;
+  });
+  await changeDevices(page);
+  await expect(noticesOf(page)).toContainText('“Buds”');
+  await recordPage.expectState('recording');
+});
+
 test('the screen is kept awake while recording, and no longer', async ({ page, recordPage }) => {
   await page.addInitScript(() => {
     const asked: string[] = [];
-    Object.assign(window, { wakeLocks: asked });
+    const sentinels: WakeLockSentinel[] = [];
+    Object.assign(window, { wakeLocks: asked, sentinels });
     const request = WakeLock.prototype.request;
     WakeLock.prototype.request = async function (kind) {
       asked.push('asked');
       const sentinel = await request.call(this, kind);
+      sentinels.push(sentinel);
       sentinel.addEventListener('release', () => asked.push('released'));
       return sentinel;
     };
@@ -353,6 +386,40 @@ test('the screen is kept awake while recording, and no longer', async ({ page, r
   expect(await seen()).toEqual([]);
   await recordPage.start();
   await expect.poll(seen).toEqual(['asked']);
+
+  // A browser takes it back while the page is hidden.
+  await page.evaluate(async () => {
+    const { sentinels } = window as unknown as { sentinels: WakeLockSentinel[] };
+    await sentinels[0]?.release();
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  await expect.poll(seen).toEqual(['asked', 'released', 'asked']);
   await recordPage.stopAndSave();
-  await expect.poll(seen).toEqual(['asked', 'released']);
+  await expect.poll(seen).toEqual(['asked', 'released', 'asked', 'released']);
+});
+
+test('a page that stood still for long says so in its log, and has lost nothing', async ({
+  page,
+  request,
+  recordPage,
+}, testInfo) => {
+  await recordPage.open();
+  await recordPage.start();
+  await delay(1_000);
+  await page.evaluate(() => {
+    const until = performance.now() + 10_500;
+    while (performance.now() < until);
+  });
+  await delay(1_000);
+  const session = await getWholeSession(request, await recordPage.stopAndSave());
+  const answer = await request.get(`/api/sessions/${session.id}/events`);
+  const { events } = (await answer.json()) as {
+    events: { kind: string; detail: { incident?: { page_slept?: number } } }[];
+  };
+  const slept = events.map((event) => event.detail.incident?.page_slept ?? 0);
+  expect(Math.max(...slept)).toBeGreaterThanOrEqual(10_000);
+  const { pcm } = await fetchRecording(request, session, testInfo);
+  const account = accountForTones(pcm);
+  expect(account.lostMs, describeAccount(account)).toBe(0);
+  expect(account.jumps, describeAccount(account)).toEqual([]);
 });
