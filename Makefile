@@ -40,7 +40,7 @@ e2e: build ## Run the browser tests alone; ARGS go to Playwright
 	@bash scripts/setup.sh test
 	@bash scripts/e2e.sh $(ARGS)
 
-loss-report: build ## Measure every row of the fault table at full length into docs/loss-report.md
+loss-report: build ## Measure the fault table at full length into docs/loss-report.md; ARGS='soak' a part of it
 	@bash scripts/setup.sh test
 	@LOSS_REPORT=full MINUTES=$(MINUTES) $(if $(SEED),SEED=$(SEED)) bash scripts/e2e.sh --project=faults $(ARGS)
 

@@ -3,8 +3,6 @@ import { FAULTS, type Fault, type FaultId, type Row } from './fault-table.ts';
 import { UNFILLED_PACKET_MS } from './loss.ts';
 
 export interface Conditions {
-  /** As in 2026-11-21. */
-  date: string;
   /** Whether the run was at full length. */
   full: boolean;
   machine: string;
@@ -12,7 +10,21 @@ export interface Conditions {
   versions: string[];
 }
 
-export type Measured = Row & { passed: boolean };
+export interface Measured extends Row {
+  passed: boolean;
+  /** When, as in 2026-11-21. */
+  date: string;
+}
+
+/** The rows of the newest run, and of those before it what the newest did not measure. */
+export function latest(before: Measured[], measured: Measured[]): Measured[] {
+  const ids = Object.keys(FAULTS) as FaultId[];
+  const newest = (id: FaultId): Measured[] => {
+    const row = measured.find((one) => one.id === id) ?? before.find((one) => one.id === id);
+    return row ? [row] : [];
+  };
+  return ids.flatMap(newest);
+}
 
 export function lossDocument(conditions: Conditions, measured: Measured[]): string {
   const rows = Object.entries(FAULTS).map(([id, fault]) =>
@@ -23,14 +35,14 @@ export function lossDocument(conditions: Conditions, measured: Measured[]): stri
     .map(({ id, notes }) => `- **${FAULTS[id].fault}**: ${notes}.`);
   return `# What is lost, fault by fault
 
-Made by \`make loss-report\` on ${conditions.date}${conditions.full ? '' : ', **shortened**'}; nothing here was typed by hand. ${verdict(measured)}
+Made by \`make loss-report\`${conditions.full ? '' : ', **shortened**'}; nothing here was typed by hand. ${verdict(measured)}
 
 A real Chromium records from a microphone that plays a code of tones, in which every 100 ms says
 where it is. While it records, one fault after another is done to the page, the network, or the
 server. The finished file is downloaded and decoded, and the tones are accounted for.
 
-| fault while recording | allowed | lost | heard twice | marked gap | rest at the end | runs | best design in use today |
-|---|---|---:|---:|---:|---:|---:|---|
+| fault while recording | allowed | lost | heard twice | marked gap | rest at the end | runs | measured on | best design in use today |
+|---|---|---:|---:|---:|---:|---:|---|---|
 ${rows.join('\n')}
 
 - **lost**: sound that the microphone had delivered before the fault and that is not in the file. Of
@@ -84,8 +96,9 @@ function tableRow({ fault, allowed, today }: Fault, row: Measured | undefined): 
         row.gapMs === null ? '' : ms(row.gapMs),
         `${row.endMs.toLocaleString('en')} ± ${row.resolutionMs} ms`,
         String(row.runs),
+        row.date,
       ]
-    : ['not measured', '', '', '', ''];
+    : ['not measured', '', '', '', '', ''];
   return `| ${[fault, allowed, ...cells, today ?? ''].join(' | ')} |`;
 }
 

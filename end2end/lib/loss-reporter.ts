@@ -1,18 +1,19 @@
 /**
  * Collects the rows of the fault table from the tests and writes them down: always into output/,
- * and after a full run as docs/loss-report.md.
+ * and those at full length also into docs/loss-report.md. What a run does not measure stays there as
+ * it was measured last; docs/loss-report.json holds the figures.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Reporter, TestCase, TestResult } from '@playwright/test/reporter';
 import { ROW_ATTACHMENT, type Row } from './fault-table.ts';
-import { lossDocument, type Conditions, type Measured } from './loss-document.ts';
+import { latest, lossDocument, type Conditions, type Measured } from './loss-document.ts';
 
 const OUTPUT = resolve(import.meta.dirname, '../output');
-const DOCUMENT = resolve(import.meta.dirname, '../../docs/loss-report.md');
+const DOCS = resolve(import.meta.dirname, '../../docs');
 const BINARY = resolve(import.meta.dirname, '../../target/release/holdfast');
 
 export default class LossReporter implements Reporter {
@@ -26,7 +27,8 @@ export default class LossReporter implements Reporter {
     for (const { name, body } of result.attachments) {
       if (name === ROW_ATTACHMENT && body) {
         const row = JSON.parse(body.toString()) as Row;
-        this.measured.push({ ...row, passed: result.status === 'passed' });
+        const date = new Date().toISOString().slice(0, 10);
+        this.measured.push({ ...row, passed: result.status === 'passed', date });
       }
     }
   }
@@ -36,20 +38,28 @@ export default class LossReporter implements Reporter {
       return;
     }
     const full = process.env.LOSS_REPORT === 'full';
-    const document = lossDocument(conditions(full), this.measured);
-    await mkdir(OUTPUT, { recursive: true });
-    await writeFile(join(OUTPUT, 'loss-report.json'), JSON.stringify(this.measured, null, 2));
-    await writeFile(join(OUTPUT, 'loss-report.md'), document);
+    await write(OUTPUT, full, this.measured);
     if (full) {
-      await writeFile(DOCUMENT, document);
+      await write(DOCS, full, latest(await readRows(DOCS), this.measured));
     }
   }
+}
+
+async function write(folder: string, full: boolean, rows: Measured[]): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'loss-report.json'), `${JSON.stringify(rows, null, 2)}\n`);
+  await writeFile(join(folder, 'loss-report.md'), lossDocument(conditions(full), rows));
+}
+
+/** None before the first full run. */
+async function readRows(folder: string): Promise<Measured[]> {
+  const text = await readFile(join(folder, 'loss-report.json'), 'utf8').catch(() => '[]');
+  return JSON.parse(text) as Measured[];
 }
 
 function conditions(full: boolean): Conditions {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   return {
-    date: new Date().toISOString().slice(0, 10),
     full,
     machine: `${cpus().length} cores, ${gigabytes} GB of memory, ${system()}.`,
     versions: [

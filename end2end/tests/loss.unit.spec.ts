@@ -3,7 +3,7 @@ import { expect, test } from '@playwright/test';
 import type { Session } from '../lib/api.ts';
 import { FAULTS, type FaultId } from '../lib/fault-table.ts';
 import { measureLoss, UNFILLED_PACKET_MS, type Part } from '../lib/loss.ts';
-import { lossDocument, type Measured } from '../lib/loss-document.ts';
+import { latest, lossDocument, type Measured } from '../lib/loss-document.ts';
 import { generateTones, type Pcm } from '../lib/tones.ts';
 
 const code = generateTones(8_000, 16_000);
@@ -74,11 +74,18 @@ test('a part that the test did not see is an error', () => {
   expect(() => measureLoss(session([0, 4_000]), file, [])).toThrow(/1 segments/);
 });
 
-const conditions = { date: '2026-01-02', full: true, machine: '2 cores.', versions: ['Browser 1'] };
+const conditions = { full: true, machine: '2 cores.', versions: ['Browser 1'] };
 
 function measured(id: FaultId, lostMs: number, passed = true): Measured {
-  return { id, lostMs, repeatedMs: 0, gapMs: null, endMs: 12, resolutionMs: 25, runs: 1, notes: '', passed };
+  const figures = { lostMs, repeatedMs: 0, gapMs: null, endMs: 12, resolutionMs: 25, runs: 1 };
+  return { id, ...figures, notes: '', passed, date: '2026-01-02' };
 }
+
+test('a run replaces the rows that it measured, and leaves the others', () => {
+  const before = [measured('quota', 3), measured('reload', 1)];
+  const after = latest(before, [measured('quota', 0)]);
+  expect(after.map(({ id, lostMs }) => [id, lostMs])).toEqual([['reload', 1], ['quota', 0]]);
+});
 
 test('a row that was not measured or has failed is not passed over', () => {
   const text = lossDocument(conditions, [measured('reload', 0), measured('quota', 512, false)]);

@@ -187,7 +187,7 @@ impl Driver {
             }
             Input::Leaving => self.recorder.leaving(now),
             Input::Hidden => self.recorder.hidden(),
-            Input::Left => self.recorder.left(now),
+            Input::Left => self.recorder.left(),
             // The browser has closed every connection meanwhile.
             Input::NetworkOnline | Input::Returned => {
                 self.pipelines().for_each(|pipeline| pipeline.network_online(now));

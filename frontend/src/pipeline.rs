@@ -184,12 +184,13 @@ impl Pipeline {
         let piece = Piece { reserved, place };
         if self.urgent_chunks > 0 {
             self.urgent_chunks -= 1;
+            high_water::note(self.session(), self.record().next_seq);
+            parting::send_tail(self.record(), piece.reserved.first(), place, &blob);
+            // The tail needs a server, and this a browser that gives the bytes out.
             if let Some(bytes) = capture::read_now(&blob) {
                 self.handle(now, PipelineEvent::Read(piece, Some(bytes)));
                 return;
             }
-            high_water::note(self.session(), self.record().next_seq);
-            parting::send_tail(self.record(), piece.reserved.first(), place, &blob);
         }
         let outlet = self.outlet();
         spawn_local(async move {
@@ -198,8 +199,8 @@ impl Pipeline {
         });
     }
 
-    /// The page may be gone in a moment: the next chunks do not wait for anything. Where a browser does
-    /// not give out their bytes at once, they also go out as they are.
+    /// The page may be gone in a moment: the next chunks go out as they are, and are read at once where
+    /// the browser does that, to be on disk as well.
     pub(crate) fn expect_the_end(&mut self) {
         self.urgent_chunks = URGENT_CHUNKS_MAX;
     }

@@ -1,7 +1,6 @@
 //! The page is left, or may be: what the recorder has goes out before it is too late.
 
 use protocol::Millis;
-use protocol::item::EndCause;
 
 use super::{Phase, Recorder};
 
@@ -9,8 +8,9 @@ use super::{Phase, Recorder};
 /// the page began to go is had a moment later, if the page lives so long.
 const FLUSH_EVERY: Millis = Millis::new(20);
 
-/// A page that is still there after this has not been left.
-const LEAVING_TAKES: Millis = Millis::from_secs(1);
+/// Pages live on for some 80 ms. What is handed over at the very end is numbered and then lost, which
+/// is worse than not to have asked for it.
+const LEAVING_TAKES: Millis = Millis::new(45);
 
 /// When to flush next, while the page may be gone in a moment.
 #[derive(Default)]
@@ -67,13 +67,13 @@ impl Recorder {
         }
     }
 
-    /// The page goes.
-    pub(crate) fn left(&mut self, now: Millis) {
-        let Some(session) = &mut self.session else { return };
-        if let Phase::Capturing(live) | Phase::Closing { live, .. } = &self.phase {
-            session.segment_ended(now, live.segment, EndCause::PageLeft);
+    /// The page goes. Nothing new gets a number any more: whether it reached the disk or the server
+    /// would be luck, and a number without its item is a loss to be reported. That the page was left is
+    /// told by the segment that the next one begins.
+    pub(crate) fn left(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.pipeline.part();
         }
-        session.pipeline.part();
     }
 
     /// True while leaving the page would cost sound, or delay what the server is waiting for.
