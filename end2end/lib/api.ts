@@ -45,6 +45,20 @@ export async function getSession(request: APIRequestContext, id: string): Promis
   return (await response.json()) as Session;
 }
 
+/** One entry of a session's event log. */
+export interface SessionEvent {
+  at: string;
+  timeline_ms: number | null;
+  kind: string;
+  detail: Record<string, unknown>;
+}
+
+export async function getEvents(request: APIRequestContext, id: string): Promise<SessionEvent[]> {
+  const response = await request.get(`/api/sessions/${id}/events`);
+  expect(response.status()).toBe(200);
+  return ((await response.json()) as { events: SessionEvent[] }).events;
+}
+
 /** The session, which must be whole: completed, nothing missing, a receipt for every item. */
 export async function getWholeSession(
   request: APIRequestContext,

@@ -7,7 +7,7 @@ import {
   type Page,
   type TestInfo,
 } from '@playwright/test';
-import { fetchRecording, getWholeSession, type Session } from '../lib/api.ts';
+import { fetchRecording, getEvents, getWholeSession, type Session } from '../lib/api.ts';
 import {
   changeDevices,
   installMicrophoneFaults,
@@ -412,11 +412,9 @@ test('a page that stood still for long says so in its log, and has lost nothing'
   });
   await delay(1_000);
   const session = await getWholeSession(request, await recordPage.stopAndSave());
-  const answer = await request.get(`/api/sessions/${session.id}/events`);
-  const { events } = (await answer.json()) as {
-    events: { kind: string; detail: { incident?: { page_slept?: number } } }[];
-  };
-  const slept = events.map((event) => event.detail.incident?.page_slept ?? 0);
+  const events = await getEvents(request, session.id);
+  const incidents = events.map(({ detail }) => detail['incident'] as { page_slept?: number });
+  const slept = incidents.map((incident) => incident?.page_slept ?? 0);
   expect(Math.max(...slept)).toBeGreaterThanOrEqual(10_000);
   const { pcm } = await fetchRecording(request, session, testInfo);
   const account = accountForTones(pcm);

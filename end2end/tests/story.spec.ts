@@ -1,15 +1,8 @@
 /** What a reviewer is told of a session with an eventful life, and how it looks. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { getSession } from '../lib/api.ts';
+import { getEvents, getSession } from '../lib/api.ts';
 import { lookAt } from '../lib/look.ts';
 import { expect, test } from '../lib/test.ts';
-
-interface SessionEvent {
-  at: string;
-  timeline_ms: number | null;
-  kind: string;
-  detail: Record<string, unknown>;
-}
 
 test('a pause, a dead server and a reload are told, drawn and listed', async ({
   page,
@@ -37,8 +30,7 @@ test('a pause, a dead server and a reload are told, drawn and listed', async ({
   await delay(2_000);
   const id = await recordPage.stopAndSave();
 
-  const answer = await request.get(`/api/sessions/${id}/events`);
-  const { events } = (await answer.json()) as { events: SessionEvent[] };
+  const events = await getEvents(request, id);
   const kinds = events.map((event) => event.kind);
   for (const kind of [
     'created',

@@ -187,10 +187,9 @@ pub(crate) fn on(
 pub(crate) fn on_hidden(call: impl Fn() + Clone + 'static) -> Vec<EventListener> {
     let Some(document) = window().document() else { return Vec::new() };
     let hidden = {
-        let (document, call) = (document.clone(), call.clone());
-        let is_hidden = move || document.visibility_state() == VisibilityState::Hidden;
+        let call = call.clone();
         move || {
-            if is_hidden() {
+            if !is_visible() {
                 call();
             }
         }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Api, PATIENCE};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
 
 pub(crate) struct Process {
     child: Child,

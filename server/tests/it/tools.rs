@@ -1,13 +1,15 @@
 //! The commands that work on files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_holdfast");
+use crate::harness::fixture_chunks;
+use crate::process::PROGRAM;
+
 /// Each a recorder run of a real browser.
 const SAMPLES: [&str; 11] = [
     "a_opus", "b_vp8", "b_vp9", "beep1", "beep2", "c_pause", "d_run2", "d_vrun2", "e_req", "ff_a",
@@ -31,12 +33,8 @@ fn complaint(output: &Output) -> String {
 
 /// Writes a sample as one file, as it would lie on somebody's disk.
 fn put_sample(folder: &TempDir, name: &str) -> PathBuf {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../media/tests/fixtures");
-    let chunk = |number| fs::read(fixtures.join(format!("{name}.{number:03}.chunk"))).ok();
-    let bytes: Vec<u8> = (0..).map_while(chunk).flatten().collect();
-    assert!(!bytes.is_empty(), "there is no sample {name}");
     let path = folder.path().join(name);
-    fs::write(&path, bytes).unwrap();
+    fs::write(&path, fixture_chunks(name).concat()).unwrap();
     path
 }
 
