@@ -16,6 +16,18 @@ else
   LOCKED=()
 fi
 
+# Cargo goes by times, not by contents: in a shared folder it would take for ours what another clone
+# has built of other sources. What it knows of our own crates is forgotten when the clone changes.
+claim_target() {
+  local claim=$CARGO_TARGET_DIR/clone
+  if [[ ! -f $claim || $(<"$claim") != "$ROOT" ]]; then
+    rm -rf "$CARGO_TARGET_DIR"/{,*/}*/.fingerprint/{app,frontend,media,protocol,server}-*
+    mkdir -p "$CARGO_TARGET_DIR"
+    printf '%s\n' "$ROOT" >"$claim"
+  fi
+}
+claim_target
+
 say() {
   printf '==> %s\n' "$*"
 }

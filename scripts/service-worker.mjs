@@ -10,7 +10,6 @@ const MADE_HERE = ['sw.js', 'build-id'];
 const NEEDED = [
   /^frontend\.js$/,
   /^frontend_bg\.wasm$/,
-  /^snippets\//,
   /^style\/holdfast\.css$/,
   /^style\/recorder\.css$/,
   /^style\/local-time\.js$/,

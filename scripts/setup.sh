@@ -8,6 +8,7 @@ source "$(dirname "$0")/env.sh"
 TOOLS=$CACHE/tools
 TRUNK_VERSION=0.21.14
 BINARYEN_VERSION=132.0.0
+ESBUILD_VERSION=0.28.2
 NODE_MAJOR_MIN=20
 
 purpose=${1:-test}
@@ -26,7 +27,10 @@ main() {
   bindgen_version=$(locked_version wasm-bindgen)
   link_tool wasm-bindgen "wasm-bindgen-$bindgen_version" bin/wasm-bindgen \
     install_wasm_bindgen "$bindgen_version"
-  link_tool wasm-opt "binaryen-$BINARYEN_VERSION" node_modules/.bin/wasm-opt install_binaryen
+  link_tool wasm-opt "binaryen-$BINARYEN_VERSION" node_modules/.bin/wasm-opt \
+    install_from_npm "binaryen@$BINARYEN_VERSION"
+  link_tool esbuild "esbuild-$ESBUILD_VERSION" node_modules/.bin/esbuild \
+    install_from_npm "esbuild@$ESBUILD_VERSION"
   if [[ $purpose == test ]]; then
     add_components
     install_end2end
@@ -145,10 +149,11 @@ install_wasm_bindgen() {
     fail "wasm-bindgen-cli $1 could not be installed."
 }
 
-install_binaryen() {
-  say "Installing wasm-opt (npm's binaryen $BINARYEN_VERSION)"
-  npm install --prefix "$1" --no-save --no-audit --no-fund --loglevel error \
-    "binaryen@$BINARYEN_VERSION" || fail "npm could not install binaryen $BINARYEN_VERSION."
+# install_from_npm PACKAGE@VERSION FOLDER
+install_from_npm() {
+  say "Installing npm's $1"
+  npm install --prefix "$2" --no-save --no-audit --no-fund --loglevel error "$1" ||
+    fail "npm could not install $1."
 }
 
 install_end2end() {

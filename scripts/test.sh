@@ -35,7 +35,8 @@ run 'set-up' scripts/setup.sh test
 run 'lint' scripts/lint.sh
 say "Unit and integration tests"
 run 'unit and integration tests' cargo test "${LOCKED[@]}" --no-fail-fast
+# By itself: together with the server it would be built with the features of both.
+run "the frontend's unit tests" cargo test "${LOCKED[@]}" --package frontend
 run 'build' scripts/build.sh
 say "Browser tests"
-# The fault table is `make loss-report`: its rows at the very end of a page are not steady yet.
-run 'browser tests' scripts/e2e.sh --project=unit --project=browser
+run 'browser tests' scripts/e2e.sh

@@ -24,6 +24,11 @@ cargo fetch "${LOCKED[@]}" || fail "cargo could not fetch the dependencies: is t
 rm -rf "$CARGO_TARGET_DIR/wasm-bindgen"
 # Trunk reads NO_COLOR as a flag of its own and refuses the usual value 1.
 env -u NO_COLOR trunk build --release "${LOCKED[@]}" || fail "the browser's part did not build."
+# What wasm-bindgen wrote, and the small modules that it imports, in one file.
+esbuild dist/frontend.js --bundle --minify --format=esm --outfile=dist/frontend.js --allow-overwrite \
+  --log-level=warning --log-override:duplicate-object-key=silent ||
+  fail "the browser's scripts could not be put together."
+rm -rf dist/snippets
 # Trunk's page is only its input: the server renders the real ones.
 rm -f dist/index.html
 node scripts/service-worker.mjs frontend/sw dist || fail "the service worker could not be made."

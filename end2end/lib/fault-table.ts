@@ -66,6 +66,11 @@ export const FAULTS = {
     allowed: '0 ms of what was captured before unload',
     allowedLostMs: 0,
   },
+  'reload-memory-only': {
+    fault: 'reload with 2 s in memory only: the server is away, and the IndexedDB quota used up',
+    allowed: '0 ms of what was captured before unload',
+    allowedLostMs: 0,
+  },
   navigation: {
     fault: 'navigation away and back, resumed',
     allowed: '0 ms of what was captured before unload',

@@ -62,8 +62,8 @@ export function describeLivingOn(parts: Part[], losses: Loss[]): string {
 export async function pressStop({ page, stopButton }: RecordPage): Promise<Part> {
   await stopButton.click();
   await page.waitForFunction(() => window.holdfastWitness.captures.at(-1)?.stoppedAt);
-  const capture = await readCapture(page);
-  return { capture, endedAt: capture.stoppedAt ?? 0 };
+  const clickedAt = await page.evaluate(() => window.holdfastWitness.clickedAt);
+  return { capture: await readCapture(page), endedAt: clickedAt, unfilledMs: 0 };
 }
 
 /** Stops, and measures the whole recording, to which earlier pages gave `before`. */

@@ -9,7 +9,7 @@ import type { Capture } from './witness.ts';
 
 /**
  * What Chromium's recorder never hands over: sound that does not fill an Opus packet of 60 ms, and
- * the encoder's look-ahead of 6.5 ms. It is the same when a recording ends with the stop button.
+ * the encoder's look-ahead of 6.5 ms. A page that is told to stop waits for it.
  */
 export const UNFILLED_PACKET_MS = 67;
 /** How well an end is timed on a machine with nothing else to do: microphone buffers hold 10 ms. */
@@ -27,6 +27,8 @@ export interface Part {
   capture: Capture;
   /** When the page was told to end, was killed, or the recorder was stopped. */
   endedAt: number;
+  /** What the recorder may keep back of its end; without it, `UNFILLED_PACKET_MS`. */
+  unfilledMs?: number;
   /** How long a page lived on after it was told to end. */
   livedOnMs?: number;
 }
@@ -127,7 +129,7 @@ function findSeams(pcm: Pcm, durationsMs: number[]): number[] {
   });
 }
 
-function measurePart(pcm: Pcm, { capture, endedAt }: Part): PartLoss {
+function measurePart(pcm: Pcm, { capture, endedAt, unfilledMs = UNFILLED_PACKET_MS }: Part): PartLoss {
   const account = accountForTones(pcm);
   const first = account.slots[0]?.fromMs ?? 0;
   const lastSlotMs = account.slots.at(-1)?.toMs ?? 0;
@@ -141,7 +143,7 @@ function measurePart(pcm: Pcm, { capture, endedAt }: Part): PartLoss {
     capture.deliveredBy(endedAt) - (account.lastEdgeCodeMs + (last - account.lastEdgeMs));
   // A machine that is late with the witness's sound is as late with the recorder's.
   const resolutionMs = RESOLUTION_MS + capture.lagMs;
-  const beyondPacketMs = endMs - UNFILLED_PACKET_MS;
+  const beyondPacketMs = endMs - unfilledMs;
   const lostMs = account.lostMs + (beyondPacketMs > resolutionMs ? beyondPacketMs : 0);
   return { account, startMs, endMs, lostMs, resolutionMs };
 }

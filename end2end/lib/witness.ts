@@ -30,6 +30,8 @@ interface CaptureNotes {
 
 interface PageNotes {
   captures: CaptureNotes[];
+  /** When something was last clicked. */
+  clickedAt: number;
 }
 
 /** When the page was told that it ends. */
@@ -111,7 +113,7 @@ function watchMicrophone({ sampledMs, pageEndKey }: { sampledMs: number; pageEnd
   };
   const LATELY_SOUNDS = 101;
 
-  const notes: PageNotes = { captures: [] };
+  const notes: PageNotes = { captures: [], clickedAt: 0 };
   window.holdfastWitness = notes;
 
   const listen = async (track: MediaStreamTrack): Promise<void> => {
@@ -171,6 +173,8 @@ function watchMicrophone({ sampledMs, pageEndKey }: { sampledMs: number; pageEnd
     }
     stop.call(this);
   };
+
+  window.addEventListener('click', () => (notes.clickedAt = Date.now()), { capture: true });
 
   const end = { beforeUnloadAt: 0, pageHideAt: 0 };
   window.addEventListener('beforeunload', () => {

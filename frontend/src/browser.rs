@@ -170,6 +170,11 @@ impl Timer {
     }
 }
 
+/// Calls back after that time, come what may.
+pub(crate) fn later(span: Millis, call: impl FnOnce() + 'static) {
+    Timeout::new(to_timer_millis(span), call).forget();
+}
+
 /// `setTimeout` takes 31 bits.
 fn to_timer_millis(span: Millis) -> u32 {
     u32::try_from(span.get()).unwrap_or(u32::MAX).min(i32::MAX as u32)

@@ -20,6 +20,10 @@ use crate::microphone::Microphone;
 /// this makes 180 ms: with the time to write it down, a killed browser costs less than 250 ms.
 const TIMESLICE: Millis = Millis::new(160);
 
+/// A recorder that is stopped throws away what does not fill a packet, and what was said last is still on
+/// its way to it: up to two packets are missing. So it runs on for as long.
+const LAST_WORDS_TAKE: Millis = Millis::new(120);
+
 /// Opus is transparent for speech far below this; the rate leaves room for music and noise.
 const AUDIO_BITS_PER_SECOND: u32 = 128_000;
 
@@ -104,12 +108,13 @@ impl Run {
         (self.on_event)(RunEvent::Resumed);
     }
 
-    /// Asks for the rest, which arrives as a last chunk before [`RunEvent::Stopped`].
+    /// Asks for everything up to now, which arrives before [`RunEvent::Stopped`].
     pub(crate) fn stop(&self) {
-        if self.recorder.state() != RecordingState::Inactive
-            && let Err(error) = self.recorder.stop()
-        {
-            browser::warn("The recorder could not be stopped.", &error);
+        if self.is_paused {
+            stop(&self.recorder);
+        } else {
+            let recorder = self.recorder.clone();
+            browser::later(LAST_WORDS_TAKE, move || stop(&recorder));
         }
     }
 
@@ -125,7 +130,15 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        self.stop();
+        stop(&self.recorder);
+    }
+}
+
+fn stop(recorder: &MediaRecorder) {
+    if recorder.state() != RecordingState::Inactive
+        && let Err(error) = recorder.stop()
+    {
+        browser::warn("The recorder could not be stopped.", &error);
     }
 }
 

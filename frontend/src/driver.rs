@@ -187,10 +187,12 @@ impl Driver {
             }
             Input::Leaving => self.recorder.leaving(now),
             Input::Hidden => self.recorder.hidden(),
-            Input::Left => self.recorder.left(),
-            // The browser has closed every connection meanwhile.
-            Input::NetworkOnline | Input::Returned => {
-                self.pipelines().for_each(|pipeline| pipeline.network_online(now));
+            Input::Left => self.recorder.left(now),
+            Input::NetworkOnline => self.network_online(now),
+            Input::Returned => {
+                self.recorder.returned();
+                // The browser has closed every connection meanwhile.
+                self.network_online(now);
             }
             Input::Reached(is_there) => self.reach.handle(now, is_there),
             // Whatever is due is done after every input.
@@ -291,6 +293,10 @@ impl Driver {
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
         self.recorder.pipeline().into_iter().chain(self.earlier.pipelines())
+    }
+
+    fn network_online(&mut self, now: Millis) {
+        self.pipelines().for_each(|pipeline| pipeline.network_online(now));
     }
 
     fn look_for_room(&self) {

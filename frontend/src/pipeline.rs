@@ -22,6 +22,7 @@ use crate::port::Inputs;
 use crate::recovery::Recovery;
 use crate::socket::{Socket, SocketEvent};
 use crate::spool::{Spool, SpoolError, Unfinished};
+use crate::stash;
 
 /// Chunks read at once, or sent unread, when the page may be left: as many as fill a beacon's quota.
 /// While the browser asks whether the page is really to be left, they pile up.
@@ -33,8 +34,9 @@ pub(crate) struct ConnectionNo(u64);
 
 /// What a pipeline's spool and socket report.
 pub(crate) enum PipelineEvent {
-    /// The bytes of a chunk; none when they could not be read.
-    Read(Piece, Option<Bytes>),
+    /// The bytes of the chunk that has this number, or begins with it; none when they could not be
+    /// read.
+    Read(Seq, Option<Bytes>),
     Socket {
         connection: ConnectionNo,
         event: SocketEvent,
@@ -47,9 +49,10 @@ pub(crate) enum PipelineEvent {
 }
 
 /// A chunk that has its number and its place, and whose bytes are being read.
-pub(crate) struct Piece {
+struct Piece {
     reserved: Reserved,
-    pub(crate) place: Place,
+    place: Place,
+    blob: Blob,
 }
 
 /// Where a chunk belongs.
@@ -73,6 +76,7 @@ pub(crate) struct Pipeline {
     was_disconnected: bool,
     /// The spool has refused a write at least once.
     spool_has_failed: bool,
+    reading: Vec<Piece>,
     unreadable_chunks: u64,
     /// Chunks that cannot wait, because the page may be gone before they are read.
     urgent_chunks: u32,
@@ -122,6 +126,7 @@ impl Pipeline {
             connection: ConnectionNo(0),
             was_disconnected: false,
             spool_has_failed: false,
+            reading: Vec::new(),
             unreadable_chunks: 0,
             urgent_chunks: 0,
             is_recovered: false,
@@ -181,22 +186,29 @@ impl Pipeline {
     /// Takes a chunk in the moment of its capture: it has its number when this returns.
     pub(crate) fn capture_blob(&mut self, now: Millis, place: Place, blob: Blob) {
         let reserved = self.sender.reserve(blob.size() as usize);
-        let piece = Piece { reserved, place };
-        if self.urgent_chunks > 0 {
+        let (seq, piece) = (reserved.first(), Piece { reserved, place, blob: blob.clone() });
+        let is_urgent = self.urgent_chunks > 0;
+        if is_urgent {
             self.urgent_chunks -= 1;
-            high_water::note(self.session(), self.record().next_seq);
-            parting::send_tail(self.record(), piece.reserved.first(), place, &blob);
-            // The tail needs a server, and this a browser that gives the bytes out.
-            if let Some(bytes) = capture::read_now(&blob) {
-                self.handle(now, PipelineEvent::Read(piece, Some(bytes)));
-                return;
-            }
+            self.send_tail(&piece);
+        }
+        self.reading.push(piece);
+        // The tail needs a server, and this a browser that gives the bytes out.
+        if is_urgent && let Some(bytes) = capture::read_now(&blob) {
+            self.handle(now, PipelineEvent::Read(seq, Some(bytes)));
+            return;
         }
         let outlet = self.outlet();
         spawn_local(async move {
             let bytes = capture::read(blob).await;
-            outlet.send(PipelineEvent::Read(piece, bytes));
+            outlet.send(PipelineEvent::Read(seq, bytes));
         });
+    }
+
+    /// The server may store it at any time, under the number that it has here.
+    fn send_tail(&self, Piece { reserved, place, blob }: &Piece) {
+        high_water::note(self.session(), self.record().next_seq);
+        parting::send_tail(self.record(), reserved.first(), *place, blob);
     }
 
     /// The page may be gone in a moment: the next chunks go out as they are, and are read at once where
@@ -205,13 +217,21 @@ impl Pipeline {
         self.urgent_chunks = URGENT_CHUNKS_MAX;
     }
 
-    /// The page goes: whatever is un-acked and at hand is sent once more, in a way that outlives it.
+    /// The page goes: whatever is un-acked and at hand is sent once more, in a way that outlives it,
+    /// and what may not be on disk yet is put where that takes no time.
     pub(crate) fn part(&mut self) {
+        self.reading.iter().for_each(|piece| self.send_tail(piece));
+        high_water::note(self.session(), self.record().next_seq);
+        stash::keep(self.record(), self.sender.unspooled(stash::BYTES_MAX));
         let messages = self.sender.parting(parting::MESSAGE_BYTES_MAX);
         if !messages.is_empty() {
-            high_water::note(self.session(), self.record().next_seq);
             parting::send_messages(self.session(), &messages);
         }
+    }
+
+    /// The page came back as it was.
+    pub(crate) fn returned(&mut self) {
+        stash::forget(self.session());
     }
 
     pub(crate) fn finish(&mut self, now: Millis) {
@@ -254,15 +274,12 @@ impl Pipeline {
 
     pub(crate) fn handle(&mut self, now: Millis, event: PipelineEvent) {
         match event {
-            PipelineEvent::Read(Piece { reserved, place }, Some(bytes)) => {
-                let Place { track, segment, at, span } = place;
-                let content = Content::Chunk { track, segment, bytes };
-                self.sender.fill(now, reserved, at, span, content);
-            }
-            // The hole is known to both sides, and capture goes on.
-            PipelineEvent::Read(Piece { reserved, .. }, None) => {
-                self.unreadable_chunks += 1;
-                self.sender.abandon(now, reserved);
+            PipelineEvent::Read(seq, bytes) => {
+                let is_it = |piece: &Piece| piece.reserved.first() == seq;
+                if let Some(place) = self.reading.iter().position(is_it) {
+                    let piece = self.reading.swap_remove(place);
+                    self.take_in(now, piece, bytes);
+                }
             }
             PipelineEvent::Socket { connection, event } if connection == self.connection => {
                 self.handle_socket(now, event);
@@ -278,6 +295,18 @@ impl Pipeline {
             PipelineEvent::RecordFailed(error) => self.note_spool_failure(&error),
         }
         self.carry_out();
+    }
+
+    fn take_in(&mut self, now: Millis, piece: Piece, bytes: Option<Bytes>) {
+        let Piece { reserved, place: Place { track, segment, at, span }, .. } = piece;
+        if let Some(bytes) = bytes {
+            let content = Content::Chunk { track, segment, bytes };
+            self.sender.fill(now, reserved, at, span, content);
+        } else {
+            // The hole is known to both sides, and capture goes on.
+            self.unreadable_chunks += 1;
+            self.sender.abandon(now, reserved);
+        }
     }
 
     fn handle_socket(&mut self, now: Millis, event: SocketEvent) {
@@ -355,7 +384,7 @@ impl Pipeline {
         let (spool, session) = (self.spool.clone(), self.session());
         spawn_local(async move {
             match spool.release(session).await {
-                Ok(()) => high_water::forget(session),
+                Ok(()) => forget_notes(session),
                 Err(error) => {
                     browser::warn("The session's record could not be deleted.", &text(&error));
                 }
@@ -367,7 +396,7 @@ impl Pipeline {
         let (spool, session) = (self.spool.clone(), self.session());
         spawn_local(async move {
             match spool.erase(session).await {
-                Ok(()) => high_water::forget(session),
+                Ok(()) => forget_notes(session),
                 Err(error) => {
                     browser::warn("The discarded session could not be deleted.", &text(&error));
                 }
@@ -454,6 +483,11 @@ impl Outlet {
     fn send(&self, event: PipelineEvent) {
         self.inputs.send(Input::Pipeline { session: self.session, event });
     }
+}
+
+fn forget_notes(session: SessionId) {
+    high_water::forget(session);
+    stash::forget(session);
 }
 
 fn each(first: Seq, last: Seq) -> impl Iterator<Item = Seq> {

@@ -9,7 +9,7 @@
 //! Values hold byte arrays and never `File` or `Blob` objects, which iOS stores corruptly; `stored`
 //! has their form. The service worker reads them too, and only reads.
 
-mod stored;
+pub(crate) mod stored;
 
 use std::error::Error as _;
 use std::rc::Rc;

@@ -140,7 +140,7 @@ mod tests {
         let mut silence = Silence::default();
         assert_eq!(silence.hear(at(0), NOTHING), None);
         assert_eq!(silence.hear(at(3_000), Some(LEVEL_SILENT_PEAK)), None);
-        assert_eq!(silence.hear(at(3_500), NOTHING), None);
+        assert_eq!(silence.hear(at(4_000), NOTHING), None);
         assert_eq!(silence.hear(at(7_000), NOTHING), None);
         assert_eq!(silence.hear(at(7_500), NOTHING), Some(Incident::MicrophoneSilent));
     }

@@ -14,6 +14,7 @@ import {
 } from '../../lib/fault-test.ts';
 import type { Loss, Part } from '../../lib/loss.ts';
 import { FULL, recordLoss } from '../../lib/loss-report.ts';
+import { installQuota, setQuotaUsedUp } from '../../lib/quota.ts';
 import { RecordPage } from '../../lib/record-page.ts';
 import { expectInstalled } from '../../lib/service-worker.ts';
 
@@ -98,32 +99,45 @@ test('a reload on a slow network loses nothing captured before it', async ({
   await recordLoss(testInfo, 'reload-slow', loss, notes);
 });
 
-test('a reload while the server is away loses nothing captured before it', async ({
-  page,
-  recordPage,
-  network,
-  api,
-}, testInfo) => {
-  await recordPage.open();
-  await expectInstalled(page);
-  const losses: Loss[] = [];
-  const parts: Part[] = [];
-  for (let run = 0; run < RUNS; run++) {
+for (const { id, claim, isQuotaUsedUp } of [
+  {
+    id: 'reload-offline',
+    claim: 'a reload while the server is away loses nothing captured before it',
+    isQuotaUsedUp: false,
+  },
+  {
+    id: 'reload-memory-only',
+    claim: 'a reload loses nothing of what neither server nor database would take',
+    isQuotaUsedUp: true,
+  },
+] as const) {
+  test(claim, async ({ page, recordPage, network, api }, testInfo) => {
+    await installQuota(page);
     await recordPage.open();
-    await recordPage.start();
-    await delay(RECORD_MS + run * 70);
-    network.drop();
-    await recordPage.expectLink('reconnecting');
-    const part = await recordedUntilUnload(page, () => page.reload());
-    await recordPage.resumeRecording();
-    await delay(RECORD_MS);
-    network.pass();
-    const { loss } = await stopAndMeasure(recordPage, api, testInfo, [part]);
-    parts.push(part);
-    losses.push(loss);
-  }
-  await recordLoss(testInfo, 'reload-offline', losses, describeLivingOn(parts, losses));
-});
+    await expectInstalled(page);
+    const losses: Loss[] = [];
+    const parts: Part[] = [];
+    for (let run = 0; run < RUNS; run++) {
+      await recordPage.open();
+      await recordPage.start();
+      await delay(RECORD_MS + run * 70);
+      network.drop();
+      await recordPage.expectLink('reconnecting');
+      if (isQuotaUsedUp) {
+        await setQuotaUsedUp(page, true);
+        await delay(RECORD_MS);
+      }
+      const part = await recordedUntilUnload(page, () => page.reload());
+      await recordPage.resumeRecording();
+      await delay(RECORD_MS);
+      network.pass();
+      const { loss } = await stopAndMeasure(recordPage, api, testInfo, [part]);
+      parts.push(part);
+      losses.push(loss);
+    }
+    await recordLoss(testInfo, id, losses, describeLivingOn(parts, losses));
+  });
+}
 
 test('what was stopped while offline in a tab that was closed is saved later', async ({
   page,

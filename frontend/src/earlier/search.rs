@@ -11,6 +11,7 @@ use crate::recovery::Recovery;
 use crate::service_worker::CourierHold;
 use crate::session_lock::{Asking, SessionLock};
 use crate::spool::{Spool, SpoolError, Unfinished};
+use crate::stash;
 
 /// How long a tab may take to stop recording and to write down the rest, once it is asked to.
 const HAND_OVER_DEADLINE: Millis = Millis::from_secs(5);
@@ -110,6 +111,10 @@ async fn look_at(
     session: SessionId,
     lock: SessionLock,
 ) -> Result<Option<Found>, SpoolError> {
+    // What cannot be moved now is found again by the page after this one.
+    if let Err(error) = stash::move_into(spool, session).await {
+        warn(&error);
+    }
     let Some(unfinished) = spool.unfinished(session).await? else {
         return Ok(None);
     };

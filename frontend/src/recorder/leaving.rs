@@ -1,16 +1,16 @@
 //! The page is left, or may be: what the recorder has goes out before it is too late.
 
 use protocol::Millis;
+use protocol::item::EndCause;
 
-use super::{Phase, Recorder};
+use super::{Ending, Phase, Recorder};
 
 /// A recorder hands over whole packets of sound only, each 60 ms. One that was just being filled when
 /// the page began to go is had a moment later, if the page lives so long.
 const FLUSH_EVERY: Millis = Millis::new(20);
 
-/// Pages live on for some 80 ms. What is handed over at the very end is numbered and then lost, which
-/// is worse than not to have asked for it.
-const LEAVING_TAKES: Millis = Millis::new(45);
+/// A page that is still there after this has not been left.
+const LEAVING_TAKES: Millis = Millis::from_secs(1);
 
 /// When to flush next, while the page may be gone in a moment.
 #[derive(Default)]
@@ -67,12 +67,32 @@ impl Recorder {
         }
     }
 
-    /// The page goes. Nothing new gets a number any more: whether it reached the disk or the server
-    /// would be luck, and a number without its item is a loss to be reported. That the page was left is
-    /// told by the segment that the next one begins.
-    pub(crate) fn left(&mut self) {
+    /// The page goes. A recording that was just being stopped is over, as the candidate asked.
+    pub(crate) fn left(&mut self, now: Millis) {
+        match &self.phase {
+            Phase::Closing { ending: Ending::Save, .. } => self.closed(now),
+            Phase::Capturing(live) | Phase::Closing { live, .. } => {
+                let segment = live.segment;
+                if let Some(session) = &mut self.session {
+                    session.segment_ended(now, segment, EndCause::PageLeft);
+                }
+            }
+            Phase::Idle
+            | Phase::Acquiring(_)
+            | Phase::Finishing
+            | Phase::HandingOver { .. }
+            | Phase::GivenAway
+            | Phase::Failed { .. } => {}
+        }
         if let Some(session) = &mut self.session {
             session.pipeline.part();
+        }
+    }
+
+    /// The page came back out of the browser's cache.
+    pub(crate) fn returned(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.pipeline.returned();
         }
     }
 

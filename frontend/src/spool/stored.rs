@@ -16,12 +16,12 @@ use protocol::{ClientMessage, Item, Millis};
 use wasm_bindgen::{JsCast, JsValue};
 
 /// A stored item, and how much media time it covers.
-pub(super) struct Stored {
-    pub(super) span: Millis,
-    pub(super) item: Item,
+pub(crate) struct Stored {
+    pub(crate) span: Millis,
+    pub(crate) item: Item,
 }
 
-pub(super) fn record_to_value(record: &SessionRecord) -> JsValue {
+pub(crate) fn record_to_value(record: &SessionRecord) -> JsValue {
     let bytes = postcard::to_stdvec(record).expect("postcard encodes every record");
     let (hellos, finish) = match record.dispatch() {
         Some(Dispatch { hellos, finish }) => (Some(frames(hellos)), finish),
@@ -31,18 +31,18 @@ pub(super) fn record_to_value(record: &SessionRecord) -> JsValue {
     object([("record", Some(to_array(&bytes))), ("hellos", hellos), ("finish", finish)])
 }
 
-pub(super) fn record_from_value(value: &JsValue) -> Option<SessionRecord> {
+pub(crate) fn record_from_value(value: &JsValue) -> Option<SessionRecord> {
     postcard::from_bytes(&bytes_of(value, "record")?).ok()
 }
 
-pub(super) fn item_to_value(item: Item, span: Millis) -> JsValue {
+pub(crate) fn item_to_value(item: Item, span: Millis) -> JsValue {
     object([
         ("span", Some(JsValue::from_f64(span.get() as f64))),
         ("frame", Some(frame(&ClientMessage::Items(vec![item])))),
     ])
 }
 
-pub(super) fn item_from_value(value: &JsValue) -> Option<Stored> {
+pub(crate) fn item_from_value(value: &JsValue) -> Option<Stored> {
     let span = Reflect::get(value, &"span".into()).ok()?.as_f64()?;
     let item = item_in(&bytes_of(value, "frame")?)?;
     Some(Stored { span: Millis::new(span as u64), item })

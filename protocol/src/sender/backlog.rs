@@ -99,6 +99,15 @@ pub(super) struct Batch {
     pub(super) any_unspooled: bool,
 }
 
+/// For as many entries as fit into `bytes_max` with their headers.
+fn fits(bytes_max: usize) -> impl FnMut(&&Entry) -> bool {
+    let mut bytes = 0;
+    move |entry| {
+        bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
+        bytes <= bytes_max
+    }
+}
+
 impl Backlog {
     pub(super) fn captured(&mut self, now: Millis, item: Item, span: Millis) {
         let entry = Entry {
@@ -222,23 +231,28 @@ impl Backlog {
     /// Un-acked items of which a copy is in memory, newest last: the newest that fit into
     /// `bytes_max` with their headers, and into one message.
     pub(super) fn at_hand(&self, bytes_max: usize) -> Vec<Item> {
-        let mut bytes = 0;
-        let fits = |entry: &&Entry| {
-            bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
-            bytes <= bytes_max
-        };
         let entries = self
             .entries
             .values()
             .rev()
             .filter(|entry| entry.item.is_some() && entry.progress != Progress::Refused);
         let mut items: Vec<Item> = entries
-            .take_while(fits)
+            .take_while(fits(bytes_max))
             .take(ITEMS_PER_MESSAGE_MAX)
             .filter_map(|entry| entry.item.clone())
             .collect();
         items.reverse();
         items
+    }
+
+    /// Un-acked items that the spool is not known to have, with the media time that each covers: the
+    /// oldest that fit into `bytes_max` with their headers.
+    pub(super) fn unspooled(&self, bytes_max: usize) -> Vec<(Item, Millis)> {
+        let entries = self.entries.values().filter(|entry| entry.kept != Kept::Spooled);
+        entries
+            .take_while(fits(bytes_max))
+            .filter_map(|entry| Some((entry.item.clone()?, entry.span)))
+            .collect()
     }
 
     /// An item read back from the spool. Its room in the window was taken when it was asked for.

@@ -441,6 +441,13 @@ impl Sender {
         vec![ClientMessage::Hello(hello), ClientMessage::Items(items)]
     }
 
+    /// What is lost with a page that is gone in a moment, unless it is written down where a write is
+    /// done when its call returns: items that the spool is not known to have, and the media time that
+    /// each covers.
+    pub fn unspooled(&self, bytes_max: usize) -> Vec<(Item, Millis)> {
+        if self.record.discard_asked { Vec::new() } else { self.backlog.unspooled(bytes_max) }
+    }
+
     fn hello(&self, opening: Opening) -> Hello {
         self.record.hello(opening, self.link.failed_tries())
     }

@@ -26,6 +26,8 @@ pub(crate) enum Breakage {
     DropPayloadsEarly,
     /// A page that is left does not write down the number of its tail.
     ForgetTailNumber,
+    /// A page does not look for what the page before it put aside when it was left.
+    ForgetStash,
     /// The server refuses a damaged item for good, because the damage breaks a limit.
     LimitsBeforeDigest,
     /// A writer that lives does not bring its session back from interrupted.

@@ -87,6 +87,11 @@ fn a_tail_under_a_number_that_the_next_page_uses_is_caught() {
 }
 
 #[test]
+fn forgetting_what_a_page_put_aside_when_it_was_left_is_caught() {
+    is_caught(Breakage::ForgetStash, &[F::PageLeft], "was on the browser's disk and is nowhere");
+}
+
+#[test]
 fn a_courier_that_fences_off_the_page_that_came_after_it_is_caught() {
     let faults = [F::PageCrash, F::PageLeft, F::Courier];
     is_caught(Breakage::CourierTakesOver, &faults, "turned away for good: another tab");

@@ -219,7 +219,8 @@ impl World {
             self.model.at_risk.clear();
         }
         for (seq, digest) in &self.model.at_risk {
-            if self.spool.items.get(seq).is_none_or(|(item, _)| item.digest != *digest) {
+            let spooled = self.spool.items.get(seq).is_some_and(|(item, _)| item.digest == *digest);
+            if !spooled && !self.is_stashed(*seq, digest) {
                 return Err(format!("{seq} was on the browser's disk and is nowhere"));
             }
         }

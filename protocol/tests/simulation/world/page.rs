@@ -63,6 +63,7 @@ impl Page {
 impl World {
     pub(super) fn open_page(&mut self) {
         self.page_count += 1;
+        self.move_stash();
         let no = PageNo(self.page_count);
         let (sender, went_on_at) = match self.spool.record.clone() {
             None => {

@@ -4,12 +4,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::sender::SessionRecord;
-use protocol::{Item, Millis, Seq};
+use protocol::{Digest, Item, Millis, Seq};
 
 use super::event::Event;
 use super::page::PageNo;
 use super::{Purpose, World};
+use crate::breakage::Breakage;
 use crate::faults::FaultKind;
+
+const STASH_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct Spool {
@@ -17,10 +20,17 @@ pub(super) struct Spool {
     pub(super) items: BTreeMap<Seq, (Item, Millis)>,
     /// Written at once, unlike all else.
     pub(super) noted: Option<Seq>,
+    /// What the page that was left had not in the spool yet; written at once, too.
+    pub(super) stash: Option<Stash>,
     pub(super) is_full: bool,
     queue: VecDeque<Operation>,
     operations: u64,
     busy_until: Millis,
+}
+
+pub(super) struct Stash {
+    record: SessionRecord,
+    items: Vec<(Item, Millis)>,
 }
 
 struct Operation {
@@ -151,9 +161,38 @@ impl World {
                     self.delete_from_spool(seq);
                 }
                 self.spool.record = None;
+                self.spool.stash = None;
                 None
             }
         }
+    }
+
+    pub(super) fn stash(&mut self, page: PageNo) {
+        let Some(page) = self.pages.get(&page) else { return };
+        let (record, items) =
+            (page.sender.record().clone(), page.sender.unspooled(STASH_BYTES_MAX));
+        for (item, _) in &items {
+            self.model.spooled(&self.spool, &self.ledger, item);
+        }
+        self.spool.stash = Some(Stash { record, items }).filter(|stash| !stash.items.is_empty());
+    }
+
+    /// What a page does first.
+    pub(super) fn move_stash(&mut self) {
+        let Some(Stash { record, items }) = self.spool.stash.take() else { return };
+        if self.breakage == Some(Breakage::ForgetStash) || self.spool.record.is_none() {
+            return;
+        }
+        for (item, span) in items {
+            self.spool.items.insert(item.seq, (item, span));
+        }
+        self.spool.record = Some(record);
+    }
+
+    /// Those of the stash that are not in the spool.
+    pub(super) fn is_stashed(&self, seq: Seq, digest: &Digest) -> bool {
+        let stashed = self.spool.stash.iter().flat_map(|stash| &stash.items);
+        stashed.into_iter().any(|(item, _)| item.seq == seq && item.digest == *digest)
     }
 
     pub(super) fn delete_from_spool(&mut self, seq: Seq) {

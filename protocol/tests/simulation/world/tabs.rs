@@ -38,6 +38,7 @@ impl World {
         for piece in std::mem::take(&mut page.pieces).into_values() {
             self.send_tail(no, piece, roll);
         }
+        self.stash(no);
         self.post_at_hand(no, roll);
         if self.breakage == Some(Breakage::ForgetTailNumber) {
             self.spool.noted = noted;
@@ -46,8 +47,8 @@ impl World {
         self.schedule(roll.millis(100, 5_000), Event::OpenPage);
     }
 
-    /// The number is written down first: the tail may come after the next page's first item. The
-    /// chunk may also reach the disk. One that is too long for a tail has only that.
+    /// The number is written down first: the tail may come after the next page's first item. Not
+    /// every browser lets the page read the chunk as well; one that is too long for a tail has only that.
     fn send_tail(&mut self, no: PageNo, piece: Piece, roll: &mut Roll) {
         let Piece { reserved, at, bytes } = piece;
         let Some(page) = self.pages.get_mut(&no) else { return };
@@ -70,8 +71,10 @@ impl World {
                 self.schedule(roll.millis(5, takes), Event::Tail { body });
             }
         }
-        let chunk = Content::Chunk { track: TRACK, segment, bytes };
-        self.with_page(no, |sender, now| sender.fill(now, reserved, at, TIMESLICE, chunk));
+        if roll.once_in(2) {
+            let chunk = Content::Chunk { track: TRACK, segment, bytes };
+            self.with_page(no, |sender, now| sender.fill(now, reserved, at, TIMESLICE, chunk));
+        }
     }
 
     fn end_page_with_spool(&mut self, no: PageNo, roll: &mut Roll) {
