@@ -75,6 +75,8 @@ pub struct RecordingView {
     /// Bytes of the file.
     pub bytes: u64,
     pub duration: Millis,
+    /// Recorder runs that are not in it.
+    pub left_out: u32,
     /// SHA-256 of the file.
     pub digest: Digest,
 }

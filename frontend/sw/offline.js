@@ -13,6 +13,11 @@ const FILES = `/assets/${BUILD.id}/`;
 
 /** How long the server may take for the page before the kept one is shown. */
 const PAGE_DEADLINE_MS = 3_000;
+/**
+ * How long a page that is being replaced may hand over the last of its sound: as long as a recorder
+ * takes on a busy machine, and no longer than nobody notices.
+ */
+const LAST_WORDS_MS = 300;
 /** What a proxy answers in the place of a server that is away. */
 const GATEWAY_STATUSES = [502, 503, 504];
 
@@ -36,7 +41,7 @@ worker.addEventListener('fetch', (event) => {
   if (request.mode === 'navigate' && url.pathname === PAGE) {
     const network = fetch(request);
     event.waitUntil(network.then((response) => keepPage(response.clone())).catch(() => {}));
-    event.respondWith(openPage(network));
+    event.respondWith(lastWords().then(() => openPage(network)));
   } else if (url.pathname.startsWith(FILES)) {
     event.respondWith(openFile(request));
   }
@@ -93,6 +98,17 @@ async function openPage(network) {
     return GATEWAY_STATUSES.includes(response.status) ? kept : response;
   } catch {
     return kept;
+  }
+}
+
+/**
+ * A page that is reloaded lives on until the new one begins. While one is recording, that is put off:
+ * what its recorder had not handed over when the page was told to go still comes.
+ */
+async function lastWords() {
+  const { held = [] } = await worker.navigator.locks.query();
+  if (held.some(({ name }) => name?.startsWith(SESSION_LOCK_PREFIX))) {
+    await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
   }
 }
 

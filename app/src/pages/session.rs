@@ -128,6 +128,7 @@ fn Completeness(view: SessionView) -> impl IntoView {
     let whole = view.missing.is_empty();
     // Before the end nobody knows the last number.
     let so_far = if open && whole { " so far." } else { "." };
+    let left_out = view.recording.as_ref().map_or(0, |recording| recording.left_out);
     view! {
         <section>
             <h2>"Completeness"</h2>
@@ -138,6 +139,16 @@ fn Completeness(view: SessionView) -> impl IntoView {
                 {arrived}
                 {(whole && !open).then_some(" Every number from the first to the last is there.")}
             </p>
+            {(left_out > 0)
+                .then(|| {
+                    view! {
+                        <p class="lost">
+                            {format::count(u64::from(left_out), "segment is", "segments are")}
+                            " not in the recording: of another format, or not readable. The server keeps \
+                             all chunks of this session."
+                        </p>
+                    }
+                })}
         </section>
     }
 }
@@ -286,6 +297,7 @@ mod tests {
                 has_video: false,
                 bytes: 190_400,
                 duration: Millis::from_secs(12),
+                left_out: 0,
                 digest: Digest::from_bytes([0xab; 32]),
             }),
             failure: None,
@@ -362,6 +374,18 @@ mod tests {
         assert!(!lost.contains("Every number"));
         let open = SessionView { missing, status: SessionStatus::Active, ..a_completed_session() };
         assert!(text(&page(open)).contains("Chunks 5–9 have not arrived yet."));
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_recording_is_told() {
+        let mut view = a_completed_session();
+        if let Some(recording) = &mut view.recording {
+            recording.left_out = 1;
+        }
+        let page = text(&page(view));
+        assert!(page.contains("1 segment is not in the recording"), "{page}");
+        assert!(page.contains("keeps all chunks"), "{page}");
+        assert!(!text(&self::page(a_completed_session())).contains("not in the recording"));
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(super) struct SessionDetails {
     tracks: Vec<Track>,
     /// Where the recording is, once there is one.
     recording_url: Option<String>,
+    /// Recorder runs that the recording could not take in, because they are of another format or
+    /// cannot be read. The server keeps their chunks.
+    left_out_segments: u32,
     /// Present once the session is completed.
     receipt: Option<ReceiptDto>,
     /// Why no recording could be made.
@@ -110,6 +113,7 @@ impl SessionDetails {
             missing: session.missing(have),
             tracks: tracks(segments),
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
+            left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
             receipt: session.receipt(have).map(ReceiptDto::from),
             failure: session.failure.clone(),
         }

@@ -146,6 +146,7 @@ mod tests {
             bytes: 1000,
             digest: Digest::from_bytes([0; 32]),
             duration: Millis::ZERO,
+            left_out: 0,
         };
         let mut request = HeaderMap::new();
         request.insert(header::RANGE, text.parse().unwrap());

@@ -92,6 +92,7 @@ impl World {
             bytes: 13,
             digest: Digest::from_bytes([1; 32]),
             duration: Millis::new(750),
+            left_out: 0,
         };
         let store = self.store();
         store

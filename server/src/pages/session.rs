@@ -51,6 +51,7 @@ fn recording_view(recording: &Recording) -> RecordingView {
         has_video: recording.mime.starts_with("video/"),
         bytes: recording.bytes,
         duration: recording.duration,
+        left_out: recording.left_out,
         digest: recording.digest,
     }
 }

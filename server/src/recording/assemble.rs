@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use media::{MediaError, Stitcher};
+use media::{MediaError, Refusal, Stitcher};
 use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
@@ -45,6 +45,8 @@ pub(crate) struct Assembled {
     pub(crate) duration: Millis,
     /// Track, segment and duration of each recorder run.
     pub(crate) segments: Vec<(u8, u32, Millis)>,
+    /// Recorder runs that hold something which is not in the file.
+    pub(crate) left_out: u32,
 }
 
 /// What the reader hands to the stitcher.
@@ -73,6 +75,7 @@ pub(crate) async fn assemble(
     let mut assembled = assembled?;
     fed?;
     assembled.mime = container_of(store, id, track).await?;
+    assembled.left_out += store.segments_with_chunks(id, &tracks[1..]).await?;
     Ok(assembled)
 }
 
@@ -123,7 +126,7 @@ fn stitch(
 ) -> Result<Assembled, AssembleError> {
     let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
     let mut stitcher = Stitcher::new(out)?;
-    let mut segments = Vec::new();
+    let (mut segments, mut left_out) = (Vec::new(), 0);
     let mut open: Option<SegmentNo> = None;
     let mut end = |stitcher: &mut Stitcher<BufWriter<File>>, segment: SegmentNo| {
         let report = stitcher.end_segment()?;
@@ -131,6 +134,7 @@ fn stitch(
         for problem in &report.problems {
             tracing::warn!(session = %id, %segment, ?problem, "damaged recorder output");
         }
+        left_out += u32::from(report.refusal().is_some_and(loses_something));
         segments.push((track.get(), segment.get(), millis(report.duration)));
         Ok::<_, MediaError>(())
     };
@@ -155,7 +159,12 @@ fn stitch(
     written.seek(SeekFrom::Start(0))?;
     media::verify(written)?;
     let duration = millis(report.duration);
-    Ok(Assembled { file, mime: String::new(), duration, segments })
+    Ok(Assembled { file, mime: String::new(), duration, segments, left_out })
+}
+
+/// A run that ended before its first packet has nothing that could be missed.
+const fn loses_something(refusal: &Refusal) -> bool {
+    !matches!(refusal, Refusal::Empty | Refusal::NoMedia)
 }
 
 fn millis(duration: Duration) -> Millis {

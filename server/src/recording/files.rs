@@ -52,8 +52,9 @@ impl RecordingFiles {
             .map_err(|_| AssembleError::BrokeOff)??;
         let key = format!("{FOLDER}/{id}/{}.webm", &digest.to_string()[..16]);
         self.upload(&key, assembled).await?;
-        let (mime, duration) = (assembled.mime.clone(), assembled.duration);
-        Ok(Recording { key, mime, bytes, digest, duration })
+        let Assembled { mime, duration, left_out, .. } = assembled;
+        let (mime, duration, left_out) = (mime.clone(), *duration, *left_out);
+        Ok(Recording { key, mime, bytes, digest, duration, left_out })
     }
 
     async fn upload(&self, key: &str, assembled: &Assembled) -> Result<(), AssembleError> {

@@ -161,6 +161,12 @@ impl Recordings {
             return Ok(Outcome::Partial);
         }
         metrics.recording(Made::Complete, started.elapsed());
+        if recording.left_out > 0 {
+            tracing::warn!(
+                session = %id, segments = recording.left_out,
+                "not everything fits into the recording: the chunks are kept"
+            );
+        }
         // The receipt stands, whether the chunks have gone or not; the janitor sees to them.
         if let Err(error) = store.drop_payloads(id).await {
             tracing::warn!(session = %id, %error, "the chunks of a recording stay");

@@ -72,7 +72,7 @@ impl Store {
         let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
         sqlx::query(
             "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
-             recording_bytes = ?, recording_digest = ?, recording_ms = ?, \
+             recording_bytes = ?, recording_digest = ?, recording_ms = ?, recording_left_out = ?, \
              completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
         )
         .bind(status.as_str())
@@ -81,6 +81,7 @@ impl Store {
         .bind(signed(recording.bytes))
         .bind(recording.digest.as_bytes().as_slice())
         .bind(signed(recording.duration.get()))
+        .bind(recording.left_out)
         .bind(status == SessionStatus::Completed)
         .bind(signed(now.get()))
         .bind(id.as_bytes().as_slice())

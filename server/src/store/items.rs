@@ -89,19 +89,43 @@ impl Store {
         rows.iter().map(|row| Ok(TrackNo::new(row.try_get("track")?))).collect()
     }
 
-    /// Lets the payloads of a completed session go; headers and digests stay.
+    /// How many recorder runs on these tracks have chunks.
+    pub async fn segments_with_chunks(
+        &self,
+        id: SessionId,
+        tracks: &[TrackNo],
+    ) -> Result<u32, StoreError> {
+        let mut count = 0;
+        for track in tracks {
+            let runs: u32 = sqlx::query_scalar(
+                "SELECT count(DISTINCT segment) FROM items \
+                 WHERE session_id = ? AND kind = 'chunk' AND track = ?",
+            )
+            .bind(id.as_bytes().as_slice())
+            .bind(track.get())
+            .fetch_one(&self.reader)
+            .await?;
+            count += runs;
+        }
+        Ok(count)
+    }
+
+    /// Lets the payloads of a completed session go, if the recording has all of them; headers and
+    /// digests stay.
     pub async fn drop_payloads(&self, id: SessionId) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE items SET payload = NULL, payload_place = NULL \
              WHERE session_id = ? AND kind = 'chunk' \
-             AND (SELECT status FROM sessions WHERE id = session_id) = 'completed'",
+             AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id \
+              AND status = 'completed' AND recording_left_out = 0)",
         )
         .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
         sqlx::query(
-            "UPDATE sessions SET payloads_dropped = 1 WHERE id = ? AND status = 'completed'",
+            "UPDATE sessions SET payloads_dropped = 1 \
+             WHERE id = ? AND status = 'completed' AND recording_left_out = 0",
         )
         .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)

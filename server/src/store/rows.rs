@@ -34,6 +34,8 @@ pub struct Recording {
     pub bytes: u64,
     pub digest: Digest,
     pub duration: Millis,
+    /// Recorder runs that it could not take in. Their payloads are kept.
+    pub left_out: u32,
 }
 
 /// A recorder run, from its marker.
@@ -53,7 +55,7 @@ pub struct Segment {
 impl Session {
     pub(super) const COLUMNS: &str = "id, status, created_at, started_at, last_heartbeat_at, \
         completed_at, last_seq, items, payload_bytes, captured_ms, recording_key, recording_mime, \
-        recording_bytes, recording_digest, recording_ms, failure";
+        recording_bytes, recording_digest, recording_ms, recording_left_out, failure";
 
     pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         Ok(Self {
@@ -103,6 +105,7 @@ impl Recording {
             bytes: unsigned(row.try_get("recording_bytes")?),
             digest: self::digest(&digest)?,
             duration: Millis::new(unsigned(row.try_get("recording_ms")?)),
+            left_out: row.try_get("recording_left_out")?,
         }))
     }
 }

@@ -117,13 +117,15 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Completed sessions whose payloads a crash has left, with their recordings.
+    /// Completed sessions whose payloads a crash has left, with their recordings. Where a recording
+    /// has left something out, they are meant to stay.
     pub async fn completed_with_payloads(
         &self,
         limit: u32,
     ) -> Result<Vec<(SessionId, Recording)>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "SELECT {} FROM sessions WHERE status = 'completed' AND payloads_dropped = 0 LIMIT ?",
+            "SELECT {} FROM sessions WHERE status = 'completed' AND payloads_dropped = 0 \
+             AND recording_left_out = 0 LIMIT ?",
             Session::COLUMNS
         )))
         .bind(limit)

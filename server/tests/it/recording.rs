@@ -1,9 +1,14 @@
 //! From chunks to a file that plays: stitched, verified, served with ranges.
 
+use std::path::Path;
+use std::time::Duration;
+
 use protocol::{Seq, SeqSet, ServerMessage};
 use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 
-use crate::harness::{Candidate, TestServer, chunk, run, segment_start};
+use crate::harness::{Candidate, TestServer, chunk, fixture_chunks, run, segment_start};
 
 #[tokio::test]
 async fn a_finished_session_becomes_one_seekable_file() {
@@ -77,6 +82,46 @@ async fn segments_of_a_reloaded_page_are_joined_into_one_file() {
     assert_eq!(session["status"], "completed");
     assert_eq!(session["receipt"]["digest"], receipt.digest.to_string());
     assert_eq!(session["missing"], serde_json::json!([]));
+}
+
+/// As when a recording begun in one browser goes on in another one by its recovery link.
+#[tokio::test]
+async fn what_the_file_cannot_take_in_is_told_and_kept() {
+    let mut server = TestServer::with_options(&["--janitor-every", "50ms"]).await;
+    let candidate = Candidate::new(20);
+    let sound = run(0, 0, "beep1");
+    let pictures = run(sound.len() as u64, 1, "b_vp8");
+    let last = pictures.last().unwrap().seq;
+    let chunks = fixture_chunks("b_vp8");
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(sound).await;
+    socket.deliver(pictures).await;
+    let receipt = socket.finish_completely(last).await;
+    assert!(receipt.missing.is_empty());
+
+    let session = server.session(candidate.session).await;
+    assert_eq!(session["left_out_segments"], 1);
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    assert!(page.contains("1 segment is"), "the page hides it");
+
+    // Several rounds of the janitor later.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.stop().await;
+    let database = server.folder.path().join("holdfast.db");
+    assert_eq!(payloads_of_segment(&database, 1).await, chunks);
+}
+
+/// The payloads of a segment's chunks, read past the server.
+async fn payloads_of_segment(database: &Path, segment: u32) -> Vec<Vec<u8>> {
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query_scalar(
+        "SELECT coalesce(payload, x'') FROM items WHERE segment = ? AND kind = 'chunk' ORDER BY seq",
+    )
+    .bind(segment)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]

@@ -36,6 +36,7 @@ fn recording(key: &str) -> Recording {
         bytes: 1,
         digest: Digest::from_bytes([1; 32]),
         duration: Millis::new(250),
+        left_out: 0,
     }
 }
 
