@@ -17,8 +17,8 @@ use crate::capture_error::CaptureError;
 use crate::microphone::Microphone;
 
 /// How often the recorder is asked to hand over what it has. Browsers pack Opus in pieces of 60 ms, so
-/// this makes 180 ms: with the time to write it down, a killed browser costs less than 250 ms.
-const TIMESLICE: Millis = Millis::new(160);
+/// this makes 120 ms: with the time to write it down, a killed browser costs less than 250 ms.
+const TIMESLICE: Millis = Millis::new(100);
 
 /// A recorder that is stopped throws away what does not fill a packet, and what was said last is still on
 /// its way to it: up to two packets are missing. So it runs on for as long.
