@@ -342,7 +342,6 @@ impl Pipeline {
                 Effect::Forget { seqs, record } => self.forget(seqs, record),
                 Effect::Note { next_seq } => high_water::note(self.session(), next_seq),
                 Effect::Load(seqs) => self.load(seqs),
-                Effect::Release => self.release(),
                 Effect::Erase => self.erase(),
                 Effect::Connect => self.connect(),
                 Effect::Send(message) => self.send(&message),
@@ -380,25 +379,16 @@ impl Pipeline {
         });
     }
 
-    fn release(&self) {
-        let (spool, session) = (self.spool.clone(), self.session());
-        spawn_local(async move {
-            match spool.release(session).await {
-                Ok(()) => forget_notes(session),
-                Err(error) => {
-                    browser::warn("The session's record could not be deleted.", &text(&error));
-                }
-            }
-        });
-    }
-
     fn erase(&self) {
         let (spool, session) = (self.spool.clone(), self.session());
         spawn_local(async move {
             match spool.erase(session).await {
                 Ok(()) => forget_notes(session),
                 Err(error) => {
-                    browser::warn("The discarded session could not be deleted.", &text(&error));
+                    browser::warn(
+                        "A session that is not needed any more could not be deleted.",
+                        &text(&error),
+                    );
                 }
             }
         });

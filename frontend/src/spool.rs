@@ -132,13 +132,6 @@ impl Spool {
         commit(transaction, requests).await
     }
 
-    /// Deletes the session's record.
-    pub(crate) async fn release(&self, session: SessionId) -> Result<(), SpoolError> {
-        let transaction = self.write(&[SESSIONS])?;
-        let sessions = transaction.store(SESSIONS)?;
-        commit(transaction, vec![delete(sessions, session_key(session))]).await
-    }
-
     /// Deletes the session's record and all its items, in one transaction.
     pub(crate) async fn erase(&self, session: SessionId) -> Result<(), SpoolError> {
         let transaction = self.write(&[SESSIONS, ITEMS])?;

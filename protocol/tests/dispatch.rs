@@ -51,7 +51,6 @@ fn spooled_record(page: &mut Sender) -> SessionRecord {
             | Effect::Spool { record, .. }
             | Effect::Forget { record, .. } => newest = Some(record),
             Effect::Load(_)
-            | Effect::Release
             | Effect::Erase
             | Effect::Note { .. }
             | Effect::Connect

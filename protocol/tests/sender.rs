@@ -72,11 +72,10 @@ impl Page {
                 Effect::Note { next_seq } => self.noted = Some(next_seq),
                 Effect::Load(seqs) => self.loading.extend(seqs),
                 Effect::Send(ClientMessage::Items(items)) => self.sent.extend(items),
-                other @ (Effect::Release
-                | Effect::Erase
-                | Effect::Connect
-                | Effect::Send(_)
-                | Effect::Disconnect) => self.other.push(other),
+                other
+                @ (Effect::Erase | Effect::Connect | Effect::Send(_) | Effect::Disconnect) => {
+                    self.other.push(other)
+                }
             }
         }
     }
@@ -341,7 +340,7 @@ fn finish_waits_for_the_last_ack_and_is_repeated_after_a_reconnect() {
     assert_eq!(finishes(&page), 2);
     page.hear(ServerMessage::Completed(receipt()));
     assert_eq!(page.sender.finish_status(), FinishStatus::Completed(receipt()));
-    assert!(page.other.contains(&Effect::Release));
+    assert!(page.other.contains(&Effect::Erase));
     assert_eq!(page.sender.poll_timeout(), None, "a completed sender rests");
 }
 

@@ -113,7 +113,6 @@ impl Page {
                     self.sent.extend(items.iter().map(|item| item.seq.get()));
                 }
                 Effect::Load(_)
-                | Effect::Release
                 | Effect::Note { .. }
                 | Effect::Connect
                 | Effect::Send(_)

@@ -96,9 +96,9 @@ pub enum Effect {
     /// Read these from the spool, then call [`super::Sender::handle_loaded`] for each, or
     /// [`super::Sender::handle_vanished`].
     Load(Vec<Seq>),
-    /// Everything of this session is safe on the server: delete its record.
-    Release,
-    /// The session is thrown away: delete its record and all its items.
+    /// Nothing of this session is needed here any more, because all of it is safe on the server or
+    /// thrown away: delete its record and all its items. Some may be left that
+    /// [`Effect::Forget`] named, when the disk was full.
     Erase,
     /// Open a connection, then call [`super::Sender::handle_connected`] or
     /// [`super::Sender::handle_disconnected`].

@@ -531,7 +531,7 @@ impl Sender {
         self.finishing = Finishing::Completed(receipt);
         // What the server would not take stays in the spool: it is nowhere else.
         if self.backlog.is_empty() {
-            self.effects.push_back(Effect::Release);
+            self.effects.push_back(Effect::Erase);
         }
         self.effects.push_back(Effect::Disconnect);
         self.link.close();

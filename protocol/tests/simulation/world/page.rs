@@ -256,7 +256,6 @@ impl World {
             Effect::Note { .. } if self.breakage == Some(Breakage::ForgetNotes) => {}
             Effect::Note { next_seq } => self.spool.noted = Some(next_seq),
             Effect::Load(seqs) => self.ask_spool(no, Request::Load(seqs)),
-            Effect::Release => self.ask_spool(no, Request::Release),
             Effect::Erase => self.ask_spool(no, Request::Erase),
             Effect::Connect => self.connect(no),
             Effect::Send(message) => self.send_message(no, &message),

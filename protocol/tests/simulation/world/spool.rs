@@ -45,7 +45,6 @@ pub(super) enum Request {
     Put { item: Item, span: Millis, record: SessionRecord },
     Forget { seqs: Vec<Seq>, record: SessionRecord },
     Load(Vec<Seq>),
-    Release,
     Erase,
 }
 
@@ -151,10 +150,6 @@ impl World {
             Request::Load(seqs) => {
                 let found = |seq: Seq| self.spool.items.get(&seq).map(|(item, _)| item.clone());
                 Some(Answer::Loaded(seqs.into_iter().map(|seq| (seq, found(seq))).collect()))
-            }
-            Request::Release => {
-                self.spool.record = None;
-                None
             }
             Request::Erase => {
                 for seq in self.spool.items.keys().copied().collect::<Vec<_>>() {
