@@ -167,7 +167,8 @@ test('what was stopped while offline in a tab that was closed is saved later', a
 });
 
 test.describe('with a short grace period', () => {
-  test.use({ serverFlags: ['--grace', '2s'] });
+  // A beacon that comes after the connection's end counts as life until the heartbeat is missed.
+  test.use({ serverFlags: ['--grace', '2s', '--heartbeat-timeout', '5s'] });
 
   test('a tab that is closed for good leaves a playable file', async ({
     page,
