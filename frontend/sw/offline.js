@@ -41,7 +41,7 @@ worker.addEventListener('fetch', (event) => {
   if (request.mode === 'navigate' && url.pathname === PAGE) {
     const network = fetch(request);
     event.waitUntil(network.then((response) => keepPage(response.clone())).catch(() => {}));
-    event.respondWith(lastWords().then(() => openPage(network)));
+    event.respondWith(Promise.all([openPage(network), lastWords()]).then(([page]) => page));
   } else if (url.pathname.startsWith(FILES)) {
     event.respondWith(openFile(request));
   }
@@ -106,7 +106,8 @@ async function openPage(network) {
  * what its recorder had not handed over when the page was told to go still comes.
  */
 async function lastWords() {
-  const { held = [] } = await worker.navigator.locks.query();
+  // A browser without locks still gets its page.
+  const { held = [] } = (await worker.navigator.locks?.query()) ?? {};
   if (held.some(({ name }) => name?.startsWith(SESSION_LOCK_PREFIX))) {
     await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS));
   }
