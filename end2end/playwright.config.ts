@@ -5,6 +5,8 @@ const CI = Boolean(process.env.CI);
 const LONG = process.env.LOSS_REPORT === 'full' || process.env.MINUTES !== undefined;
 const GLOBAL_TIMEOUT_MS = LONG ? 5 * 3_600_000 : 30 * 60_000;
 
+const TRACE_WITHOUT_FILM = { mode: 'retain-on-failure', screenshots: false, snapshots: false } as const;
+
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'output/results',
@@ -26,6 +28,7 @@ export default defineConfig({
   projects: [
     { name: 'unit', testMatch: /\.unit\.spec\.ts$/ },
     { name: 'browser', testIgnore: ['**/*.unit.spec.ts', '**/tests/faults/**'] },
-    { name: 'faults', testDir: 'tests/faults' },
+    // Filming the page takes a third of a small machine, and these tests measure what is lost there.
+    { name: 'faults', testDir: 'tests/faults', use: { trace: LONG ? 'off' : TRACE_WITHOUT_FILM } },
   ],
 });
