@@ -2,7 +2,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help setup web build run test soak lint deny e2e loss-report soak-browser bench clean
+.PHONY: help setup web build run test soak lint deny e2e loss-report soak-browser bench bench-media fuzz clean
 
 # Passed on to the program behind run, e2e and bench: make e2e ARGS='tests/record.spec.ts'
 ARGS ?=
@@ -51,12 +51,21 @@ soak-browser: build ## One recording under random faults; MINUTES=60 and SEED ma
 bench: ## Run the benchmarks; ARGS go to cargo bench
 	@bash scripts/bench.sh $(ARGS)
 
+bench-media: ## Measure the media engine beside its peers into docs/benchmarks.md
+	@bash scripts/bench-media.sh
+
 # How many worlds the simulation goes through, and from which seed on.
 SEEDS ?= 100000
 FROM ?= 1000000
 
 soak: ## Run the simulation over SEEDS=100000 seeds, for at most MINUTES=60
 	@bash scripts/soak.sh $(SEEDS) $(FROM) $(MINUTES)
+
+# How long each target is fuzzed.
+SECONDS ?= 60
+
+fuzz: ## Fuzz the media engine, each target for SECONDS=60; ARGS names targets
+	@bash scripts/fuzz.sh $(SECONDS) $(ARGS)
 
 clean: ## Remove what was built in this folder (the cache stays)
 	@bash scripts/clean.sh

@@ -41,18 +41,31 @@ have() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# The path of a browser the tests can drive, or nothing. Ubuntu's chromium packages are scripts
-# that point at a snap, whose confinement keeps the tests from driving it.
+# The path of the browser that the tests drive, or nothing.
 find_chromium() {
-  local name path
   if [[ -n ${CHROMIUM:-} ]]; then
     printf '%s\n' "$CHROMIUM"
-    return
+  else
+    find_browser chromium google-chrome google-chrome-stable chromium-browser
   fi
-  for name in chromium google-chrome google-chrome-stable chromium-browser; do
+}
+
+# Of the one that only plays what was recorded.
+find_firefox() {
+  if [[ -n ${FIREFOX:-} ]]; then
+    printf '%s\n' "$FIREFOX"
+  else
+    find_browser firefox-esr firefox
+  fi
+}
+
+# Ubuntu's packages are scripts that point at a snap, whose confinement keeps the tests from driving it.
+find_browser() {
+  local name path
+  for name in "$@"; do
     path=$(command -v "$name") || continue
     path=$(readlink -f "$path")
-    if [[ $path == */snap* ]] || grep -qsI '/snap/bin/chromium' "$path"; then
+    if [[ $path == */snap* ]] || grep -qsI '/snap/bin/' "$path"; then
       continue
     fi
     printf '%s\n' "$path"

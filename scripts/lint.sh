@@ -7,6 +7,8 @@ source "$(dirname "$0")/env.sh"
 mkdir -p dist
 say "Formatting"
 cargo fmt --all --check || fail "the code is not formatted: run cargo fmt --all."
+rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs ||
+  fail "the fuzz targets are not formatted: run rustfmt --edition 2024 on them."
 say "Clippy, native"
 cargo clippy "${LOCKED[@]}" --all-targets -- -D warnings
 say "Clippy, in the browser"

@@ -16,8 +16,6 @@ const NEEDED = [
   /^style\/favicon\.svg$/,
 ];
 const BUILD_ID_DIGITS = 16;
-/** They stay at home: every candidate would download them. In the sources each begins its own line. */
-const COMMENTS = /^ *(\/\/.*|\/\*\*[^]*?\*\/)\n/gm;
 
 const [sources, dist] = process.argv.slice(2);
 
@@ -34,9 +32,7 @@ for (const pattern of NEEDED) {
   }
 }
 const files = needed.map((path) => ({ path, integrity: `sha256-${digest(path, 'base64')}` }));
-const code = SOURCES.map((name) => readFileSync(join(sources, name), 'utf8'))
-  .join('\n')
-  .replaceAll(COMMENTS, '');
+const code = SOURCES.map((name) => readFileSync(join(sources, name), 'utf8')).join('\n');
 // All of dist is served under the build's name, so all of it counts.
 const whole = JSON.stringify([built.map((path) => [path, digest(path, 'hex')]), code]);
 const id = createHash('sha256').update(whole).digest('hex').slice(0, BUILD_ID_DIGITS);

@@ -51,6 +51,10 @@ install_packages() {
       fi
       packages+=(chromium)
     fi
+    # The tests do without it where it cannot be had.
+    if [[ -z $(find_firefox) && $(id -u) -eq 0 ]] && grep -qs '^ID=debian' /etc/os-release; then
+      packages+=(firefox-esr)
+    fi
   fi
   if [[ ${#packages[@]} -eq 0 ]]; then
     return

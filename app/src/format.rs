@@ -1,7 +1,7 @@
 //! Durations, sizes, counts and ranges as people read them. Integers only: float formatting would
 //! add to what the browser downloads.
 
-use protocol::{Millis, SeqSet};
+use protocol::{Millis, SeqSet, TrackKind};
 
 /// Ranges that [`ranges`] writes out before it sums up the rest.
 const RANGES_SHOWN_MAX: usize = 6;
@@ -111,6 +111,24 @@ pub fn missing(set: &SeqSet, may_still_arrive: bool) -> String {
         (1, false) => format!("Chunk {} never arrived", ranges(set)),
         (_, true) => format!("Chunks {} have not arrived yet", ranges(set)),
         (_, false) => format!("Chunks {} never arrived", ranges(set)),
+    }
+}
+
+pub const fn track_kind(kind: TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Microphone => "Microphone",
+        TrackKind::Camera => "Camera",
+        TrackKind::Screen => "Screen",
+        TrackKind::SystemAudio => "System audio",
+        TrackKind::Stills => "Camera pictures",
+    }
+}
+
+/// What a track is and, if the browser told, of which device: `Microphone: Desk`.
+pub fn track_name(kind: TrackKind, label: &str) -> String {
+    match label {
+        "" => track_kind(kind).to_owned(),
+        label => format!("{}: {label}", track_kind(kind)),
     }
 }
 

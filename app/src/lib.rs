@@ -11,7 +11,9 @@
     reason = "the component macro writes `pub` for components that only this crate sees"
 )]
 
+pub mod alignment;
 pub mod assets;
+pub mod course;
 pub mod format;
 pub mod pages;
 pub mod paths;

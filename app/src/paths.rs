@@ -1,6 +1,6 @@
 //! The addresses that pages link to. The routes behind them are the server's.
 
-use protocol::{SessionId, SessionStatus};
+use protocol::{SessionId, SessionStatus, TrackNo};
 
 pub const HISTORY: &str = "/";
 pub const RECORD: &str = "/record";
@@ -21,9 +21,51 @@ pub fn recording(id: SessionId) -> String {
     format!("/api/sessions/{id}/recording")
 }
 
+/// The recording with all its sound in one track, where that has been made; to be played in place.
+pub fn playback(id: SessionId) -> String {
+    format!("/api/sessions/{id}/playback")
+}
+
+/// A file of one track, to be played in place. Part 0 is its first.
+pub fn track_recording(id: SessionId, track: TrackNo, part: u8) -> String {
+    match part {
+        0 => format!("/api/sessions/{id}/tracks/{track}/recording"),
+        further => format!("/api/sessions/{id}/tracks/{track}/recording?part={further}"),
+    }
+}
+
+/// A file of one track, to be kept as a file.
+pub fn track_download(id: SessionId, track: TrackNo, part: u8) -> String {
+    let file = track_recording(id, track, part);
+    format!("{file}{}download=1", if file.contains('?') { '&' } else { '?' })
+}
+
+/// A picture.
+pub fn frame(id: SessionId, number: u32) -> String {
+    format!("/api/sessions/{id}/frames/{number}.jpg")
+}
+
+/// What the recording sounds like, as peaks: one of its sound tracks, counted from 0.
+pub fn waveform(id: SessionId, sound: u32) -> String {
+    match sound {
+        0 => format!("/api/sessions/{id}/waveform"),
+        other => format!("/api/sessions/{id}/waveform?track={other}"),
+    }
+}
+
 /// The recording, to be kept as a file.
 pub fn recording_download(id: SessionId) -> String {
     format!("/api/sessions/{id}/recording?download=1")
+}
+
+/// The forms in which the recording can be had.
+pub fn exports(id: SessionId) -> String {
+    format!("/api/sessions/{id}/exports")
+}
+
+/// The recording in another form.
+pub fn export(id: SessionId, format: &str) -> String {
+    format!("/api/sessions/{id}/exports/{format}")
 }
 
 /// The history, from the newest or from `before` on, of every status or of one.

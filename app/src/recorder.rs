@@ -2,9 +2,11 @@
 
 pub mod island;
 pub mod port;
+pub mod settings;
 
 mod controls;
 mod microphone;
 mod report;
+mod source;
 mod unfinished;
 mod words;

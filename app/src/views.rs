@@ -62,11 +62,26 @@ pub struct SessionView {
     pub missing: SeqSet,
     /// The playable file, when there is one.
     pub recording: Option<RecordingView>,
+    /// Empty before the session is completed.
+    pub exports: Vec<ExportRow>,
     /// Why no recording could be made; only of a failed session.
     pub failure: Option<String>,
     pub segments: Vec<SegmentRow>,
+    pub tracks: Vec<TrackView>,
+    /// The tracks that the recording is made of, where those are several.
+    pub joined: Vec<TrackNo>,
+    /// In the order of time.
+    pub frames: Vec<FrameView>,
     /// In the order of their places on the timeline.
     pub happened: Vec<Happening>,
+}
+
+/// A form in which the recording can be had, by the name that the API has for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportRow {
+    pub format: &'static str,
+    /// Why it cannot be had here.
+    pub obstacle: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +90,51 @@ pub struct RecordingView {
     /// Bytes of the file.
     pub bytes: u64,
     pub duration: Millis,
-    /// Recorder runs that are not in it.
+    /// There is one to be played, with all sound in one track.
+    pub is_mixed: bool,
+    /// Recorder runs that are in no file, or not wholly.
     pub left_out: u32,
     /// SHA-256 of the file.
     pub digest: Digest,
+}
+
+/// One source of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackView {
+    pub track: TrackNo,
+    pub kind: TrackKind,
+    /// As the browser names the device; empty when it does not. Anything may stand here.
+    pub label: String,
+    /// Its own file, once there is one.
+    pub file: Option<TrackFileView>,
+    /// Those of recorder runs that do not fit into it, part 1 and on.
+    pub further: Vec<TrackFileView>,
+    /// Its sound tracks among those of the recording, counted from 0.
+    pub sounds: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrackFileView {
+    pub bytes: u64,
+    pub what: TrackContent,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrackContent {
+    /// It plays for so long.
+    Media(Millis),
+    /// So many.
+    Pictures(u64),
+}
+
+/// A picture taken now and then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameView {
+    pub number: u32,
+    /// On the session's timeline.
+    pub at: Millis,
+    /// The same in the recording.
+    pub place: Millis,
 }
 
 /// One uninterrupted recorder run.

@@ -1,6 +1,6 @@
 /** The JSON API as the tests read it. */
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { expect, type APIRequestContext, type TestInfo } from '@playwright/test';
 import { decode } from './audio.ts';
 import type { Pcm } from './tones.ts';
@@ -21,9 +21,15 @@ export interface Session {
     track: number;
     kind: string;
     mime: string;
+    label: string;
     segments: { segment: number; started_at_ms: number; duration_ms: number }[];
+    /** Of the track's own file, in a session of several. */
+    recording_url?: string | null;
+    /** Of runs in other formats. */
+    further_parts: { part: number; mime: string; recording_url: string; duration_ms: number }[];
   }[];
   recording_url: string | null;
+  left_out_segments: number;
   receipt: { items: number; bytes: number; duration_ms: number; digest: string } | null;
 }
 
@@ -43,6 +49,21 @@ export async function getSession(request: APIRequestContext, id: string): Promis
   const response = await request.get(`/api/sessions/${id}`);
   expect(response.status()).toBe(200);
   return (await response.json()) as Session;
+}
+
+/** One picture of a session that records stills. */
+export interface StillFrame {
+  number: number;
+  /** On the session's timeline. */
+  at_ms: number;
+  /** In the recording. */
+  place_ms: number;
+}
+
+export async function getFrames(request: APIRequestContext, id: string): Promise<StillFrame[]> {
+  const response = await request.get(`/api/sessions/${id}/frames`);
+  expect(response.status()).toBe(200);
+  return ((await response.json()) as { frames: StillFrame[] }).frames;
 }
 
 /** One entry of a session's event log. */
@@ -87,13 +108,33 @@ export async function fetchRecording(
   session: CompletedSession,
   testInfo: TestInfo,
 ): Promise<{ bytes: Buffer; pcm: Pcm }> {
-  const response = await request.get(session.recording_url);
-  expect(response.status()).toBe(200);
-  const bytes = await response.body();
-  expect(sha256(bytes)).toBe(session.receipt.digest);
+  const path = await saveRecording(request, session, testInfo);
+  return { bytes: await readFile(path), pcm: await decode(path) };
+}
+
+/** Fetches the finished recording, checks it against the receipt, and tells where it is kept. */
+export async function saveRecording(
+  request: APIRequestContext,
+  session: CompletedSession,
+  testInfo: TestInfo,
+): Promise<string> {
   const path = testInfo.outputPath('recording.webm');
+  const bytes = await save(request, session.recording_url, path);
+  expect(sha256(bytes)).toBe(session.receipt.digest);
+  return path;
+}
+
+/** Fetches a file and keeps it. */
+export async function save(
+  request: APIRequestContext,
+  url: string,
+  path: string,
+): Promise<Buffer> {
+  const response = await request.get(url);
+  expect(response.status(), url).toBe(200);
+  const bytes = await response.body();
   await writeFile(path, bytes);
-  return { bytes, pcm: await decode(path) };
+  return bytes;
 }
 
 export function sha256(bytes: Buffer): string {

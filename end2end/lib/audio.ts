@@ -1,12 +1,13 @@
 /** Sound files: WAV out, anything ffmpeg reads in. Knows nothing of tones. */
-import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ffmpeg, probeFrames } from './ffmpeg.ts';
 import type { Pcm } from './tones.ts';
 
 /** Enough for tones up to 6 kHz, and three times faster to search than 48 kHz. */
 const DECODED_HZ = 16_000;
-const FFMPEG_DEADLINE_MS = 60_000;
+/** At which Opus is decoded: then a packet's samples are counted as the file counts them. */
+const OPUS_HZ = 48_000;
 
 /** Writes 16-bit mono PCM. */
 export async function writeWav(path: string, { samples, sampleRate }: Pcm): Promise<void> {
@@ -40,35 +41,62 @@ export async function encodeOpusWebm(wavPath: string, webmPath: string): Promise
   ]);
 }
 
-/** Decodes the first sound track of a recording to mono. */
+/** Decodes the first sound track of a recording to mono, packet after packet. */
 export async function decode(path: string): Promise<Pcm> {
+  return { samples: await decodeTrack(path, 0, DECODED_HZ), sampleRate: DECODED_HZ };
+}
+
+/** A run of decoded samples, and where the file has it. */
+export interface Piece {
+  atMs: number;
+  count: number;
+}
+
+/**
+ * Decodes one sound track of a recording to mono, every packet at the time that the file gives it.
+ * Holes are silence, and tracks of one file can be held against each other.
+ */
+export async function decodeInTime(path: string, track = 0): Promise<Pcm> {
+  const [frames, samples] = await Promise.all([
+    probeFrames(path, `a:${track}`),
+    decodeTrack(path, track, OPUS_HZ),
+  ]);
+  const pieces = frames.map(({ pts_time, nb_samples = 0 }) => ({
+    atMs: Number(pts_time) * 1000,
+    count: nb_samples,
+  }));
+  return putInTime({ samples, sampleRate: OPUS_HZ }, pieces);
+}
+
+/** Spreads samples that lie one after another to the places of their pieces. */
+export function putInTime({ samples, sampleRate }: Pcm, pieces: Piece[]): Pcm {
+  const known = pieces.reduce((sum, { count }) => sum + count, 0);
+  if (known !== samples.length) {
+    throw new Error(`the times of ${known} samples are known, and there are ${samples.length}`);
+  }
+  const placeOf = ({ atMs }: Piece): number => Math.round((atMs * sampleRate) / 1000);
+  const end = Math.max(0, ...pieces.map((piece) => placeOf(piece) + piece.count));
+  const placed = new Float32Array(end);
+  let from = 0;
+  for (const piece of pieces) {
+    // What a codec begins before the zero of the file is not played.
+    const early = Math.max(0, -placeOf(piece));
+    if (early < piece.count) {
+      placed.set(samples.subarray(from + early, from + piece.count), placeOf(piece) + early);
+    }
+    from += piece.count;
+  }
+  return { samples: placed, sampleRate };
+}
+
+async function decodeTrack(path: string, track: number, sampleRate: number): Promise<Float32Array> {
   const raw = await ffmpeg([
-    '-i', path, '-map', '0:a:0', '-ac', '1', '-ar', String(DECODED_HZ), '-f', 'f32le', 'pipe:1',
+    '-i', path, '-map', `0:a:${track}`, '-ac', '1', '-ar', String(sampleRate), '-f', 'f32le',
+    'pipe:1',
   ]);
   const samples = new Float32Array(Math.floor(raw.length / 4));
   for (let i = 0; i < samples.length; i++) {
     samples[i] = raw.readFloatLE(i * 4);
   }
-  return { samples, sampleRate: DECODED_HZ };
-}
-
-/** Runs ffmpeg and gives what it wrote to its standard output. */
-async function ffmpeg(args: string[]): Promise<Buffer> {
-  const child = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: FFMPEG_DEADLINE_MS,
-    killSignal: 'SIGKILL',
-  });
-  const out: Buffer[] = [];
-  const complaints: Buffer[] = [];
-  child.stdout.on('data', (part: Buffer) => out.push(part));
-  child.stderr.on('data', (part: Buffer) => complaints.push(part));
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', resolve);
-  });
-  if (code !== 0) {
-    throw new Error(`ffmpeg ended with ${code}: ${Buffer.concat(complaints).toString().trim()}`);
-  }
-  return Buffer.concat(out);
+  return samples;
 }

@@ -106,7 +106,7 @@ export class Front {
 
 /** The build that a service worker belongs to. */
 export function buildId(worker: string): string {
-  const id = /"id": "([0-9a-f]+)"/.exec(worker)?.[1];
+  const id = /\bid:"([0-9a-f]+)"/.exec(worker)?.[1];
   if (!id) {
     throw new Error('the service worker names no build');
   }

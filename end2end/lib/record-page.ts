@@ -21,6 +21,9 @@ export class RecordPage {
   readonly unfinished: Locator;
   readonly resumeRecordingButton: Locator;
   readonly finishButton: Locator;
+  /** The kinds of recording to choose from. */
+  readonly kinds: Locator;
+  readonly secondMicrophone: Locator;
 
   constructor(readonly page: Page) {
     this.recorder = page.locator('[data-state]');
@@ -32,6 +35,8 @@ export class RecordPage {
     this.unfinished = page.getByRole('region', { name: 'Unfinished recording' });
     this.resumeRecordingButton = page.getByRole('button', { name: 'Resume recording' });
     this.finishButton = page.getByRole('button', { name: 'Finish and save' });
+    this.kinds = page.getByRole('group', { name: 'What is recorded' });
+    this.secondMicrophone = page.getByRole('combobox', { name: 'Second microphone' });
   }
 
   /** Opens the page without the sound processing that would eat the tones, and waits for its code. */
@@ -39,6 +44,11 @@ export class RecordPage {
     await this.page.goto('/record?processing=off');
     await this.expectState('idle');
     await expect(this.startButton).toBeEnabled();
+  }
+
+  /** Chooses what is recorded, by its name. */
+  async choose(kind: string): Promise<void> {
+    await this.kinds.getByRole('radio', { name: kind, exact: true }).check();
   }
 
   async start(): Promise<void> {

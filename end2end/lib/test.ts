@@ -18,6 +18,8 @@ const ENDLESS_TONES_MS = CODE_SLOTS * SLOT_MS;
 interface TestFixtures {
   /** More arguments for `holdfast serve`. */
   serverFlags: string[];
+  /** The start of a command that runs the server in surroundings of its own. */
+  serverSurroundings: string[];
   server: Server;
   recordPage: RecordPage;
   /** What the page complained about on its console, and uncaught errors. */
@@ -60,9 +62,11 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   serverFlags: [[], { option: true }],
 
-  server: async ({ serverFlags }, use, testInfo) => {
+  serverSurroundings: [[], { option: true }],
+
+  server: async ({ serverFlags, serverSurroundings }, use, testInfo) => {
     const folder = testInfo.outputPath('server');
-    const server = await Server.start(folder, serverFlags);
+    const server = await Server.start(folder, serverFlags, serverSurroundings);
     try {
       await use(server);
     } finally {

@@ -142,7 +142,7 @@ test('a server that does not answer holds the page up for a moment only', async 
   }
 });
 
-test('a first visit stays within 200 kB with all that is kept for the next one', async ({
+test('a first visit stays within 210 kB with all that is kept for the next one', async ({
   page,
   server,
 }) => {
@@ -151,7 +151,7 @@ test('a first visit stays within 200 kB with all that is kept for the next one',
     await page.goto(`${front.baseURL}/record`, { waitUntil: 'networkidle' });
     await expectInstalled(page);
     console.log(`    /record on the wire, precached: ${(front.bytesSent / 1000).toFixed(1)} kB`);
-    expect(front.bytesSent).toBeLessThanOrEqual(200_000);
+    expect(front.bytesSent).toBeLessThanOrEqual(210_000);
   } finally {
     await front.close();
   }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { APIRequestContext, Locator, Page } from '@playwright/test';
 import { fetchRecording, getSession, getWholeSession, sha256 } from '../lib/api.ts';
+import { placeOf, seek } from '../lib/player.ts';
 import { accountForTones, describeAccount } from '../lib/tones.ts';
 import { expect, test } from '../lib/test.ts';
 
@@ -85,8 +86,7 @@ async function expectPlayable(request: APIRequestContext, id: string): Promise<v
 }
 
 async function expectPlaysAndSeeks(player: Locator, durationS: number): Promise<void> {
-  const currentTime = (): Promise<number> =>
-    player.evaluate((media: HTMLMediaElement) => media.currentTime);
+  const currentTime = (): Promise<number> => placeOf(player);
 
   await player.evaluate((media: HTMLMediaElement) => media.play());
   await expect.poll(currentTime).toBeGreaterThan(0.5);
@@ -94,23 +94,8 @@ async function expectPlaysAndSeeks(player: Locator, durationS: number): Promise<
   expect(Math.abs(shown - durationS)).toBeLessThan(0.3);
 
   const targetS = (durationS * 2) / 3;
-  const landedS = await player.evaluate(
-    (media: HTMLMediaElement, target) =>
-      new Promise<number>((done, refuse) => {
-        const deadline = setTimeout(() => refuse(new Error('the seek did not end')), 5_000);
-        media.pause();
-        media.addEventListener(
-          'seeked',
-          () => {
-            clearTimeout(deadline);
-            done(media.currentTime);
-          },
-          { once: true },
-        );
-        media.currentTime = target;
-      }),
-    targetS,
-  );
+  await player.evaluate((media: HTMLMediaElement) => media.pause());
+  const { at: landedS } = await seek(player, targetS);
   expect(Math.abs(landedS - targetS)).toBeLessThan(0.3);
   await player.evaluate((media: HTMLMediaElement) => media.play());
   await expect.poll(currentTime).toBeGreaterThan(targetS + 0.5);

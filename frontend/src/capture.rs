@@ -1,4 +1,4 @@
-//! One recorder run: the MediaRecorder on an open microphone, from its start to its `stop` event.
+//! One recorder run: the MediaRecorder on an open stream, from its start to its `stop` event.
 //! Reports what happens inside the event in which it does; numbers and keeps nothing.
 
 use std::rc::Rc;
@@ -10,29 +10,35 @@ use protocol::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, RecordingState};
+use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, MediaStream, RecordingState};
 
 use crate::browser;
 use crate::capture_error::CaptureError;
-use crate::microphone::Microphone;
-
-/// How often the recorder is asked to hand over what it has. Browsers pack Opus in pieces of 60 ms, so
-/// this makes 120 ms: with the time to write it down, a killed browser costs less than 250 ms.
-const TIMESLICE: Millis = Millis::new(100);
+use crate::settings;
 
 /// A recorder that is stopped throws away what does not fill a packet, and what was said last is still on
 /// its way to it: up to two packets are missing. So it runs on for as long.
 const LAST_WORDS_TAKE: Millis = Millis::new(120);
 
-/// Opus is transparent for speech far below this; the rate leaves room for music and noise.
-const AUDIO_BITS_PER_SECOND: u32 = 128_000;
-
 /// Best first. WebM with Opus comes first because the server joins its runs without loss and
 /// without another program, and because Chromium, Firefox and newer Safari all write it; plain WebM
 /// is for browsers that know the container but not the parameter. Older Safari has only MP4, older
 /// Firefox may have only Ogg.
-const MIMES: [&str; 4] =
+const SOUND_MIMES: [&str; 4] =
     ["audio/webm;codecs=opus", "audio/webm", "audio/mp4", "audio/ogg;codecs=opus"];
+
+/// VP8 comes before VP9: it costs an old laptop the least, and a laptop that is too slow loses frames.
+/// Safari has H.264 in MP4, which its hardware encodes.
+const PICTURE_MIMES: [&str; 5] = [
+    "video/webm;codecs=vp8,opus",
+    "video/webm;codecs=vp9,opus",
+    "video/webm",
+    "video/mp4;codecs=avc1.42E01E,mp4a.40.2",
+    "video/mp4",
+];
+
+/// Safari, which is who records MP4, hands over nothing but empty blobs when it is asked more often.
+const MP4_TIMESLICE_MIN: Millis = Millis::from_secs(1);
 
 /// For one blob; a blob of 50 MB after the computer's sleep takes a while.
 const READ_DEADLINE: Millis = Millis::from_secs(30);
@@ -40,6 +46,8 @@ const READ_DEADLINE: Millis = Millis::from_secs(30);
 pub(crate) enum RunEvent {
     /// Never empty. Its bytes are yet to be read.
     Chunk(Blob),
+    /// A whole one, and when it was taken.
+    Picture(Blob, Millis),
     Paused,
     Resumed,
     Failed,
@@ -58,22 +66,23 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn start(
-        microphone: &Microphone,
+        stream: &MediaStream,
+        has_picture: bool,
         on_event: impl Fn(RunEvent) + 'static,
     ) -> Result<Self, CaptureError> {
         let on_event: Rc<dyn Fn(RunEvent)> = Rc::new(on_event);
-        let mime = supported_mime()?;
+        let mime = supported_mime(has_picture)?;
         let options = MediaRecorderOptions::new();
         options.set_mime_type(mime);
-        options.set_audio_bits_per_second(AUDIO_BITS_PER_SECOND);
-        let recorder = MediaRecorder::new_with_media_stream_and_media_recorder_options(
-            microphone.stream(),
-            &options,
-        )
-        .map_err(|error| CaptureError::of_recorder(&error))?;
+        let settings = settings::read();
+        options.set_audio_bits_per_second(settings.audio_bits_per_second);
+        options.set_video_bits_per_second(settings.video_bits_per_second);
+        let recorder =
+            MediaRecorder::new_with_media_stream_and_media_recorder_options(stream, &options)
+                .map_err(|error| CaptureError::of_recorder(&error))?;
         let listeners = listen(&recorder, &on_event);
         recorder
-            .start_with_time_slice(TIMESLICE.get() as i32)
+            .start_with_time_slice(timeslice(mime, settings.timeslice).get() as i32)
             .map_err(|error| CaptureError::of_recorder(&error))?;
         let actual = recorder.mime_type();
         let mime = if actual.is_empty() { mime.to_owned() } else { actual };
@@ -142,12 +151,18 @@ fn stop(recorder: &MediaRecorder) {
     }
 }
 
-fn supported_mime() -> Result<&'static str, CaptureError> {
+fn timeslice(mime: &str, wanted: Millis) -> Millis {
+    if mime.contains("/mp4") { wanted.max(MP4_TIMESLICE_MIN) } else { wanted }
+}
+
+fn supported_mime(has_picture: bool) -> Result<&'static str, CaptureError> {
     if !browser::has(&browser::window(), "MediaRecorder") {
         return Err(CaptureError::Unsupported);
     }
-    MIMES
-        .into_iter()
+    let mimes = if has_picture { &PICTURE_MIMES[..] } else { &SOUND_MIMES[..] };
+    mimes
+        .iter()
+        .copied()
         .find(|mime| MediaRecorder::is_type_supported(mime))
         .ok_or(CaptureError::Unsupported)
 }
@@ -201,5 +216,19 @@ pub(crate) async fn read(blob: Blob) -> Option<Bytes> {
             None
         }
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_mp4_is_handed_over_less_often_than_wished() {
+        let wished = Millis::new(100);
+        assert_eq!(timeslice("audio/webm;codecs=opus", wished), wished);
+        assert_eq!(timeslice("video/mp4", wished), MP4_TIMESLICE_MIN);
+        let long = MP4_TIMESLICE_MIN + Millis::new(1);
+        assert_eq!(timeslice("audio/mp4", long), long);
     }
 }

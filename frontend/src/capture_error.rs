@@ -1,6 +1,6 @@
 //! Why there is no sound, and what the candidate can do about it.
 
-use app::recorder::port::Alert;
+use app::recorder::port::{Alert, Companion};
 use wasm_bindgen::JsValue;
 
 use crate::browser;
@@ -18,6 +18,19 @@ pub(crate) enum CaptureError {
     BlockedBySystem,
     #[error("No microphone was found")]
     NoMicrophone,
+    #[error("No camera can be used")]
+    NoCamera,
+    #[error("The camera was blocked")]
+    CameraBlocked,
+    #[error("No second microphone can be used")]
+    NoSecondMicrophone,
+    #[error("Nothing was shared")]
+    NotShared,
+    /// Something was, but without its sound.
+    #[error("No sound was shared")]
+    NoSharedSound,
+    #[error("This browser cannot share the screen")]
+    CannotShare,
     /// The chosen one cannot be had; another one may.
     #[error("The chosen microphone is not there any more")]
     ChosenIsGone,
@@ -80,6 +93,25 @@ impl CaptureError {
             Self::NoMicrophone => {
                 "Please connect a microphone. This page notices it by itself; if not, try again."
             }
+            Self::NoCamera => {
+                "Please connect a camera, or close the program that uses it, then try again. Sound can \
+                 be recorded without one."
+            }
+            Self::CameraBlocked => {
+                "Please allow the camera at the left of the address bar, then try again."
+            }
+            Self::NoSecondMicrophone => {
+                "Please connect a second microphone, then try again. One is enough to record."
+            }
+            Self::NotShared => {
+                "Please choose what to share when your browser asks. If it does not ask, look into \
+                 your system's privacy settings."
+            }
+            Self::NoSharedSound => {
+                "Please switch on that sound is shared too when your browser asks. Firefox and \
+                 Safari cannot do that."
+            }
+            Self::CannotShare => "Please choose another kind of recording, or another browser.",
             Self::ChosenIsGone => "Please connect it again or choose another one, then try again.",
             Self::Busy => {
                 "Another program may be using it. Please close other calls and recorders, then try \
@@ -98,19 +130,54 @@ impl CaptureError {
 
     /// True when trying the same again may help.
     const fn may_pass(&self) -> bool {
-        !matches!(self, Self::InsecurePage | Self::Unsupported)
+        !matches!(self, Self::InsecurePage | Self::Unsupported | Self::CannotShare)
+    }
+
+    /// True when the camera may be meant, if one was asked for too.
+    pub(crate) const fn may_be_the_camera(&self) -> bool {
+        matches!(self, Self::NoMicrophone | Self::Busy | Self::ChosenIsGone)
     }
 
     /// True when it may help that a device comes or goes.
     pub(crate) const fn may_pass_with_a_device(&self) -> bool {
         match self {
-            Self::NoMicrophone | Self::ChosenIsGone | Self::Busy | Self::Disconnected => true,
+            Self::NoMicrophone
+            | Self::NoCamera
+            | Self::NoSecondMicrophone
+            | Self::ChosenIsGone
+            | Self::Busy
+            | Self::Disconnected => true,
             Self::InsecurePage
             | Self::Unsupported
             | Self::Blocked
             | Self::BlockedBySystem
+            | Self::CameraBlocked
+            | Self::NotShared
+            | Self::NoSharedSound
+            | Self::CannotShare
             | Self::RecorderStopped
             | Self::Other(_) => false,
+        }
+    }
+
+    /// The same, of what is recorded beside the microphone.
+    pub(crate) fn of_companion(self, companion: Companion) -> Self {
+        let cannot_be_had = matches!(
+            self,
+            Self::NoMicrophone | Self::ChosenIsGone | Self::Busy | Self::Disconnected
+        );
+        let is_blocked = matches!(self, Self::Blocked | Self::BlockedBySystem);
+        let is_refused = cannot_be_had || is_blocked || matches!(self, Self::Other(_));
+        match companion {
+            Companion::Stills if cannot_be_had => Self::NoCamera,
+            Companion::Stills if is_blocked => Self::CameraBlocked,
+            Companion::SecondMicrophone if cannot_be_had => Self::NoSecondMicrophone,
+            // The browser does not say whether the candidate or the system said "no".
+            Companion::Screen | Companion::SystemAudio if is_refused => Self::NotShared,
+            Companion::Stills
+            | Companion::SecondMicrophone
+            | Companion::Screen
+            | Companion::SystemAudio => self,
         }
     }
 
@@ -139,6 +206,18 @@ mod tests {
         let alert = CaptureError::Disconnected.alert(true);
         assert!(alert.detail.starts_with("Everything recorded until then is kept."), "{alert:?}");
         assert!(!CaptureError::Blocked.alert(false).detail.contains("kept"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_companion_is_said_of_that_one() {
+        let of = |error: CaptureError, companion| error.of_companion(companion);
+        assert_eq!(of(CaptureError::Busy, Companion::Stills), CaptureError::NoCamera);
+        assert_eq!(of(CaptureError::Blocked, Companion::Screen), CaptureError::NotShared);
+        assert_eq!(
+            of(CaptureError::NoMicrophone, Companion::SecondMicrophone),
+            CaptureError::NoSecondMicrophone
+        );
+        assert_eq!(of(CaptureError::CannotShare, Companion::Screen), CaptureError::CannotShare);
     }
 
     #[test]

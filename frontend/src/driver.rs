@@ -11,14 +11,15 @@ use wasm_bindgen_futures::spawn_local;
 use crate::browser::{self, LeaveGuard, Timer};
 use crate::capture::RunEvent;
 use crate::capture_error::CaptureError;
+use crate::companion::Companion;
 use crate::devices;
 use crate::earlier::{Earlier, Elsewhere, Found};
-use crate::microphone::{Microphone, MicrophoneEvent};
+use crate::microphone::MicrophoneEvent;
 use crate::permission::PermissionWatch;
 use crate::pipeline::{Pipeline, PipelineEvent};
 use crate::port::Inputs;
 use crate::reach::Reach;
-use crate::recorder::{Recorder, RequestNo};
+use crate::recorder::{Opened, Recorder, RequestNo};
 use crate::recovery::Recovery;
 use crate::service_worker::Delivery;
 use crate::spool::Spool;
@@ -51,10 +52,17 @@ pub(crate) enum Input {
     Returned,
     /// The time that was waited for has come.
     Timer,
-    /// The answer to a request for a microphone.
+    /// The answer to a request for a microphone and what goes with it.
     Opened {
         request: RequestNo,
-        microphone: Result<Microphone, CaptureError>,
+        opened: Opened,
+    },
+    /// What was recorded beside the microphone is gone.
+    CompanionEnded(RequestNo),
+    /// The answer to a request for that alone.
+    CompanionOpened {
+        request: RequestNo,
+        opened: Result<Companion, CaptureError>,
     },
     Microphone {
         request: RequestNo,
@@ -197,10 +205,14 @@ impl Driver {
             Input::Reached(is_there) => self.reach.handle(now, is_there),
             // Whatever is due is done after every input.
             Input::Timer => self.timer = None,
-            Input::Opened { request, microphone } => {
-                self.recorder.opened(now, request, microphone);
+            Input::Opened { request, opened } => {
+                self.recorder.opened(now, request, opened);
                 // Only now does the browser name the devices.
                 self.list_devices();
+            }
+            Input::CompanionEnded(request) => self.recorder.companion_ended(now, request),
+            Input::CompanionOpened { request, opened } => {
+                self.recorder.companion_restored(now, request, opened);
             }
             Input::Microphone { request, event } => {
                 self.recorder.microphone_event(now, request, event);

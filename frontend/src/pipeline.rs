@@ -21,6 +21,7 @@ use crate::parting;
 use crate::port::Inputs;
 use crate::recovery::Recovery;
 use crate::socket::{Socket, SocketEvent};
+use crate::source;
 use crate::spool::{Spool, SpoolError, Unfinished};
 use crate::stash;
 
@@ -477,6 +478,7 @@ impl Outlet {
 
 fn forget_notes(session: SessionId) {
     high_water::forget(session);
+    source::forget(session);
     stash::forget(session);
 }
 

@@ -1,9 +1,12 @@
 //! The candidate's recorder: what each command and each event of the microphone means in the state
-//! in which it comes. The recorder's runs are in [`run`], the way on when the microphone is lost or
-//! another one is chosen in [`replacing`], what is kept an eye on in [`watching`], the page's end in
-//! [`leaving`], the words in [`view`].
+//! in which it comes. What is opened is in [`opening`], the recorder's runs in [`run`], what is
+//! recorded beside the microphone in [`beside`], the way on when the microphone is lost or another one
+//! is chosen in [`replacing`], what is kept an eye on in [`watching`], the page's end in [`leaving`],
+//! the words in [`view`].
 
+mod beside;
 mod leaving;
+mod opening;
 mod replacing;
 mod run;
 mod view;
@@ -11,7 +14,7 @@ mod watching;
 
 use std::rc::Rc;
 
-use app::recorder::port::Command;
+use app::recorder::port::{Command, Source};
 use protocol::item::{EndCause, StartCause};
 use protocol::sender::FinishStatus;
 use protocol::{Millis, SegmentNo, SessionId};
@@ -21,20 +24,26 @@ use wasm_bindgen_futures::spawn_local;
 use crate::browser;
 use crate::capture::Run;
 use crate::capture_error::CaptureError;
+use crate::companion::Companion;
 use crate::driver::Input;
 use crate::earlier::Taken;
 use crate::microphone::{Microphone, MicrophoneEvent};
 use crate::pipeline::Pipeline;
 use crate::port::Inputs;
+use crate::preview;
 use crate::session::Session;
+use crate::source;
 use crate::spool::Spool;
 use crate::watch::Stall;
+use beside::{Beside, BesideRun};
 use leaving::Leaving;
+pub(crate) use opening::Opened;
+use opening::Wish;
 use watching::Watching;
 
 /// Counts the times that a microphone was asked for: an answer to an earlier request, or an event
 /// of an earlier microphone, is known as such.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct RequestNo(u32);
 
 /// What a microphone is asked for.
@@ -84,6 +93,9 @@ struct Live {
     run: Run,
     segment: SegmentNo,
     stall: Stall,
+    /// The microphone's run has handed over everything.
+    is_main_over: bool,
+    beside: Option<BesideRun>,
 }
 
 enum Ending {
@@ -101,7 +113,9 @@ pub(crate) struct Recorder {
     phase: Phase,
     request: RequestNo,
     chosen: Option<String>,
+    source: Source,
     microphone: Option<Microphone>,
+    beside: Beside,
     /// The request that the open microphone was the answer to.
     in_use: RequestNo,
     session: Option<Session>,
@@ -123,7 +137,9 @@ impl Recorder {
             phase: Phase::Idle,
             request: RequestNo(0),
             chosen: None,
+            source: Source::default(),
             microphone: None,
+            beside: Beside::default(),
             in_use: RequestNo(0),
             session: None,
             replacing: Replacing::default(),
@@ -150,6 +166,8 @@ impl Recorder {
     /// Makes the session of an earlier page or of another tab this one's, and goes on recording.
     pub(crate) fn take_up(&mut self, now: Millis, taken: Taken, cause: StartCause) {
         browser::drop_fragment();
+        self.source = source::read(taken.pipeline.session());
+        self.beside.close();
         self.session = Some(Session::resume(now, taken, cause, &self.inputs));
         self.start(now);
     }
@@ -159,7 +177,7 @@ impl Recorder {
         browser::drop_fragment();
         let cause = StartCause::PageReturned;
         self.session = Some(Session::resume(now, taken, cause, &self.inputs));
-        self.microphone = None;
+        self.close_microphone();
         self.finish(now);
     }
 
@@ -192,10 +210,12 @@ impl Recorder {
         }
     }
 
-    /// Also the one that was opened to go on with.
+    /// Also the one that was opened to go on with, and what is open beside it.
     fn close_microphone(&mut self) {
         self.microphone = None;
         self.replacing.give_up();
+        self.beside.close();
+        self.show_preview();
     }
 
     fn give_away(&mut self) {
@@ -212,18 +232,27 @@ impl Recorder {
         match command {
             Command::TestMicrophone => self.test(),
             Command::StopTest => self.stop_test(),
+            Command::ChooseSource(source) => self.choose_source(source),
             Command::ChooseDevice(id) => self.choose(id),
+            Command::ChooseSecondDevice(id) => self.choose_second(id),
             Command::Start => self.start(now),
             Command::Pause => {
                 if let Phase::Capturing(live) = &mut self.phase {
                     live.run.pause();
+                    if let Some(beside) = &mut live.beside {
+                        beside.take().pause();
+                    }
                 }
             }
             Command::Resume => {
                 if let Phase::Capturing(live) = &mut self.phase {
                     live.run.resume();
+                    if let Some(beside) = &mut live.beside {
+                        beside.take().resume();
+                    }
                 }
             }
+            Command::RestoreCompanion => self.restore_companion(),
             Command::Stop => self.stop(now),
             Command::Retry => self.retry(now),
             // The driver's: they are about a session that is not this page's yet.
@@ -244,7 +273,7 @@ impl Recorder {
         match self.phase {
             Phase::Idle | Phase::Acquiring(Purpose::Test) => {
                 self.request = self.request.next();
-                self.microphone = None;
+                self.close_microphone();
                 self.phase = Phase::Idle;
             }
             Phase::Acquiring(Purpose::Record | Purpose::GoOn(_))
@@ -280,6 +309,17 @@ impl Recorder {
         }
     }
 
+    /// Only before a recording begins: within one the picture would come and go.
+    fn choose_source(&mut self, source: Source) {
+        if matches!(self.phase, Phase::Idle | Phase::Failed { .. }) && self.session.is_none() {
+            self.source = source;
+            self.beside.close();
+            if self.microphone.is_some() || matches!(self.phase, Phase::Failed { .. }) {
+                self.acquire(Purpose::Test);
+            }
+        }
+    }
+
     fn set_chosen(&mut self, chosen: Option<String>) {
         self.chosen = chosen;
         self.has_stand_in = false;
@@ -290,7 +330,9 @@ impl Recorder {
             return;
         }
         let tested = self.microphone.as_ref();
-        if tested.is_some_and(|microphone| microphone.serves(self.chosen.as_ref())) {
+        let wants_picture = self.source == Source::Camera;
+        let serves = |one: &Microphone| one.serves(self.chosen.as_ref(), wants_picture);
+        if tested.is_some_and(serves) && self.wanted_beside(Purpose::Record).is_none() {
             self.begin(now);
         } else {
             self.acquire(Purpose::Record);
@@ -341,21 +383,27 @@ impl Recorder {
         self.microphone = None;
         self.request = self.request.next();
         self.phase = Phase::Acquiring(purpose);
-        let (request, device, inputs) = (self.request, self.chosen.clone(), self.inputs.clone());
+        let (request, inputs) = (self.request, self.inputs.clone());
+        let wish = Wish {
+            device: self.chosen.clone(),
+            wants_picture: self.source == Source::Camera,
+            beside: self.wanted_beside(purpose),
+            is_beginning: self.session.is_none(),
+            is_after_a_loss: matches!(purpose, Purpose::GoOn(_)),
+        };
         spawn_local(async move {
-            let microphone = Microphone::open(device).await;
-            inputs.send(Input::Opened { request, microphone });
+            let opened = wish.fulfil().await;
+            inputs.send(Input::Opened { request, opened });
         });
     }
 
-    pub(crate) fn opened(
-        &mut self,
-        now: Millis,
-        request: RequestNo,
-        microphone: Result<Microphone, CaptureError>,
-    ) {
+    pub(crate) fn opened(&mut self, now: Millis, request: RequestNo, opened: Opened) {
         if request != self.request {
             return;
+        }
+        let Opened { microphone, companion } = opened;
+        if let Some(companion) = companion {
+            self.companion_opened(companion);
         }
         let purpose = match self.phase {
             Phase::Acquiring(purpose) => purpose,
@@ -405,6 +453,14 @@ impl Recorder {
             self.chosen = None;
         }
         self.microphone = Some(microphone);
+        self.show_preview();
+    }
+
+    fn show_preview(&self) {
+        let camera = self.microphone.as_ref().filter(|one| one.has_picture());
+        let camera = camera.map(Microphone::stream);
+        let beside = self.beside.companion().filter(|one| one.has_picture());
+        preview::show(camera.or_else(|| beside.map(Companion::recorded)));
     }
 
     pub(crate) fn microphone_event(
@@ -418,6 +474,8 @@ impl Recorder {
         }
         match event {
             MicrophoneEvent::MutingChanged => self.note_muting(now),
+            // The recorder goes on with the sound; the view says so.
+            MicrophoneEvent::PictureEnded => {}
             MicrophoneEvent::Ended => match self.phase {
                 Phase::Capturing(_) => self.close(now, Ending::GoOn(EndCause::DeviceLost)),
                 Phase::Idle => {

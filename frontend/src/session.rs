@@ -14,12 +14,22 @@ use crate::session_lock::{LockKeeper, SessionLock};
 use crate::spool::Spool;
 use crate::stopwatch::Stopwatch;
 
-const MICROPHONE: TrackNo = TrackNo::new(0);
+/// The microphone's, with the camera's picture if it is in the same stream.
+const MAIN: TrackNo = TrackNo::new(0);
+/// What is recorded beside it.
+const BESIDE: TrackNo = TrackNo::new(1);
 
 /// Keeps other tabs away until it is dropped.
 enum Lock {
     OfNew { _keeper: LockKeeper },
     OfEarlier { _lock: SessionLock },
+}
+
+/// What a recorder run says of itself.
+pub(crate) struct RunStart<'a> {
+    pub(crate) kind: TrackKind,
+    pub(crate) mime: &'a str,
+    pub(crate) label: &'a str,
 }
 
 pub(crate) struct Session {
@@ -88,37 +98,49 @@ impl Session {
         SegmentNo::new(self.segments)
     }
 
-    /// `cause` counts from the second segment of this page on.
+    /// `cause` counts from the second segment of this page on. Returns the one that counts.
     pub(crate) fn segment_started(
         &mut self,
         now: Millis,
-        mime: &str,
-        label: &str,
+        run: &RunStart<'_>,
         cause: StartCause,
-    ) {
+    ) -> StartCause {
         let cause = self.first_cause.take().unwrap_or(cause);
+        self.watch.start(now);
+        self.mark_start(now, MAIN, run, cause);
+        cause
+    }
+
+    /// The same of what is recorded beside the microphone, which is what counts for the time.
+    pub(crate) fn companion_started(&mut self, now: Millis, run: &RunStart<'_>, cause: StartCause) {
+        self.mark_start(now, BESIDE, run, cause);
+    }
+
+    fn mark_start(&mut self, now: Millis, track: TrackNo, run: &RunStart<'_>, cause: StartCause) {
         let segment = self.next_segment();
         self.segments += 1;
-        self.watch.start(now);
-        self.mark(
-            now,
-            Marker::SegmentStarted(SegmentStart {
-                track: MICROPHONE,
-                segment,
-                kind: TrackKind::Microphone,
-                mime: cut(mime, MIME_BYTES_MAX),
-                label: cut(label, LABEL_BYTES_MAX),
-                wall: browser::wall_clock(),
-                cause,
-            }),
-        );
+        let start = SegmentStart {
+            track,
+            segment,
+            kind: run.kind,
+            mime: cut(run.mime, MIME_BYTES_MAX),
+            label: cut(run.label, LABEL_BYTES_MAX),
+            wall: browser::wall_clock(),
+            cause,
+        };
+        self.mark(now, Marker::SegmentStarted(start));
     }
 
     pub(crate) fn chunk(&mut self, now: Millis, segment: SegmentNo, blob: Blob) {
         let recorded = self.watch.elapsed(now);
         let span = recorded.since(self.chunked);
         self.chunked = self.chunked.max(recorded);
-        let place = Place { track: MICROPHONE, segment, at: self.position(now), span };
+        let place = Place { track: MAIN, segment, at: self.position(now), span };
+        self.pipeline.capture_blob(now, place, blob);
+    }
+
+    pub(crate) fn companion_chunk(&mut self, now: Millis, segment: SegmentNo, blob: Blob) {
+        let place = Place { track: BESIDE, segment, at: self.position(now), span: Millis::ZERO };
         self.pipeline.capture_blob(now, place, blob);
     }
 
@@ -135,7 +157,12 @@ impl Session {
     pub(crate) fn segment_ended(&mut self, now: Millis, segment: SegmentNo, cause: EndCause) {
         // What a recorder has not handed over by now was not recorded.
         self.watch = Stopwatch::with(self.chunked);
-        let end = SegmentEnd { track: MICROPHONE, segment, cause };
+        let end = SegmentEnd { track: MAIN, segment, cause };
+        self.mark(now, Marker::SegmentEnded(end));
+    }
+
+    pub(crate) fn companion_ended(&mut self, now: Millis, segment: SegmentNo, cause: EndCause) {
+        let end = SegmentEnd { track: BESIDE, segment, cause };
         self.mark(now, Marker::SegmentEnded(end));
     }
 

@@ -41,6 +41,58 @@ impl<'a> Block<'a> {
     }
 }
 
+/// A block that outlives the reader's buffer. Kept and filled again, it allocates no more.
+#[derive(Debug, Default)]
+pub(crate) struct BlockCopy {
+    time: Option<SourceTime>,
+    duration: Option<Duration>,
+    track: TrackNumber,
+    keyframe: bool,
+    flags: u8,
+    /// The body of a BlockGroup, or the payload of a SimpleBlock.
+    bytes: Vec<u8>,
+    is_group: bool,
+}
+
+impl BlockCopy {
+    pub(crate) fn copy(&mut self, block: &Block<'_>) {
+        let BlockBody { track, keyframe, payload, flags, group, .. } = block.body;
+        self.bytes.clear();
+        self.bytes.extend_from_slice(group.map_or(payload, |group| group.body));
+        (self.time, self.duration) = (Some(block.time), block.duration);
+        (self.track, self.keyframe, self.flags) = (track, keyframe, flags);
+        self.is_group = group.is_some();
+    }
+
+    pub(crate) fn time(&self) -> Option<SourceTime> {
+        self.time
+    }
+
+    /// One of sound, that no recorder wrote.
+    pub(crate) fn of_sound(payload: Vec<u8>) -> Self {
+        let time = Some(SourceTime::ZERO);
+        Self { time, keyframe: true, bytes: payload, ..Self::default() }
+    }
+
+    /// `None` before there was anything to copy.
+    pub(crate) fn block(&self) -> Option<Block<'_>> {
+        let body = if self.is_group {
+            BlockBody::from_block_group(&self.bytes).ok()?
+        } else {
+            BlockBody {
+                track: self.track,
+                relative: 0,
+                keyframe: self.keyframe,
+                duration_ticks: None,
+                payload: &self.bytes,
+                flags: self.flags,
+                group: None,
+            }
+        };
+        Some(Block { time: self.time?, duration: self.duration, body })
+    }
+}
+
 /// What a block says, before its cluster tells when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlockBody<'a> {

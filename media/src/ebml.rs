@@ -52,10 +52,17 @@ pub(crate) mod id {
     pub(crate) const TRACKS: ElementId = ElementId(0x1654_AE6B);
     pub(crate) const TRACK_ENTRY: ElementId = ElementId(0xAE);
     pub(crate) const TRACK_NUMBER: ElementId = ElementId(0xD7);
+    pub(crate) const NAME: ElementId = ElementId(0x536E);
     pub(crate) const TRACK_TYPE: ElementId = ElementId(0x83);
     pub(crate) const CODEC_ID: ElementId = ElementId(0x86);
     pub(crate) const CODEC_PRIVATE: ElementId = ElementId(0x63A2);
     pub(crate) const DEFAULT_DURATION: ElementId = ElementId(0x0023_E383);
+    pub(crate) const TRACK_UID: ElementId = ElementId(0x73C5);
+    pub(crate) const CODEC_DELAY: ElementId = ElementId(0x56AA);
+    pub(crate) const SEEK_PRE_ROLL: ElementId = ElementId(0x56BB);
+    pub(crate) const AUDIO: ElementId = ElementId(0xE1);
+    pub(crate) const SAMPLING_FREQUENCY: ElementId = ElementId(0xB5);
+    pub(crate) const CHANNELS: ElementId = ElementId(0x9F);
 
     pub(crate) const CLUSTER: ElementId = ElementId(0x1F43_B675);
     pub(crate) const TIMESTAMP: ElementId = ElementId(0xE7);

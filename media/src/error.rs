@@ -4,6 +4,7 @@ use std::io;
 
 use crate::ebml::ElementId;
 use crate::limits;
+use crate::mp4::BoxType;
 use crate::tracks::TrackKind;
 
 /// Why a call failed.
@@ -15,7 +16,8 @@ pub enum MediaError {
     /// The output or input failed. What was written so far is not a finished file.
     #[error("reading or writing media failed: {0}")]
     Io(#[from] io::Error),
-    /// The file given to [`verify`](crate::verify) is not a finished, seekable WebM.
+    /// The file given to [`verify`](crate::verify) is not a finished, seekable WebM or
+    /// MP4.
     #[error("not a finished recording: {flaw} (at byte {at})")]
     NotFinished {
         /// Offset from the start of the file, in bytes.
@@ -23,6 +25,9 @@ pub enum MediaError {
         /// What is wrong there.
         flaw: Flaw,
     },
+    /// The sound that was mixed is not taken by the encoder.
+    #[error("mixed sound cannot be encoded: {0}")]
+    Encoding(String),
     /// The calls came in an order that makes no sense.
     #[error("{0}")]
     OutOfOrder(&'static str),
@@ -46,15 +51,40 @@ pub enum Refusal {
         /// What its header says, cut to a printable length.
         doc_type: String,
     },
-    /// A container that is known but not handled.
-    #[error("the segment is {container}, which can't be stitched: only WebM can")]
+    /// A container that is known but not handled: Ogg by the stitcher, MP4 too by what only reads
+    /// WebM.
+    #[error("the segment is {container}, which can't be read here")]
     UnsupportedContainer {
         /// Which one.
         container: Container,
     },
+    /// A segment before it decided for a file of another container; packets can't move between.
+    #[error("the segment is {container}, but the recording begun before it is not")]
+    OtherContainer {
+        /// The segment's.
+        container: Container,
+    },
+    /// More than [`limits::SAMPLES_MAX`] samples in one MP4; the segment, or its rest, is left out.
+    #[error("more than {} samples in one MP4", limits::SAMPLES_MAX)]
+    TooManySamples,
     /// The bytes end, or are damaged, before the description of the tracks.
     #[error("the segment has no usable track description")]
     NoTracks,
+    /// No track of Opus.
+    #[error("there is no Opus sound in the recording")]
+    NoOpus,
+    /// Fewer than two tracks of Opus.
+    #[error("{sounds} sound tracks need no mixing")]
+    NothingToMix {
+        /// So many.
+        sounds: usize,
+    },
+    /// More than [`limits::TRACKS_MAX`] tracks to be put into one file.
+    #[error("{tracks} tracks are more than one file may have ({})", limits::TRACKS_MAX)]
+    TooManyTracks {
+        /// So many.
+        tracks: usize,
+    },
     /// Tracks, but not one packet.
     #[error("the segment has no media")]
     NoMedia,
@@ -63,14 +93,16 @@ pub enum Refusal {
     TrackMismatch {
         /// What the track carries.
         kind: TrackKind,
-        /// Its Matroska codec id.
+        /// Its Matroska codec id, or its MP4 sample entry type.
         codec: String,
     },
 }
 
-/// Containers that are recognised and refused.
+/// Containers that are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Container {
+    /// WebM, or Matroska as browsers write it.
+    Webm,
     /// ISO base media file format, fragmented or not.
     Mp4,
     /// Ogg.
@@ -80,6 +112,7 @@ pub enum Container {
 impl std::fmt::Display for Container {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Webm => "WebM",
             Self::Mp4 => "MP4",
             Self::Ogg => "Ogg",
         })
@@ -125,6 +158,21 @@ pub enum Flaw {
     /// The Duration is not the end of the last packet.
     #[error("the Duration is not the end of the last packet")]
     Duration,
+    /// The bytes are no MP4 box, or one that reaches past its place.
+    #[error("no complete box")]
+    NotABox,
+    /// A box that does not belong here, or is larger than any we write.
+    #[error("box {0} does not belong here")]
+    UnexpectedBox(BoxType),
+    /// A box that must be there isn't, or can't be read.
+    #[error("box {0} is missing or unreadable")]
+    MissingBox(BoxType),
+    /// A table does not agree with the other tables of its track.
+    #[error("table {0} does not agree with the others")]
+    Table(BoxType),
+    /// The samples are not what the media is, byte for byte.
+    #[error("the samples do not fill the media")]
+    Media,
     /// No packet at all.
     #[error("there is no packet")]
     NoPackets,

@@ -1,25 +1,25 @@
-//! Owns describing a WebM that may be live, cut or damaged: what is in it, and what is wrong with it.
-//! Changes nothing.
+//! Owns describing a recorder's file that may be live, cut or damaged: what is in it, and what is wrong
+//! with it. Changes nothing.
+
+mod fragments;
+mod webm;
 
 use std::time::Duration;
 
-use crate::block::Block;
-use crate::clock::TrackClock;
-use crate::error::Refusal;
-use crate::limits;
-use crate::reader::{Event, WebmReader};
-use crate::report::{Damages, Problem};
-use crate::tracks::TrackEntry;
-use crate::units::{Millis, SourceTime};
+use crate::error::{Container, Refusal};
+use crate::grammar;
+use crate::report::Problem;
+use crate::tracks::TrackKind;
+use crate::units::{SourceTime, TrackNumber};
 
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspection {
     /// Bytes pushed.
     pub bytes: u64,
-    /// Recorder runs, each from an EBML header to the next. A finished file has one.
+    /// Recorder runs, each from a header to the next. A finished file has one.
     pub runs: Vec<InspectedRun>,
-    /// Bytes at the end that are the beginning of an element that never came whole.
+    /// Bytes at the end that are the beginning of something that never came whole.
     pub dangling_bytes: u64,
     /// In the order they were met.
     pub problems: Vec<Problem>,
@@ -28,9 +28,9 @@ pub struct Inspection {
 /// One recorder run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InspectedRun {
-    /// `webm` or `matroska`.
+    /// `webm`, `matroska` or `mp4`.
     pub doc_type: String,
-    /// Clusters.
+    /// Clusters, or fragments of an MP4.
     pub clusters: u64,
     /// From the first packet to the end of the last.
     pub duration: Duration,
@@ -42,8 +42,12 @@ pub struct InspectedRun {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InspectedTrack {
     /// As the run declares it.
-    pub entry: TrackEntry,
-    /// Its blocks.
+    pub number: TrackNumber,
+    /// What it carries.
+    pub kind: TrackKind,
+    /// Its Matroska codec id, or MP4 sample entry type.
+    pub codec: String,
+    /// Its blocks or samples.
     pub packets: u64,
     /// Those of them where decoding can start, as the source says.
     pub keyframes: u64,
@@ -57,29 +61,36 @@ pub struct InspectedTrack {
     pub longest_step: Duration,
 }
 
-/// Takes a file's bytes in any portions, in memory that does not grow with them.
+/// Takes a file's bytes in any portions, in memory that does not grow with them. Of MP4 it knows the
+/// fragmented kind that recorders write; one that is finished is for [`crate::verify`].
 #[derive(Debug, Default)]
 pub struct Inspector {
-    reader: WebmReader,
     bytes: u64,
-    runs: Vec<Run>,
-    damages: Damages,
+    reading: Reading,
+}
+
+#[derive(Debug)]
+enum Reading {
+    /// The first bytes, too few to tell the container by.
+    Unknown(Vec<u8>),
+    Webm(Box<webm::Inspector>),
+    Fragments(Box<fragments::Inspector>),
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self::Unknown(Vec::new())
+    }
+}
+
+/// What is told of a file by those who read it.
+struct Told {
+    runs: Vec<InspectedRun>,
+    dangling_bytes: u64,
     refusal: Option<Refusal>,
+    damages: Vec<Problem>,
+    /// Packets of tracks that were not declared.
     undeclared: u64,
-}
-
-#[derive(Debug)]
-struct Run {
-    doc_type: String,
-    clusters: u64,
-    first: Option<SourceTime>,
-    tracks: Vec<Track>,
-}
-
-#[derive(Debug)]
-struct Track {
-    seen: InspectedTrack,
-    clock: TrackClock,
 }
 
 impl Inspector {
@@ -92,114 +103,76 @@ impl Inspector {
     /// The next bytes of the file.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        for piece in bytes.chunks(limits::PUSH_PIECE_BYTES) {
-            self.reader.push(piece);
-            self.drain();
+        match &mut self.reading {
+            Reading::Unknown(begun) => {
+                begun.extend_from_slice(bytes);
+                if begun.len() >= grammar::RECOGNISED_BY_BYTES {
+                    self.reading = Reading::of(begun);
+                }
+            }
+            Reading::Webm(inspector) => inspector.push(bytes),
+            Reading::Fragments(inspector) => inspector.push(bytes),
         }
     }
 
     /// Nothing more comes.
     #[must_use]
-    pub fn finish(mut self) -> Inspection {
-        self.reader.end();
-        self.drain();
-        let undeclared = self.undeclared;
+    pub fn finish(self) -> Inspection {
+        let told = match self.reading {
+            Reading::Unknown(begun) => webm::Inspector::of(&begun).finish(),
+            Reading::Webm(inspector) => inspector.finish(),
+            Reading::Fragments(inspector) => inspector.finish(),
+        };
+        let undeclared = told.undeclared;
         let undeclared =
             (undeclared > 0).then_some(Problem::UndeclaredTrack { packets: undeclared });
-        let second_header = (self.runs.len() > 1).then_some(Problem::SecondHeader);
+        let second_header = (told.runs.len() > 1).then_some(Problem::SecondHeader);
         let empty = (self.bytes == 0).then_some(Refusal::Empty);
-        let problems = self.refusal.or(empty).map(Problem::Refused).into_iter();
+        let problems = told.refusal.or(empty).map(Problem::Refused).into_iter();
         Inspection {
             bytes: self.bytes,
-            dangling_bytes: self.reader.dangling_bytes(),
-            problems: problems
-                .chain(self.damages.into_problems())
-                .chain(undeclared)
-                .chain(second_header)
-                .collect(),
-            runs: self.runs.into_iter().map(Run::into_inspected).collect(),
+            dangling_bytes: told.dangling_bytes,
+            problems: problems.chain(told.damages).chain(undeclared).chain(second_header).collect(),
+            runs: told.runs,
         }
     }
+}
 
-    fn drain(&mut self) {
-        let Self { reader, runs, damages, refusal, undeclared, .. } = self;
-        loop {
-            let event = match reader.next_event() {
-                Ok(Some(event)) => event,
-                Ok(None) => return,
-                Err(why) => {
-                    refusal.get_or_insert(why);
-                    return;
-                }
-            };
-            let has_room = runs.len() < limits::SEGMENTS_MAX;
-            let run = runs.last_mut();
-            match event {
-                Event::Header { doc_type } if has_room => runs.push(Run::new(doc_type)),
-                Event::Header { .. } => {}
-                Event::Damage(damage) => damages.add(damage),
-                Event::Tracks(entries) => {
-                    if let Some(run) = run.filter(|run| run.first.is_none()) {
-                        run.tracks = entries.into_iter().map(Track::new).collect();
-                    }
-                }
-                Event::Cluster { .. } => run.into_iter().for_each(|run| run.clusters += 1),
-                Event::Block(block) => {
-                    *undeclared += u64::from(!run.is_some_and(|run| run.take(&block)));
-                }
+impl Reading {
+    fn of(begun: &[u8]) -> Self {
+        match grammar::recognise(begun) {
+            Some(Container::Mp4) => Self::Fragments(Box::new(fragments::Inspector::of(begun))),
+            // What is no WebM is told by the one who reads WebM.
+            Some(Container::Webm | Container::Ogg) | None => {
+                Self::Webm(Box::new(webm::Inspector::of(begun)))
             }
         }
     }
 }
 
-impl Run {
-    fn new(doc_type: String) -> Self {
-        Self { doc_type, clusters: 0, first: None, tracks: Vec::new() }
-    }
-
-    /// False if the block is of a track that was not declared.
-    fn take(&mut self, block: &Block<'_>) -> bool {
-        let track = self.tracks.iter_mut().find(|one| one.seen.entry.number == block.track());
-        let Some(Track { seen, clock }) = track else {
-            return false;
-        };
-        let time = block.time;
-        let first = *self.first.get_or_insert(time);
-        seen.packets += 1;
-        seen.keyframes += u64::from(block.is_keyframe());
-        seen.payload_bytes += block.payload().len() as u64;
-        if let Some(last) = seen.last {
-            seen.longest_step = seen.longest_step.max(time.since(last));
-        }
-        seen.first.get_or_insert(time);
-        seen.last = Some(time);
-        let stated = block.duration.map(Millis::nearest);
-        clock.advance(Millis::nearest(time.since(first)), stated, &block.body);
-        true
-    }
-
-    fn into_inspected(self) -> InspectedRun {
-        InspectedRun {
-            doc_type: self.doc_type,
-            clusters: self.clusters,
-            duration: self.tracks.iter().map(|track| track.clock.end()).max().unwrap_or_default(),
-            tracks: self.tracks.into_iter().map(|track| track.seen).collect(),
-        }
-    }
-}
-
-impl Track {
-    fn new(entry: TrackEntry) -> Self {
-        let clock = TrackClock::new(&entry);
-        let seen = InspectedTrack {
-            entry,
+impl InspectedTrack {
+    fn new(number: TrackNumber, kind: TrackKind, codec: String) -> Self {
+        Self {
+            number,
+            kind,
+            codec,
             packets: 0,
             keyframes: 0,
             payload_bytes: 0,
             first: None,
             last: None,
             longest_step: Duration::ZERO,
-        };
-        Self { seen, clock }
+        }
+    }
+
+    fn take(&mut self, time: SourceTime, is_keyframe: bool, payload_bytes: usize) {
+        self.packets += 1;
+        self.keyframes += u64::from(is_keyframe);
+        self.payload_bytes += payload_bytes as u64;
+        if let Some(last) = self.last {
+            self.longest_step = self.longest_step.max(time.since(last));
+        }
+        self.first.get_or_insert(time);
+        self.last = Some(time);
     }
 }

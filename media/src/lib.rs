@@ -1,9 +1,10 @@
-//! Holdfast's media engine: reads what browsers' recorders write and joins it into one seekable
-//! file without re-encoding. Bytes in, bytes out: no clock, no network, no async.
+//! Holdfast's media engine: reads what browsers' recorders write, joins it into one seekable file
+//! without re-encoding, and draws its sound. Bytes in, bytes out: no clock, no network, no async.
 //!
 //! A recorder writes *live* WebM: the sizes of the Segment and its Clusters are unknown, there is
 //! no index and no trustworthy duration, and the stream may stop at any byte. [`Stitcher`] takes
-//! any number of such runs in one pass and in bounded memory:
+//! any number of such runs in one pass and in bounded memory. Where a browser only writes
+//! fragmented MP4, it takes that and writes an ordinary MP4; the caller need not know which:
 //!
 //! ```
 //! # fn stitch(runs: &[Vec<&[u8]>]) -> Result<Vec<u8>, media::MediaError> {
@@ -25,37 +26,66 @@
 //! the input never fails a stitch: it is reported, and only a recording without a single packet
 //! is an error. [`Inspector`] describes a file, finished or not, as it is.
 //!
-//! The formats are EBML (RFC 8794), Matroska (RFC 9559) and Opus (RFC 6716).
+//! [`combine`] puts finished files side by side on one timeline; of a single one it makes the same
+//! with its gaps in time, as a [`Schedule`] tells them.
+//!
+//! [`to_ogg`] takes the sound out without decoding it.
+//!
+//! [`mix`] puts one sound track before the others in which all of them are heard.
+//!
+//! [`Waveforms`] decodes the sound of a file and keeps its [`Peaks`].
+//!
+//! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12) and Opus
+//! (RFC 6716).
 
 mod block;
 mod clock;
+mod combine;
+mod decode;
 mod ebml;
 mod error;
 mod grammar;
 mod inspect;
 mod lacing;
 pub mod limits;
+mod mix;
+mod mp4;
+mod observer;
+mod ogg;
 mod opus;
+mod peaks;
 mod reader;
 mod report;
 mod resync;
+mod schedule;
 mod seek_index;
 mod segment;
+mod silence;
 mod source;
 mod stitch;
 mod tracks;
 mod units;
 mod verify;
+mod waveform;
+mod webm_file;
 mod writer;
 
+pub use self::ogg::{OggReport, to_ogg};
 pub use block::Block;
+pub use combine::{Combined, Source, combine};
+pub use decode::{DecodeReport, OpusTrack, SOUND_RATE_HZ, Sound};
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
+pub use mix::{Mixed, mix};
+pub use mp4::BoxType;
 pub use opus::packet_duration as opus_packet_duration;
+pub use peaks::{Level, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
-pub use report::{Damage, DamageCause, Problem, SegmentReport, StitchReport};
+pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
+pub use schedule::Schedule;
 pub use stitch::Stitcher;
 pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};
 pub use verify::{Verified, VerifiedTrack, verify};
+pub use waveform::{Waveform, Waveforms};

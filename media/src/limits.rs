@@ -2,17 +2,43 @@
 
 use std::time::Duration;
 
-/// Largest SimpleBlock or BlockGroup body taken from a source, in bytes. A larger claim is damage.
+/// Largest SimpleBlock or BlockGroup body, or MP4 sample, taken from a source, in bytes. A larger claim is damage.
 pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Largest EBML header, Info or Tracks body taken from a source, in bytes.
+/// Largest EBML header, Info or Tracks body, or MP4 `ftyp` or `moov`, taken from a source, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Largest element stepped over in a source (Void, Tags, Cues, …), in bytes.
+/// Largest element or box stepped over in a source (Void, Tags, Cues, `free`, …), in bytes.
 pub const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most tracks one recorder run may declare.
 pub const TRACKS_MAX: usize = 16;
+
+/// Largest description of an MP4 fragment (`moof` body) taken from a source, in bytes.
+pub const MOOF_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most samples that one MP4 fragment may describe; their list is held while its media is read.
+pub const FRAGMENT_SAMPLES_MAX: usize = 65_536;
+
+/// Most different descriptions of one codec in a track of an MP4, read or written.
+pub const DESCRIPTIONS_MAX: usize = 16;
+
+/// Most ticks a second in which a written MP4 states durations of the whole. Where several tracks
+/// have no common measure below, the first one's is used and the others are rounded to it.
+pub const MOVIE_TIMESCALE_MAX: u32 = 10_000_000;
+
+/// Most samples in a written MP4: 77 hours of 30 frames a second. The rest is refused. The table
+/// held until the file is finished takes [`SAMPLE_ENTRY_BYTES_MAX`] for a sample at most, and as
+/// much again while it is written; for a browser's output it is 4 to 16 bytes.
+pub const SAMPLES_MAX: usize = 1 << 23;
+
+/// What the tables of an MP4 say of one sample, in bytes at most: its size (4), duration (8),
+/// shift (8), whether it is a keyframe (4), and a chunk of its own (20).
+pub const SAMPLE_ENTRY_BYTES_MAX: usize = 44;
+
+/// Largest `moov` read back when a finished file is verified, in bytes.
+pub const WRITTEN_MOOV_BYTES_MAX: usize =
+    SAMPLES_MAX * SAMPLE_ENTRY_BYTES_MAX + TRACKS_MAX * HEADER_BYTES_MAX;
 
 /// Most segments joined into one file.
 pub const SEGMENTS_MAX: usize = 10_000;
@@ -43,3 +69,37 @@ pub const PUSH_PIECE_BYTES: usize = 64 * 1024;
 
 /// Largest Cues body read back when a finished file is verified, in bytes.
 pub const CUES_BYTES_MAX: usize = CUES_MAX * 40;
+
+/// Longest sound decoded from one track, from the start of the file. A later packet is dropped
+/// and counted.
+pub const SOUND_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A packet whose timestamp is off the end of the one before by no more is taken to follow it.
+/// Timestamps are rounded to milliseconds and recorders are a little unsteady; this stays well
+/// inside one bucket of a waveform.
+pub const TIMESTAMP_JITTER_MAX: Duration = Duration::from_millis(5);
+
+/// A voice is given silence to play where it has nothing for at least so long. Below that it may be how
+/// a recorder's packets come.
+pub const SILENCE_FROM: Duration = Duration::from_millis(200);
+
+/// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
+/// [`PEAKS_MAX`] buckets.
+pub const WAVEFORM_TRACKS_MAX: usize = 4;
+
+/// How far in the order of a file a sound may stand behind what plays later, to be mixed in.
+pub const MIX_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// Bytes of packets held back while the mixed sound catches up with them. Past it they are written
+/// at once, and the file is not in the order of time there.
+pub const MIX_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Length of a bucket at the finest level of a waveform, in milliseconds.
+pub const PEAKS_BUCKET_MILLIS: u32 = 10;
+
+/// Most buckets of one waveform: [`SOUND_DURATION_MAX`] at the finest level.
+pub const PEAKS_MAX: usize = SOUND_DURATION_MAX.as_secs() as usize * 100;
+
+/// Coarsest level of a waveform. Each level has buckets twice as long as the one below it; at
+/// this one they last about eleven minutes.
+pub const PEAKS_LEVEL_MAX: u8 = 16;

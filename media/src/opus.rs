@@ -1,4 +1,5 @@
-//! Owns the little of Opus that stitching needs: how long a packet plays. Decodes nothing.
+//! Owns the little of Opus that this crate reads itself: how long a packet plays and what the
+//! header says. Decodes nothing.
 
 use std::time::Duration;
 
@@ -27,6 +28,37 @@ fn frame_duration(config: u8) -> Duration {
         0..12 => Duration::from_millis(SILK_MILLIS[usize::from(config % 4)]),
         12..16 => Duration::from_millis(HYBRID_MILLIS[usize::from(config % 2)]),
         _ => Duration::from_micros(CELT_MICROS[usize::from(config % 4)]),
+    }
+}
+
+/// What `OpusHead` says that matters for decoding (RFC 7845 section 5.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct OpusHead {
+    /// Samples at 48 kHz that a decoder puts out before the sound begins.
+    pub(crate) pre_skip: u16,
+    /// In 1/256 dB.
+    pub(crate) gain: i16,
+    /// One stream of one or two channels: what a plain decoder understands.
+    pub(crate) is_plain: bool,
+}
+
+impl OpusHead {
+    /// `None` if the bytes are no header.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let fields = bytes.strip_prefix(b"OpusHead")?;
+        let [version, channels, skip_low, skip_high, _, _, _, _, gain_low, gain_high, family, ..] =
+            fields
+        else {
+            return None;
+        };
+        // Versions up to 15 are compatible.
+        let is_known = *version < 16;
+        let is_plain = is_known && matches!((family, channels), (0 | 1, 1 | 2));
+        Some(Self {
+            pre_skip: u16::from_le_bytes([*skip_low, *skip_high]),
+            gain: i16::from_le_bytes([*gain_low, *gain_high]),
+            is_plain,
+        })
     }
 }
 
@@ -72,5 +104,33 @@ mod tests {
         assert_eq!(millis(&[0xFB]), None);
         assert_eq!(millis(&[0xFB, 0x00]), None);
         assert_eq!(millis(&[0xFB, 0x07]), None, "140 ms");
+    }
+
+    #[test]
+    fn a_header_tells_pre_skip_and_gain() {
+        let firefox = b"OpusHead\x01\x01\x38\x01\x44\xac\0\0\0\0\0";
+        let plain = OpusHead { pre_skip: 312, gain: 0, is_plain: true };
+        assert_eq!(OpusHead::parse(firefox), Some(plain));
+        let quieter = b"OpusHead\x01\x02\0\0\0\0\0\0\x00\xff\0";
+        let quieter = OpusHead::parse(quieter).unwrap();
+        assert!(quieter.gain == -256 && quieter.is_plain);
+    }
+
+    #[test]
+    fn a_header_of_many_channels_or_of_the_future_is_not_plain() {
+        let is_plain = |version, channels, family| {
+            let fields = [version, channels, 0, 0, 0, 0, 0, 0, 0, 0, family];
+            OpusHead::parse(&[&b"OpusHead"[..], &fields].concat()).unwrap().is_plain
+        };
+        assert!(is_plain(1, 1, 0) && is_plain(1, 2, 1) && is_plain(15, 2, 0));
+        assert!(!is_plain(16, 2, 0), "another version");
+        assert!(!is_plain(1, 6, 1) && !is_plain(1, 2, 255) && !is_plain(1, 0, 0));
+    }
+
+    #[test]
+    fn what_is_no_header_is_none() {
+        assert_eq!(OpusHead::parse(&[]), None);
+        assert_eq!(OpusHead::parse(b"OpusHead\x01\x01"), None);
+        assert_eq!(OpusHead::parse(b"OpusTags\x01\x01\0\0\0\0\0\0\0\0\0"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::block::{Block, BlockBody};
 use crate::ebml::{self, ElementHeader, ElementId, Malformed, Size, id};
-use crate::error::Refusal;
+use crate::error::{Container, Refusal};
 use crate::grammar::{self, DEFAULT_SCALE_NANOS, Level, Role, role};
 use crate::limits;
 use crate::report::{Damage, DamageCause};
@@ -213,8 +213,10 @@ impl WebmReader {
             return Ok(self.starved());
         }
         let refusal = match grammar::recognise(bytes) {
-            Some(container) => Refusal::UnsupportedContainer { container },
-            None => Refusal::NotWebm,
+            Some(container @ (Container::Mp4 | Container::Ogg)) => {
+                Refusal::UnsupportedContainer { container }
+            }
+            Some(Container::Webm) | None => Refusal::NotWebm,
         };
         Err(self.refuse(refusal))
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::ebml::ElementId;
 use crate::error::Refusal;
 use crate::limits;
+use crate::mp4::BoxType;
 
 /// A place in a source that could not be read and was stepped over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,23 @@ pub enum DamageCause {
     Unreadable(ElementId),
     /// A block came before its cluster's timestamp, or its time overflows.
     NoTime,
+    /// The bytes are no MP4 box.
+    NotABox,
+    /// A box where it can't be.
+    UnexpectedBox(BoxType),
+    /// A box claims a size above its limit.
+    BoxTooLarge(BoxType),
+    /// A box other than the media says it lasts to the end of the file.
+    UnknownBoxSize(BoxType),
+    /// A box is larger than what stands in it.
+    WrongBoxSize(BoxType),
+    /// A box's body makes no sense.
+    UnreadableBox(BoxType),
+    /// A sample is said to stand where no media is, or is larger than
+    /// [`limits::BLOCK_BYTES_MAX`].
+    SamplePlace,
+    /// A fragment was described, but its media did not follow.
+    NoMediaData,
 }
 
 impl fmt::Display for Damage {
@@ -57,6 +75,14 @@ impl fmt::Display for DamageCause {
             Self::WrongSize(id) => write!(f, "element {id} would swallow a Cluster"),
             Self::Unreadable(id) => write!(f, "element {id} makes no sense"),
             Self::NoTime => f.write_str("a block without a time"),
+            Self::NotABox => f.write_str("no MP4 box"),
+            Self::UnexpectedBox(kind) => write!(f, "box {kind} cannot stand here"),
+            Self::BoxTooLarge(kind) => write!(f, "box {kind} claims to be too large"),
+            Self::UnknownBoxSize(kind) => write!(f, "box {kind} has no known size"),
+            Self::WrongBoxSize(kind) => write!(f, "box {kind} is larger than what is in it"),
+            Self::UnreadableBox(kind) => write!(f, "box {kind} makes no sense"),
+            Self::SamplePlace => f.write_str("a sample cannot stand where it is said to"),
+            Self::NoMediaData => f.write_str("a fragment without its media"),
         }
     }
 }
@@ -99,7 +125,7 @@ pub struct SegmentReport {
     pub start: Duration,
     /// From its start to the end of its last packet.
     pub duration: Duration,
-    /// Blocks written. A block holds one packet, or several if the recorder laced them.
+    /// Blocks or samples written. A block holds one packet, or several if the recorder laced them.
     pub packets: u64,
     /// Bytes pushed.
     pub bytes: u64,
@@ -141,18 +167,56 @@ impl SegmentReport {
     }
 }
 
+/// The kinds of file that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileType {
+    /// WebM without pictures.
+    AudioWebm,
+    /// WebM with pictures.
+    VideoWebm,
+    /// MP4 without pictures.
+    AudioMp4,
+    /// MP4 with pictures.
+    VideoMp4,
+}
+
+impl FileType {
+    /// Its MIME type, without parameters.
+    #[must_use]
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::AudioWebm => "audio/webm",
+            Self::VideoWebm => "video/webm",
+            Self::AudioMp4 => "audio/mp4",
+            Self::VideoMp4 => "video/mp4",
+        }
+    }
+
+    /// What the name of such a file ends in, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::AudioWebm | Self::VideoWebm => "webm",
+            Self::AudioMp4 | Self::VideoMp4 => "mp4",
+        }
+    }
+}
+
 /// What became of the whole file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StitchReport {
+    /// What was written.
+    pub file_type: FileType,
     /// From 0 to the end of the last packet; the same as the file's Duration.
     pub duration: Duration,
     /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Blocks in the file.
+    /// Blocks in the file, or samples of an MP4.
     pub packets: u64,
-    /// Clusters in the file.
+    /// Clusters in the file, or chunks of an MP4.
     pub clusters: u64,
-    /// Cue points in the file.
+    /// Cue points in the file, or listed keyframes of an MP4: none for sound, which one can start
+    /// anywhere.
     pub cues: u64,
     /// One for each segment begun, in order.
     pub segments: Vec<SegmentReport>,

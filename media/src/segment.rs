@@ -1,19 +1,32 @@
-//! Owns what is known of the segment being read: its tracks, its place on the timeline, its
-//! counts. Writes nothing.
+//! Owns what is known of the segment being read, whatever its container: its tracks, its place on
+//! the timeline, its counts. Writes nothing.
 
 use std::time::Duration;
 
 use crate::error::Refusal;
 use crate::limits;
 use crate::report::{Damage, Damages, Problem, SegmentReport};
-use crate::tracks::TrackEntry;
+use crate::tracks::TrackKind;
 use crate::units::{SourceTime, TrackNumber};
+
+/// A track that a recorder run declared, in whichever container.
+pub(crate) trait RunTrack {
+    /// Where its packets go in the file.
+    type Place: std::fmt::Debug;
+
+    fn number(&self) -> TrackNumber;
+    fn kind(&self) -> TrackKind;
+    /// As the container calls it.
+    fn codec(&self) -> String;
+    /// Whether packets of `later` can follow packets of this track.
+    fn can_be_continued_by(&self, later: &Self) -> bool;
+}
 
 /// One segment, from its beginning to its report.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct Segment<T: RunTrack> {
     start: Duration,
-    run: Run,
+    run: Run<T>,
     refusal: Option<Refusal>,
     damages: Damages,
     bytes: u64,
@@ -26,24 +39,23 @@ pub(crate) struct Segment {
 
 /// What one recorder run says of itself.
 #[derive(Debug)]
-struct Run {
+struct Run<T: RunTrack> {
     /// Where on the file's timeline its first packet plays.
     start: Duration,
-    doc_type: String,
-    tracks: Vec<TrackEntry>,
-    /// For each of `tracks`, its index among the file's; once the first packet came.
-    places: Option<Vec<usize>>,
+    tracks: Vec<T>,
+    /// For each of `tracks`; once the first packet came.
+    places: Option<Vec<T::Place>>,
     /// The time of the first packet, by the recorder.
     first: Option<SourceTime>,
 }
 
-impl Run {
+impl<T: RunTrack> Run<T> {
     fn starting_at(start: Duration) -> Self {
-        Self { start, doc_type: String::new(), tracks: Vec::new(), places: None, first: None }
+        Self { start, tracks: Vec::new(), places: None, first: None }
     }
 }
 
-impl Segment {
+impl<T: RunTrack> Segment<T> {
     pub(crate) fn starting_at(start: Duration) -> Self {
         Self {
             start,
@@ -81,43 +93,58 @@ impl Segment {
     }
 
     /// A header: of this run, or of another that began where this one ended, at `end`.
-    pub(crate) fn begin_run(&mut self, doc_type: String, end: Duration) {
+    pub(crate) fn begin_run(&mut self, end: Duration) {
         if self.run.first.is_some() {
             self.second_headers = true;
             self.run = Run::starting_at(end);
         }
-        self.run.doc_type = doc_type;
     }
 
     /// The tracks of the run. Once packets came, others are not believed.
-    pub(crate) fn declare_tracks(&mut self, tracks: Vec<TrackEntry>) {
+    pub(crate) fn declare_tracks(&mut self, tracks: Vec<T>) {
         if self.run.places.is_none() {
             self.run.tracks = tracks;
         }
     }
 
-    pub(crate) fn doc_type(&self) -> &str {
-        &self.run.doc_type
-    }
-
-    pub(crate) fn tracks(&self) -> &[TrackEntry] {
+    pub(crate) fn tracks(&self) -> &[T] {
         &self.run.tracks
     }
 
     /// Which of the run's tracks a packet is of; `None`, and counted, if it was not declared.
     pub(crate) fn find_track(&mut self, number: TrackNumber) -> Option<usize> {
-        let found = self.run.tracks.iter().position(|track| track.number == number);
+        let found = self.run.tracks.iter().position(|track| track.number() == number);
         self.undeclared += u64::from(found.is_none());
         found
     }
 
-    /// The file's track for one of the run's, once [`set_places`](Self::set_places) told.
-    pub(crate) fn place_of(&self, track: usize) -> Option<usize> {
-        self.run.places.as_ref()?.get(track).copied()
+    /// Where the packets of one of the run's tracks go, once [`set_places`](Self::set_places) told.
+    pub(crate) fn place_of(&self, track: usize) -> Option<&T::Place> {
+        self.run.places.as_ref()?.get(track)
     }
 
-    pub(crate) fn set_places(&mut self, places: Vec<usize>) {
+    pub(crate) fn set_places(&mut self, places: Vec<T::Place>) {
         self.run.places = Some(places);
+    }
+
+    /// Where on the file's timeline the run's first packet plays.
+    pub(crate) fn run_start(&self) -> Duration {
+        self.run.start
+    }
+
+    /// The time of the run's first packet, by the recorder.
+    pub(crate) fn first(&self) -> Option<SourceTime> {
+        self.run.first
+    }
+
+    /// Says when the first packet is, if it is not the first that comes.
+    pub(crate) fn begin_at(&mut self, first: SourceTime) {
+        self.run.first.get_or_insert(first);
+    }
+
+    /// A packet that is later than the file can say; it was dropped.
+    pub(crate) fn count_too_late(&mut self) {
+        self.too_late += 1;
     }
 
     /// When a packet plays in the file, and whether it had to be moved forward to its run's start;

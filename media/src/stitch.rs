@@ -1,29 +1,45 @@
-//! Owns joining segments into one file: which track a packet goes to and when it plays there.
-//! Leaves reading to `reader` and the layout of the file to `writer`.
+//! Owns the sequence of segments: which container each is of, and the file they all become. Leaves
+//! the packets to `webm_file` and `mp4`.
 
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use crate::block::{Block, Placement};
-use crate::clock::TrackClock;
-use crate::error::{MediaError, Refusal};
+use crate::error::{Container, MediaError, Refusal};
+use crate::grammar;
 use crate::limits;
-use crate::reader::{Event, WebmReader};
-use crate::report::{SegmentReport, StitchReport};
+use crate::mp4::{Mp4File, Mp4Reader, Track};
+use crate::reader::WebmReader;
+use crate::report::{FileType, SegmentReport, StitchReport};
 use crate::segment::Segment;
-use crate::tracks::{self, TrackEntry, TrackKind};
-use crate::units::{Millis, TrackNumber};
-use crate::writer::WebmWriter;
+use crate::tracks::TrackEntry;
+use crate::webm_file::WebmFile;
+use crate::writer::Written;
 
-/// Joins recorder runs into one seekable WebM, in one pass and in bounded memory.
+/// Joins recorder runs into one seekable file, in one pass and in bounded memory.
 ///
-/// The packets are not touched; timestamps, track numbers and the key flag of sound are. After an
-/// [`MediaError::Io`] the output is incomplete and the stitcher is good for nothing more.
+/// The file is of the container that the first segment with a packet has, WebM or MP4, and only
+/// segments of that container are joined. The packets are not touched; timestamps, track numbers
+/// and the key flag of sound are. After an [`MediaError::Io`] the output is incomplete and the
+/// stitcher is good for nothing more.
 #[derive(Debug)]
 pub struct Stitcher<W> {
-    file: File<W>,
-    open: Option<(WebmReader, Segment)>,
+    /// Only ever missing while it is exchanged.
+    file: Option<File<W>>,
+    /// Where in the output the file begins.
+    origin: u64,
+    open: Option<Open>,
     reports: Vec<SegmentReport>,
+}
+
+/// The segment that is being read.
+#[derive(Debug)]
+enum Open {
+    /// Its first bytes, too few to tell the container by.
+    Unknown(Vec<u8>),
+    Webm(WebmReader, Segment<TrackEntry>),
+    Mp4(Mp4Reader, Segment<Track>),
+    /// Of another container than the file.
+    Foreign(Segment<TrackEntry>),
 }
 
 impl<W: Write + Seek> Stitcher<W> {
@@ -31,9 +47,10 @@ impl<W: Write + Seek> Stitcher<W> {
     ///
     /// # Errors
     /// [`MediaError::Io`].
-    pub fn new(out: W) -> Result<Self, MediaError> {
-        let file = File { writer: WebmWriter::new(out)?, tracks: Vec::new() };
-        Ok(Self { file, open: None, reports: Vec::new() })
+    pub fn new(mut out: W) -> Result<Self, MediaError> {
+        let origin = out.stream_position()?;
+        let file = Some(File::Webm(WebmFile::new(out, origin)));
+        Ok(Self { file, origin, open: None, reports: Vec::new() })
     }
 
     /// A new recorder run follows, right after the end of the one before.
@@ -47,7 +64,7 @@ impl<W: Write + Seek> Stitcher<W> {
         if self.reports.len() >= limits::SEGMENTS_MAX {
             return Err(MediaError::TooManySegments);
         }
-        self.open = Some((WebmReader::new(), Segment::starting_at(self.file.end())));
+        self.open = Some(Open::Unknown(Vec::new()));
         Ok(())
     }
 
@@ -57,23 +74,27 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::Io`], [`MediaError::OutOfOrder`]. Bad bytes are no error: see
     /// [`SegmentReport::problems`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), MediaError> {
-        let (reader, segment) = self.open.as_mut().ok_or(NO_SEGMENT)?;
-        segment.count_bytes(bytes.len());
-        for piece in bytes.chunks(limits::PUSH_PIECE_BYTES) {
-            reader.push(piece);
-            self.file.drain(reader, segment)?;
+        let Open::Unknown(begun) = self.open.as_mut().ok_or(NO_SEGMENT)? else {
+            return self.feed(bytes);
+        };
+        let missing = grammar::RECOGNISED_BY_BYTES.saturating_sub(begun.len());
+        let (first, rest) = bytes.split_at(missing.min(bytes.len()));
+        begun.extend_from_slice(first);
+        if begun.len() < grammar::RECOGNISED_BY_BYTES {
+            return Ok(());
         }
-        Ok(())
+        self.recognise()?;
+        self.feed(rest)
     }
 
-    /// Bytes are missing here: the open segment goes on with the next Cluster that comes.
+    /// Bytes are missing here: the open segment goes on with the next Cluster, or fragment of an
+    /// MP4, that comes.
     ///
     /// # Errors
     /// [`MediaError::Io`], [`MediaError::OutOfOrder`].
     pub fn hole(&mut self) -> Result<(), MediaError> {
-        let (reader, segment) = self.open.as_mut().ok_or(NO_SEGMENT)?;
-        reader.hole();
-        self.file.drain(reader, segment)
+        self.recognise()?;
+        self.tell(Input::Hole)
     }
 
     /// The open segment is over.
@@ -82,11 +103,17 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::Io`], [`MediaError::OutOfOrder`]. A segment that was of no use is no error:
     /// see [`SegmentReport::refusal`].
     pub fn end_segment(&mut self) -> Result<SegmentReport, MediaError> {
-        let (mut reader, mut segment) = self.open.take().ok_or(NO_SEGMENT)?;
-        reader.end();
-        self.file.drain(&mut reader, &mut segment)?;
-        self.file.writer.close_cluster()?;
-        let report = segment.into_report(self.file.end(), reader.dangling_bytes());
+        self.recognise()?;
+        self.tell(Input::End)?;
+        let file = self.file.as_mut().expect(FILE_IS_THERE);
+        file.end_segment()?;
+        let end = file.end();
+        let report = match self.open.take().ok_or(NO_SEGMENT)? {
+            Open::Webm(reader, segment) => segment.into_report(end, reader.dangling_bytes()),
+            Open::Mp4(reader, segment) => segment.into_report(end, reader.dangling_bytes()),
+            Open::Foreign(segment) => segment.into_report(end, 0),
+            Open::Unknown(_) => return Err(NO_SEGMENT),
+        };
         self.reports.push(report.clone());
         Ok(report)
     }
@@ -107,132 +134,160 @@ impl<W: Write + Seek> Stitcher<W> {
             let telling = refusals.find(|refusal| **refusal != Refusal::Empty);
             return Err(telling.cloned().unwrap_or(Refusal::Empty).into());
         }
-        let duration = self.file.end();
-        let (out, written) = self.file.writer.finish(duration)?;
-        let report = StitchReport {
-            duration,
-            bytes: written.bytes,
-            packets,
-            clusters: written.clusters,
-            cues: written.cues,
-            segments: self.reports,
-        };
+        let file = self.file.expect(FILE_IS_THERE);
+        let (duration, file_type) = (file.end(), file.file_type());
+        let (out, Written { bytes, clusters, cues }) = file.finish()?;
+        let segments = self.reports;
+        let report = StitchReport { file_type, duration, bytes, packets, clusters, cues, segments };
         Ok((out, report))
     }
+
+    /// Opens the reader for the segment, by what is known of its first bytes.
+    fn recognise(&mut self) -> Result<(), MediaError> {
+        let Open::Unknown(begun) = self.open.as_mut().ok_or(NO_SEGMENT)? else {
+            return Ok(());
+        };
+        let begun = std::mem::take(begun);
+        let container = match grammar::recognise(&begun) {
+            Some(Container::Mp4) => Container::Mp4,
+            // What is no WebM either is refused by its reader.
+            Some(Container::Webm | Container::Ogg) | None => Container::Webm,
+        };
+        let file = self.file.take().expect(FILE_IS_THERE).in_favour_of(container, self.origin);
+        let start = file.end();
+        self.open = Some(match (&file, container) {
+            (File::Mp4(_), Container::Mp4) => {
+                Open::Mp4(Mp4Reader::new(), Segment::starting_at(start))
+            }
+            (File::Webm(_), Container::Webm | Container::Ogg) => {
+                Open::Webm(WebmReader::new(), Segment::starting_at(start))
+            }
+            (File::Webm(_), Container::Mp4) | (File::Mp4(_), Container::Webm | Container::Ogg) => {
+                Open::Foreign(foreign_segment(&begun, start))
+            }
+        });
+        self.file = Some(file);
+        self.feed(&begun)
+    }
+
+    /// Bytes of a segment whose container is known.
+    fn feed(&mut self, bytes: &[u8]) -> Result<(), MediaError> {
+        bytes.chunks(limits::PUSH_PIECE_BYTES).try_for_each(|piece| self.tell(Input::Bytes(piece)))
+    }
+
+    fn tell(&mut self, input: Input<'_>) -> Result<(), MediaError> {
+        match (self.file.as_mut(), self.open.as_mut()) {
+            (Some(File::Webm(file)), Some(Open::Webm(reader, segment))) => {
+                match input {
+                    Input::Bytes(bytes) => {
+                        segment.count_bytes(bytes.len());
+                        reader.push(bytes);
+                    }
+                    Input::Hole => reader.hole(),
+                    Input::End => reader.end(),
+                }
+                file.drain(reader, segment)
+            }
+            (Some(File::Mp4(file)), Some(Open::Mp4(reader, segment))) => {
+                match input {
+                    Input::Bytes(bytes) => {
+                        segment.count_bytes(bytes.len());
+                        reader.push(bytes);
+                    }
+                    Input::Hole => reader.hole(),
+                    Input::End => reader.end(),
+                }
+                file.drain(reader, segment)
+            }
+            (_, Some(Open::Foreign(segment))) => {
+                if let Input::Bytes(bytes) = input {
+                    segment.count_bytes(bytes.len());
+                }
+                Ok(())
+            }
+            (_, Some(Open::Unknown(_) | Open::Webm(..) | Open::Mp4(..)) | None) => Ok(()),
+        }
+    }
+}
+
+/// What a segment's reader is told.
+enum Input<'a> {
+    Bytes(&'a [u8]),
+    Hole,
+    End,
 }
 
 const NO_SEGMENT: MediaError = MediaError::OutOfOrder("no segment is open");
+const FILE_IS_THERE: &str = "the file is put back at once when it is exchanged";
 
-/// The file and its tracks, which the first packet decides.
-#[derive(Debug)]
-struct File<W> {
-    writer: WebmWriter<W>,
-    tracks: Vec<FileTrack>,
+/// A segment of another container than the file's. Noise is refused as what it is.
+fn foreign_segment(begun: &[u8], start: Duration) -> Segment<TrackEntry> {
+    let mut segment = Segment::starting_at(start);
+    let refusal = match grammar::recognise(begun) {
+        Some(container @ (Container::Webm | Container::Mp4)) => {
+            Some(Refusal::OtherContainer { container })
+        }
+        Some(container @ Container::Ogg) => Some(Refusal::UnsupportedContainer { container }),
+        None if begun.is_empty() => None,
+        None => Some(Refusal::NotWebm),
+    };
+    if let Some(refusal) = refusal {
+        segment.refuse(refusal);
+    }
+    segment
 }
 
+/// The file, in its container.
 #[derive(Debug)]
-struct FileTrack {
-    number: TrackNumber,
-    entry: TrackEntry,
-    clock: TrackClock,
+enum File<W> {
+    Webm(WebmFile<W>),
+    Mp4(Mp4File<W>),
 }
 
 impl<W: Write + Seek> File<W> {
-    fn end(&self) -> Duration {
-        self.tracks.iter().map(|track| track.clock.end()).max().unwrap_or_default()
+    /// As long as nothing is written, the next segment may have its container.
+    fn in_favour_of(self, container: Container, origin: u64) -> Self {
+        match (self, container) {
+            (Self::Webm(file), Container::Mp4) if file.is_blank() => {
+                Self::Mp4(Mp4File::new(file.into_out(), origin))
+            }
+            (Self::Mp4(file), Container::Webm) if file.is_blank() => {
+                Self::Webm(WebmFile::new(file.into_out(), origin))
+            }
+            (file, Container::Webm | Container::Mp4 | Container::Ogg) => file,
+        }
     }
 
-    fn drain(&mut self, reader: &mut WebmReader, segment: &mut Segment) -> Result<(), MediaError> {
-        loop {
-            match reader.next_event() {
-                Ok(Some(event)) => self.handle(segment, event)?,
-                Ok(None) => return Ok(()),
-                Err(refusal) => {
-                    segment.refuse(refusal);
-                    return Ok(());
-                }
+    fn end(&self) -> Duration {
+        match self {
+            Self::Webm(file) => file.end(),
+            Self::Mp4(file) => file.end(),
+        }
+    }
+
+    fn file_type(&self) -> FileType {
+        match self {
+            Self::Webm(file) if file.has_video() => FileType::VideoWebm,
+            Self::Webm(_) => FileType::AudioWebm,
+            Self::Mp4(file) if file.has_video() => FileType::VideoMp4,
+            Self::Mp4(_) => FileType::AudioMp4,
+        }
+    }
+
+    fn end_segment(&mut self) -> Result<(), MediaError> {
+        match self {
+            Self::Webm(file) => file.close_cluster(),
+            Self::Mp4(file) => {
+                file.close_chunks();
+                Ok(())
             }
         }
     }
 
-    fn handle(&mut self, segment: &mut Segment, event: Event<'_>) -> Result<(), MediaError> {
-        match event {
-            Event::Header { doc_type } => segment.begin_run(doc_type, self.end()),
-            Event::Tracks(tracks) => segment.declare_tracks(tracks),
-            Event::Cluster { .. } => {}
-            Event::Damage(damage) => segment.add_damage(damage),
-            Event::Block(block) => return self.handle_block(segment, &block),
+    fn finish(self) -> Result<(W, Written), MediaError> {
+        match self {
+            Self::Webm(file) => file.finish(),
+            Self::Mp4(file) => file.finish(),
         }
-        Ok(())
-    }
-
-    fn handle_block(&mut self, segment: &mut Segment, block: &Block<'_>) -> Result<(), MediaError> {
-        if segment.is_refused() {
-            return Ok(());
-        }
-        let Some(track) = segment.find_track(block.track()) else {
-            return Ok(());
-        };
-        if segment.place_of(track).is_none() {
-            self.place_tracks(segment)?;
-        }
-        let Some(place) = segment.place_of(track) else {
-            return Ok(());
-        };
-        let Some((time, moved)) = segment.locate(block.time) else {
-            return Ok(());
-        };
-        let went_back = self.write_block(place, block, Millis::nearest(time))?;
-        segment.count_packet(moved || went_back);
-        Ok(())
-    }
-
-    /// The first packet of a run: its tracks become the file's, or continue them.
-    fn place_tracks(&mut self, segment: &mut Segment) -> Result<(), MediaError> {
-        if self.tracks.is_empty() {
-            self.writer.write_head(segment.doc_type(), segment.tracks().iter())?;
-            self.tracks = segment
-                .tracks()
-                .iter()
-                .zip(1..)
-                .map(|(entry, number)| FileTrack {
-                    number: TrackNumber(number),
-                    entry: entry.clone(),
-                    clock: TrackClock::new(entry),
-                })
-                .collect();
-        }
-        let ours: Vec<_> = self.tracks.iter().map(|track| &track.entry).collect();
-        match tracks::match_tracks(&ours, segment.tracks()) {
-            Ok(places) => segment.set_places(places),
-            Err(refusal) => segment.refuse(refusal),
-        }
-        Ok(())
-    }
-
-    /// Returns whether the packet's time went back in its track.
-    fn write_block(
-        &mut self,
-        place: usize,
-        block: &Block<'_>,
-        time: Millis,
-    ) -> Result<bool, MediaError> {
-        let Self { writer, tracks } = self;
-        let track = &mut tracks[place];
-        let at = track.clock.last().map_or(time, |last| last.max(time));
-        let implied = track.clock.implied_duration(&block.body).map(Millis::nearest);
-        let stated = block.duration.map(Millis::nearest);
-        let as_group = block.body.needs_group(implied.is_some() && implied == stated);
-        let kind = track.entry.kind;
-        let placement = Placement {
-            track: track.number,
-            at,
-            keyframe: block.is_keyframe() || kind == TrackKind::Audio,
-            as_group,
-            duration: stated,
-        };
-        writer.write_block(kind, &block.body, &placement)?;
-        track.clock.advance(at, stated.filter(|_| as_group), &block.body);
-        Ok(at > time)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::ebml::{self, Malformed, id};
 use crate::error::Refusal;
 use crate::limits;
+use crate::segment::RunTrack;
 use crate::units::TrackNumber;
 
 /// What a track carries (RFC 9559 section 5.1.4.1.3).
@@ -57,7 +58,7 @@ pub struct TrackEntry {
 }
 
 impl TrackEntry {
-    fn parse(body: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Malformed> {
         let mut number = None;
         let mut kind = None;
         let mut codec = None;
@@ -103,8 +104,40 @@ impl TrackEntry {
         ebml::put_element(out, id::TRACK_ENTRY, &body);
     }
 
-    /// Whether packets of `later` can follow packets of this track. Codecs that repeat what a
-    /// decoder needs in the packets themselves may differ in the header they were given.
+    /// Gives the track another name for people; it keeps its own if this is empty.
+    pub(crate) fn rename(&mut self, name: &str) {
+        if name.is_empty() {
+            return;
+        }
+        let mut body = Vec::with_capacity(self.body.len() + name.len() + 8);
+        for child in ebml::children(&self.body).flatten() {
+            if child.id != id::NAME {
+                body.extend_from_slice(child.whole);
+            }
+        }
+        ebml::put_element(&mut body, id::NAME, name.as_bytes());
+        self.body = body;
+    }
+}
+
+impl RunTrack for TrackEntry {
+    /// Its index among the file's tracks.
+    type Place = usize;
+
+    fn number(&self) -> TrackNumber {
+        self.number
+    }
+
+    fn kind(&self) -> TrackKind {
+        self.kind
+    }
+
+    fn codec(&self) -> String {
+        self.codec.clone()
+    }
+
+    /// Codecs that repeat what a decoder needs in the packets themselves may differ in the header
+    /// they were given.
     fn can_be_continued_by(&self, later: &Self) -> bool {
         let describes_itself = ["A_OPUS", "V_VP8", "V_VP9", "V_AV1"].contains(&&*self.codec);
         self.kind == later.kind
@@ -128,19 +161,13 @@ pub(crate) fn parse_tracks(body: &[u8]) -> Result<Vec<TrackEntry>, Malformed> {
 
 /// For each of `later`, the index of the track in `first` that it continues: the first free one
 /// of the same kind and codec. Numbers say nothing: every recorder run gives its own.
-pub(crate) fn match_tracks(
-    first: &[&TrackEntry],
-    later: &[TrackEntry],
-) -> Result<Vec<usize>, Refusal> {
+pub(crate) fn match_tracks<T: RunTrack>(first: &[&T], later: &[T]) -> Result<Vec<usize>, Refusal> {
     let mut taken = vec![false; first.len()];
     let mut matches = Vec::with_capacity(later.len());
     for track in later {
         let free = (0..first.len())
             .find(|index| !taken[*index] && first[*index].can_be_continued_by(track))
-            .ok_or_else(|| Refusal::TrackMismatch {
-                kind: track.kind,
-                codec: track.codec.clone(),
-            })?;
+            .ok_or_else(|| Refusal::TrackMismatch { kind: track.kind(), codec: track.codec() })?;
         taken[free] = true;
         matches.push(free);
     }

@@ -36,11 +36,18 @@ pub struct SourceTime {
 }
 
 impl SourceTime {
+    /// The zero of the timeline.
+    pub(crate) const ZERO: Self = Self { nanos: 0 };
+
     /// `(cluster + relative) * scale`, or `None` if that is no sensible time.
     pub(crate) fn from_ticks(cluster: u64, relative: i16, scale_nanos: u64) -> Option<Self> {
         let ticks = i64::try_from(cluster).ok()?.checked_add(i64::from(relative))?;
         let nanos = ticks.checked_mul(i64::try_from(scale_nanos).ok()?)?;
         Some(Self { nanos })
+    }
+
+    pub(crate) fn from_nanos(nanos: i64) -> Self {
+        Self { nanos }
     }
 
     /// Nanoseconds from the zero of the recorder's timeline.
@@ -57,8 +64,8 @@ impl SourceTime {
     }
 }
 
-/// A Matroska TrackNumber: names a track inside one source or one written file, never across.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A Matroska TrackNumber or an MP4 track id: names a track inside one source or one written file, never across.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TrackNumber(pub u64);
 
 impl fmt::Display for TrackNumber {

@@ -1,15 +1,17 @@
-//! Owns the strict reading of a finished file. Repairs nothing, forgives nothing.
+//! Owns the strict reading of a finished file; of an MP4, `mp4::verify` does. Repairs nothing, forgives nothing.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::block::BlockBody;
 use crate::clock::TrackClock;
 use crate::ebml::{self, ElementId, id};
-use crate::error::{Flaw, MediaError};
+use crate::error::{Container, Flaw, MediaError};
+use crate::grammar;
 use crate::limits;
+use crate::mp4;
 use crate::source::{Element, Source};
 use crate::tracks::{self, TrackEntry, TrackKind};
 use crate::units::{Millis, TrackNumber};
@@ -20,13 +22,15 @@ const GROUP_OVERHEAD_BYTES: usize = 64;
 /// What a finished file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
+    /// Which of the two that are written.
+    pub container: Container,
     /// From 0 to the end of the last packet.
     pub duration: Duration,
-    /// Blocks in all tracks.
+    /// Blocks, or samples of an MP4, in all tracks.
     pub packets: u64,
-    /// Clusters.
+    /// Clusters, or chunks of an MP4.
     pub clusters: u64,
-    /// Cue points.
+    /// Cue points, or listed keyframes of an MP4.
     pub cues: u64,
     /// In the order of the file.
     pub tracks: Vec<VerifiedTrack>,
@@ -37,9 +41,9 @@ pub struct Verified {
 pub struct VerifiedTrack {
     /// What it carries.
     pub kind: TrackKind,
-    /// Its Matroska codec id.
+    /// Its Matroska codec id, or MP4 sample entry type.
     pub codec: String,
-    /// Its blocks.
+    /// Its blocks or samples.
     pub packets: u64,
     /// When its last packet ends.
     pub end: Duration,
@@ -47,11 +51,23 @@ pub struct VerifiedTrack {
 
 /// Reads a file from its current position to its end and checks that it is finished: every size
 /// known and right, the Duration the end of the last packet, SeekHead and Cues leading to what
-/// they say, no timestamp going back in a track.
+/// they say, no timestamp going back in a track. Of an MP4: the tables agreeing with each other,
+/// with the durations, and with the media byte for byte.
 ///
 /// # Errors
 /// [`MediaError::NotFinished`] with the first flaw and where it is, [`MediaError::Io`].
-pub fn verify<R: Read + Seek>(input: R) -> Result<Verified, MediaError> {
+pub fn verify<R: Read + Seek>(mut input: R) -> Result<Verified, MediaError> {
+    let start = input.stream_position()?;
+    let mut begun = Vec::new();
+    input.by_ref().take(grammar::RECOGNISED_BY_BYTES as u64).read_to_end(&mut begun)?;
+    input.seek(SeekFrom::Start(start))?;
+    match grammar::recognise(&begun) {
+        Some(Container::Mp4) => mp4::verify(input),
+        Some(Container::Webm | Container::Ogg) | None => verify_webm(input),
+    }
+}
+
+fn verify_webm<R: Read + Seek>(input: R) -> Result<Verified, MediaError> {
     let mut source = Source::new(input)?;
     let whole = source.range();
     source.expect(id::EBML, whole.end, limits::HEADER_BYTES_MAX)?;
@@ -226,6 +242,7 @@ impl Survey {
         }
         let cues = self.check_cues()?;
         Ok(Verified {
+            container: Container::Webm,
             duration,
             packets,
             clusters: self.clusters.len() as u64,

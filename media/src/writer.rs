@@ -65,9 +65,9 @@ pub(crate) struct Written {
 }
 
 impl<W: Write + Seek> WebmWriter<W> {
-    pub(crate) fn new(mut out: W) -> io::Result<Self> {
-        let origin = out.stream_position()?;
-        Ok(Self {
+    /// `out` stands at `origin`.
+    pub(crate) fn new(out: W, origin: u64) -> Self {
+        Self {
             out,
             origin,
             written: 0,
@@ -78,7 +78,11 @@ impl<W: Write + Seek> WebmWriter<W> {
             first_cue: None,
             cues: CueIndex::new(),
             clusters: 0,
-        })
+        }
+    }
+
+    pub(crate) fn into_out(self) -> W {
+        self.out
     }
 
     /// Writes everything before the first cluster. Tracks are numbered from 1 in their order.

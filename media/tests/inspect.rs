@@ -4,6 +4,7 @@ mod common;
 
 use std::time::Duration;
 
+use common::mp4::{AUDIO, VIDEO};
 use common::{packets, sample, samples, stitch_samples};
 use media::{Inspection, Inspector, Problem, Refusal};
 
@@ -61,6 +62,37 @@ fn a_cut_recording_has_dangling_bytes_and_two_runs_a_second_header() {
 }
 
 #[test]
+fn fragments_of_an_mp4_are_described_as_their_samples_are() {
+    for name in [AUDIO, VIDEO] {
+        let (stitched, inspection) = (stitch_samples(&[name]), inspect(&sample(name)));
+        assert_eq!(inspection.problems, [], "{name}");
+        let [run] = &inspection.runs[..] else { panic!("{name}: {} runs", inspection.runs.len()) };
+        let told: u64 = run.tracks.iter().map(|track| track.packets).sum();
+        assert_eq!((&*run.doc_type, told), ("mp4", stitched.report.packets), "{name}");
+        assert_eq!(run.tracks.len(), stitched.verified().tracks.len(), "{name}");
+        let apart = run.duration.abs_diff(stitched.report.duration);
+        assert!(apart <= Duration::from_millis(60), "{name}: {apart:?}");
+        let mut inspector = Inspector::new();
+        sample(name).chunks(7).for_each(|portion| inspector.push(portion));
+        assert_eq!(inspector.finish(), inspection, "{name}, whatever the portions");
+    }
+}
+
+#[test]
+fn a_cut_mp4_has_dangling_bytes_and_a_damaged_one_says_where() {
+    let source = sample(AUDIO);
+    assert!(inspect(&source[..source.len() - 5]).dangling_bytes > 0);
+    let mut damaged = source.clone();
+    let moof = source.windows(4).rposition(|name| name == b"moof").unwrap();
+    damaged[moof..moof + 4].copy_from_slice(b"oops");
+    assert!(
+        matches!(inspect(&damaged).problems[..], [Problem::Damaged(_), ..]),
+        "{:?}",
+        inspect(&damaged).problems
+    );
+}
+
+#[test]
 fn what_is_no_webm_is_told() {
     let refused = |bytes: &[u8]| match &inspect(bytes).problems[..] {
         [Problem::Refused(refusal)] => refusal.clone(),
@@ -68,5 +100,6 @@ fn what_is_no_webm_is_told() {
     };
     assert_eq!(refused(b""), Refusal::Empty);
     assert_eq!(refused(&[b'x'; 100]), Refusal::NotWebm);
-    assert!(matches!(refused(&sample("g_audiomp4")), Refusal::UnsupportedContainer { .. }));
+    let ogg = [&b"OggS"[..], &[0; 60]].concat();
+    assert!(matches!(refused(&ogg), Refusal::UnsupportedContainer { .. }));
 }

@@ -19,7 +19,10 @@ proptest! {
     #[test]
     fn any_portioning_of_pushes_gives_the_same_file(
         cuts in prop::collection::vec(0.0..1.0, 0..40),
-        names in prop::sample::select(vec![["a_opus", "ff_a"], ["b_vp8", "d_vrun2"], ["ff_v", "b_vp8"]]),
+        names in prop::sample::select(vec![
+            ["a_opus", "ff_a"], ["b_vp8", "d_vrun2"], ["ff_v", "b_vp8"],
+            ["g_audiomp4", "g_audiomp4"], ["g_videomp4", "g_audiomp4"],
+        ]),
     ) {
         let sources = names.map(sample);
         let whole = stitch(&[&sources[0], &sources[1]]).unwrap();
@@ -32,14 +35,16 @@ proptest! {
 
 #[test]
 fn one_byte_at_a_time_gives_the_same_file() {
-    let source = sample("e_req");
-    let bytes = stitch_portions(&[source.chunks(1).collect()]).unwrap();
-    assert!(bytes.file == stitch(&[&source]).unwrap().file);
+    for name in ["e_req", "g_audiomp4"] {
+        let source = sample(name);
+        let bytes = stitch_portions(&[source.chunks(1).collect()]).unwrap();
+        assert!(bytes.file == stitch(&[&source]).unwrap().file, "{name}");
+    }
 }
 
 #[test]
 fn the_browsers_own_chunks_give_the_same_file() {
-    for name in common::samples() {
+    for name in common::samples().chain(["g_audiomp4", "g_videomp4"]) {
         let chunks = chunks(name);
         let portions = chunks.iter().map(Vec::as_slice).collect();
         let chunked = stitch_portions(&[portions]).unwrap();

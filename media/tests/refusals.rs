@@ -13,10 +13,6 @@ fn refusal_of(segments: &[&[u8]]) -> Refusal {
     }
 }
 
-fn mp4() -> Refusal {
-    Refusal::UnsupportedContainer { container: Container::Mp4 }
-}
-
 #[test]
 fn nothing_is_refused_as_empty() {
     assert_eq!(refusal_of(&[]), Refusal::Empty);
@@ -25,11 +21,38 @@ fn nothing_is_refused_as_empty() {
 }
 
 #[test]
-fn mp4_is_refused_by_name_even_without_its_first_chunk() {
-    assert_eq!(refusal_of(&[&sample("g_audiomp4")]), mp4());
-    assert_eq!(refusal_of(&[&sample("g_videomp4")]), mp4());
-    assert_eq!(refusal_of(&[&chunks("g_audiomp4")[1]]), mp4());
-    assert!(mp4().to_string().contains("MP4"));
+fn an_mp4_without_its_first_chunk_has_no_tracks() {
+    assert_eq!(refusal_of(&[&chunks("g_audiomp4")[1]]), Refusal::NoTracks);
+    assert_eq!(refusal_of(&[&chunks("g_audiomp4")[0]]), Refusal::NoMedia);
+    for cut in 8..chunks("g_audiomp4")[0].len() {
+        assert_eq!(refusal_of(&[&chunks("g_audiomp4")[0][..cut]]), Refusal::NoTracks);
+    }
+}
+
+#[test]
+fn a_segment_of_another_container_is_refused_and_the_rest_goes_on() {
+    let (webm, mp4) = (sample("a_opus"), sample("g_audiomp4"));
+    for (ours, other, container) in [(&webm, &mp4, Container::Mp4), (&mp4, &webm, Container::Webm)]
+    {
+        let stitched = stitch(&[ours, other, ours]).unwrap();
+        let refusal = Refusal::OtherContainer { container };
+        assert!(refusal.to_string().contains(&container.to_string()));
+        assert_eq!(stitched.report.segments[1].problems, [Problem::Refused(refusal)]);
+        assert_eq!(stitched.report.segments[1].bytes, other.len() as u64);
+        assert!(stitched.file == stitch(&[ours, ours]).unwrap().file);
+    }
+}
+
+#[test]
+fn a_first_segment_without_media_does_not_decide_the_container() {
+    let (webm, mp4) = (sample("a_opus"), sample("g_audiomp4"));
+    let head = Handmade::opus().bytes;
+    let mp4_head = &chunks("g_audiomp4")[0];
+    assert!(stitch(&[&head, &mp4]).unwrap().file == stitch_samples(&["g_audiomp4"]).file);
+    assert!(stitch(&[mp4_head, &webm]).unwrap().file == stitch_samples(&["a_opus"]).file);
+    let in_turn = stitch(&[mp4_head, &head, mp4_head, b"noise and noise", &mp4]).unwrap();
+    assert!(in_turn.file == stitch_samples(&["g_audiomp4"]).file);
+    assert_eq!(in_turn.report.segments[3].refusal(), Some(&Refusal::NotWebm));
 }
 
 #[test]
@@ -54,30 +77,39 @@ fn a_head_without_media_is_refused_and_one_cut_before_its_tracks_too() {
 
 #[test]
 fn the_first_telling_reason_is_given_when_no_segment_is_of_use() {
-    assert_eq!(refusal_of(&[&[], b"<!doctype html>", &sample("g_videomp4")]), Refusal::NotWebm);
+    let head = &chunks("g_videomp4")[0];
+    assert_eq!(refusal_of(&[&[], b"<!doctype html>", head]), Refusal::NotWebm);
 }
 
 #[test]
 fn a_useless_segment_does_not_spoil_the_others() {
     let good = sample("a_opus");
     let head = Handmade::opus().bytes;
-    let mp4_sample = sample("g_audiomp4");
+    let mp4_head = &chunks("g_audiomp4")[0];
     let useless: [(&[u8], Refusal); 5] = [
         (&[], Refusal::Empty),
         (&good[..100], Refusal::NoTracks),
         (&head, Refusal::NoMedia),
         (b"garbage garbage", Refusal::NotWebm),
-        (&mp4_sample, mp4()),
+        (b"OggS\0\x02\0\0\0\0", Refusal::UnsupportedContainer { container: Container::Ogg }),
     ];
-    let alone = stitch_samples(&["a_opus", "a_opus"]);
-    for (bytes, refusal) in useless {
-        let stitched = stitch(&[bytes, &good, bytes, &good, bytes]).unwrap();
-        assert!(stitched.file == alone.file, "{refusal}");
-        for segment in stitched.report.segments.iter().step_by(2) {
-            assert_eq!(segment.refusal(), Some(&refusal));
+    let check = |good: &[u8], bytes: &[u8], refusals: [&Refusal; 3]| {
+        let stitched = stitch(&[bytes, good, bytes, good, bytes]).unwrap();
+        assert!(stitched.file == stitch(&[good, good]).unwrap().file, "{refusals:?}");
+        for (segment, refusal) in stitched.report.segments.iter().step_by(2).zip(refusals) {
+            assert_eq!(segment.refusal(), Some(refusal));
             assert_eq!(segment.duration.as_nanos(), 0);
         }
+    };
+    for (bytes, refusal) in useless {
+        check(&good, bytes, [&refusal; 3]);
     }
+    let other = Refusal::OtherContainer { container: Container::Mp4 };
+    check(&good, mp4_head, [&Refusal::NoMedia, &other, &other]);
+    let good = sample("g_audiomp4");
+    check(&good, mp4_head, [&Refusal::NoMedia; 3]);
+    check(&good, b"garbage garbage", [&Refusal::NotWebm; 3]);
+    check(&good, &[], [&Refusal::Empty; 3]);
 }
 
 #[test]

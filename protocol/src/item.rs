@@ -154,13 +154,17 @@ pub enum Incident {
 #[serde(rename_all = "snake_case")]
 pub enum TrackKind {
     Microphone,
+    /// With the microphone's sound in the same stream, unless that is a track of its own.
     Camera,
     Screen,
     SystemAudio,
+    /// The camera, as a picture now and then: each chunk is one whole JPEG.
+    Stills,
 }
 
 impl TrackKind {
-    pub const ALL: [Self; 4] = [Self::Microphone, Self::Camera, Self::Screen, Self::SystemAudio];
+    pub const ALL: [Self; 5] =
+        [Self::Microphone, Self::Camera, Self::Screen, Self::SystemAudio, Self::Stills];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -168,6 +172,7 @@ impl TrackKind {
             Self::Camera => "camera",
             Self::Screen => "screen",
             Self::SystemAudio => "system_audio",
+            Self::Stills => "stills",
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use app::recorder::settings::Settings;
 use clap::{Args, Parser, Subcommand};
 use protocol::Millis;
 
@@ -70,6 +71,41 @@ pub struct Config {
     #[arg(long, env = "HOLDFAST_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000)]
     pub connections_max: usize,
 
+    /// How often a candidate's recorder hands over what it has: 20ms to 1s. What is longer loses
+    /// more with a browser that is killed; browsers make sound in pieces of 60 ms.
+    #[arg(
+        long, env = "HOLDFAST_TIMESLICE", value_name = "TIME", default_value = "100ms",
+        value_parser = timeslice
+    )]
+    pub timeslice: Span,
+
+    /// Bits a second of each recorded sound: 6000 to 510000.
+    #[arg(
+        long, env = "HOLDFAST_AUDIO_BITRATE", value_name = "BITS", default_value_t = 128_000,
+        value_parser = clap::value_parser!(u32).range(
+            i64::from(Settings::MIN.audio_bits_per_second)
+                ..=i64::from(Settings::MAX.audio_bits_per_second)
+        )
+    )]
+    pub audio_bitrate: u32,
+
+    /// Bits a second of each recorded picture: 50000 to 20000000.
+    #[arg(
+        long, env = "HOLDFAST_VIDEO_BITRATE", value_name = "BITS", default_value_t = 1_500_000,
+        value_parser = clap::value_parser!(u32).range(
+            i64::from(Settings::MIN.video_bits_per_second)
+                ..=i64::from(Settings::MAX.video_bits_per_second)
+        )
+    )]
+    pub video_bitrate: u32,
+
+    /// How often the camera takes a picture where no video is recorded: 200ms to 60s.
+    #[arg(
+        long, env = "HOLDFAST_STILL_EVERY", value_name = "TIME", default_value = "2s",
+        value_parser = still_every
+    )]
+    pub still_every: Span,
+
     /// What to log, as in RUST_LOG: a level, or targets with levels.
     #[arg(long, env = "HOLDFAST_LOG", value_name = "FILTER", default_value = "info")]
     pub log: String,
@@ -123,6 +159,19 @@ impl FromStr for Span {
     }
 }
 
+fn timeslice(text: &str) -> Result<Span, String> {
+    span_within(text, Settings::MIN.timeslice, Settings::MAX.timeslice)
+}
+
+fn still_every(text: &str) -> Result<Span, String> {
+    span_within(text, Settings::MIN.still_every, Settings::MAX.still_every)
+}
+
+fn span_within(text: &str, min: Millis, max: Millis) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: humantime::DurationError| error.to_string())?;
+    if (min..=max).contains(&span.0) { Ok(span) } else { Err(format!("not within {min} to {max}")) }
+}
+
 /// Where the database is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -154,6 +203,16 @@ impl FromStr for DatabaseUrl {
 }
 
 impl Config {
+    /// What the page is told of how to record.
+    pub(crate) fn recorder(&self) -> Settings {
+        Settings {
+            timeslice: self.timeslice.0,
+            audio_bits_per_second: self.audio_bitrate,
+            video_bits_per_second: self.video_bitrate,
+            still_every: self.still_every.0,
+        }
+    }
+
     pub(crate) fn database_path(&self) -> PathBuf {
         match &self.database_url {
             Some(DatabaseUrl::Sqlite(path)) => path.clone(),
@@ -170,6 +229,31 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn how_to_record_is_taken_up_to_its_bounds_and_refused_past_them() {
+        let parse = |option: &str, value: &str| {
+            Cli::try_parse_from(["holdfast", "serve", option, value]).map(|cli| match cli.command {
+                Command::Serve(config) => config.recorder(),
+                Command::Stitch(_) | Command::Inspect(_) => unreachable!("it says serve"),
+            })
+        };
+        for (option, min, max, below, above) in [
+            ("--timeslice", "20ms", "1s", "19ms", "1001ms"),
+            ("--still-every", "200ms", "60s", "199ms", "60001ms"),
+            ("--audio-bitrate", "6000", "510000", "5999", "510001"),
+            ("--video-bitrate", "50000", "20000000", "49999", "20000001"),
+        ] {
+            for inside in [min, max] {
+                let settings = parse(option, inside).unwrap();
+                assert_eq!(settings.within_bounds(), settings, "{option} {inside}");
+            }
+            for outside in [below, above] {
+                assert!(parse(option, outside).is_err(), "{option} {outside}");
+            }
+        }
+        assert_eq!(parse("--log", "info").unwrap(), Settings::DEFAULT);
     }
 
     #[test]

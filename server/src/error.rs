@@ -24,6 +24,26 @@ pub(crate) enum ApiError {
     UnknownSession,
     #[error("This session has no recording yet.")]
     NoRecording,
+    #[error("There is no file of this track.")]
+    NoTrackFile,
+    #[error("There is no such picture.")]
+    NoFrame,
+    #[error("There is no sound in this recording that can be drawn.")]
+    NoWaveform,
+    #[error("The waveform is still being drawn; try again.")]
+    WaveformNotDrawn,
+    #[error("There is no such form of the recording.")]
+    NoExport,
+    #[error("The recording can be had in other forms once the session is completed.")]
+    NotYetExportable,
+    #[error("It is still being made; try again.")]
+    ExportNotMade,
+    #[error("{0}")]
+    ExportImpossible(String),
+    #[error("{0}")]
+    ExportFailed(String),
+    #[error("Too many exports are being made; try again.")]
+    TooManyExports,
     #[error("The token does not belong to this session.")]
     WrongToken,
     #[error("A newer writer has taken over this session.")]
@@ -84,6 +104,26 @@ impl ApiError {
             }
             Self::UnknownSession => (S::NOT_FOUND, "unknown-session", "Unknown session"),
             Self::NoRecording => (S::NOT_FOUND, "no-recording", "No recording"),
+            Self::NoTrackFile => (S::NOT_FOUND, "no-track-file", "No file of this track"),
+            Self::NoFrame => (S::NOT_FOUND, "no-such-frame", "No such picture"),
+            Self::NoWaveform => (S::NOT_FOUND, "no-waveform", "No waveform"),
+            Self::WaveformNotDrawn => {
+                (S::SERVICE_UNAVAILABLE, "waveform-not-drawn", "Waveform not drawn yet")
+            }
+            Self::NoExport => (S::NOT_FOUND, "no-such-export", "No such export"),
+            Self::NotYetExportable => {
+                (S::CONFLICT, "not-yet-exportable", "The session is not completed")
+            }
+            Self::ExportNotMade => {
+                (S::SERVICE_UNAVAILABLE, "export-not-made", "Export not made yet")
+            }
+            Self::ExportImpossible(_) => {
+                (S::NOT_IMPLEMENTED, "export-impossible", "Not possible here")
+            }
+            Self::ExportFailed(_) => (S::INTERNAL_SERVER_ERROR, "export-failed", "Export failed"),
+            Self::TooManyExports => {
+                (S::SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports")
+            }
             Self::WrongToken => (S::FORBIDDEN, "wrong-token", "Wrong token"),
             Self::Fenced => (S::CONFLICT, "fenced", "Another writer took over"),
             Self::WrongStatus(_) => (S::CONFLICT, "wrong-status", "Wrong status"),
@@ -137,6 +177,16 @@ impl IntoResponse for ApiError {
             | Self::MethodNotAllowed
             | Self::UnknownSession
             | Self::NoRecording
+            | Self::NoTrackFile
+            | Self::NoFrame
+            | Self::NoWaveform
+            | Self::WaveformNotDrawn
+            | Self::NoExport
+            | Self::NotYetExportable
+            | Self::ExportNotMade
+            | Self::ExportImpossible(_)
+            | Self::ExportFailed(_)
+            | Self::TooManyExports
             | Self::WrongToken
             | Self::Fenced
             | Self::Conflict(_)

@@ -11,9 +11,9 @@ use protocol::{Millis, SessionId, SessionStatus, UnixMillis};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
-use crate::recording::RecordingFiles;
+use crate::recording::{RecordingFiles, is_of};
 use crate::state::AppState;
-use crate::store::{Store, StoreError, Useless};
+use crate::store::{KeptFile, Store, StoreError, Useless};
 
 /// Sessions of a kind that one round takes on; the rest wait for the next.
 const SESSIONS_PER_ROUND_MAX: u32 = 500;
@@ -61,8 +61,8 @@ enum SweepError {
     Files(#[from] object_store::Error),
     #[error("a folder cannot be looked through: {0}")]
     Io(#[from] std::io::Error),
-    #[error("the recording {0} of a completed session is not there: its payloads are kept")]
-    RecordingGone(String),
+    #[error("the file {0} of a completed session is not there: its payloads are kept")]
+    FileGone(String),
 }
 
 pub(crate) async fn watch(state: AppState) {
@@ -131,7 +131,7 @@ impl Janitor {
         Ok(deleted)
     }
 
-    /// Only once the recording is certainly there: until then the payloads are all there is.
+    /// Only once all files are certainly there: until then the payloads are all there is.
     async fn payloads(&self, swept: &mut Swept) {
         let left = match self.store.completed_with_payloads(SESSIONS_PER_ROUND_MAX).await {
             Ok(left) => left,
@@ -140,16 +140,20 @@ impl Janitor {
                 return;
             }
         };
-        for (id, recording) in left {
-            let dropped = match self.files.bytes_of(&recording.key).await {
-                Ok(Some(bytes)) if bytes == recording.bytes => {
-                    self.store.drop_payloads(id).await.map(|()| 1).map_err(SweepError::from)
-                }
-                Ok(_) => Err(SweepError::RecordingGone(recording.key)),
-                Err(error) => Err(error.into()),
-            };
+        for (id, files) in left {
+            let dropped = self.payloads_of(id, files).await;
             swept.payloads += swept.tally(dropped);
         }
+    }
+
+    async fn payloads_of(&self, id: SessionId, files: Vec<KeptFile>) -> Result<u64, SweepError> {
+        for KeptFile { key, bytes } in files {
+            if self.files.bytes_of(&key).await? != Some(bytes) {
+                return Err(SweepError::FileGone(key));
+            }
+        }
+        self.store.drop_payloads(id).await?;
+        Ok(1)
     }
 
     async fn recording_files(&self, aged: UnixMillis, swept: &mut Swept) {
@@ -169,7 +173,7 @@ impl Janitor {
             return Ok(0);
         };
         let standing = match self.store.session(id).await {
-            Ok(session) => Some((session.status, session.recording.map(|one| one.key))),
+            Ok(session) => Some((session.status, self.store.kept_files(id).await?)),
             Err(StoreError::UnknownSession) => None,
             Err(error) => return Err(error.into()),
         };
@@ -191,13 +195,15 @@ impl Swept {
     }
 }
 
-/// Whether a file of a session, of which this is the status and the recording, is nobody's. As
-/// long as a recording may still be made it is not: the same bytes get the same name, and would be
-/// deleted at the moment when they are wanted.
-fn is_orphan(file: &str, standing: Option<(SessionStatus, Option<String>)>) -> bool {
+/// Whether a file of a session, of which this is the status and what is kept, is nobody's. As long as
+/// a recording may still be made it is not: the same bytes get the same name, and would be deleted at
+/// the moment when they are wanted.
+fn is_orphan(file: &str, standing: Option<(SessionStatus, Vec<KeptFile>)>) -> bool {
     match standing {
         None | Some((SessionStatus::Discarded, _)) => true,
-        Some((SessionStatus::Completed, Some(key))) => key != file,
+        Some((SessionStatus::Completed, kept)) if !kept.is_empty() => {
+            !kept.iter().any(|one| is_of(file, &one.key))
+        }
         Some((
             SessionStatus::Completed
             | SessionStatus::Active

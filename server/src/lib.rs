@@ -13,6 +13,7 @@ mod assets;
 mod clock;
 mod error;
 mod events;
+mod export;
 mod janitor;
 mod listen;
 mod pages;

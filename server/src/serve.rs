@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::events::Events;
+use crate::export::Exports;
 use crate::ledger::Ledger;
 use crate::ledger::payload::{InRow, PayloadStore};
 use crate::metrics::Metrics;
@@ -74,6 +75,12 @@ impl Server {
             connections: Arc::new(Semaphore::new(config.connections_max)),
             body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
             config: Arc::new(config),
+            exports: Exports::new(
+                store.clone(),
+                files.clone(),
+                recordings.scratch().to_owned(),
+                stopping.clone(),
+            ),
             store,
             ledger,
             recordings,
@@ -88,6 +95,8 @@ impl Server {
         state.tasks.spawn(timeouts::watch(state.clone()));
         state.tasks.spawn(store::watch_room(state.store.clone(), state.stopping.clone()));
         state.tasks.spawn(janitor::watch(state.clone()));
+        let recordings = state.recordings.clone();
+        state.tasks.spawn(async move { recordings.work_ahead().await });
         let router = routes::router(state.clone());
         let stopping = state.stopping.clone();
         let http =

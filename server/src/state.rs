@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::events::Events;
+use crate::export::Exports;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
@@ -21,6 +22,7 @@ pub(crate) struct AppState {
     pub(crate) ledger: Ledger,
     pub(crate) recordings: Recordings,
     pub(crate) files: RecordingFiles,
+    pub(crate) exports: Exports,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) fences: Fences,

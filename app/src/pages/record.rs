@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 
 use crate::recorder::island::Recorder;
+use crate::recorder::settings::{SETTINGS_ID, Settings};
 use crate::shell::{Section, Shell};
 
 #[component]
-pub fn RecordPage() -> impl IntoView {
+pub fn RecordPage(#[prop(default = Settings::DEFAULT)] settings: Settings) -> impl IntoView {
     view! {
         <Shell
             title="Record"
@@ -15,7 +16,7 @@ pub fn RecordPage() -> impl IntoView {
             style_sheet="/assets/style/recorder.css"
             has_island=true
         >
-            <div class="record-page">
+            <div class="record-page" id=SETTINGS_ID data-settings=settings.to_text()>
                 <h1>"Record"</h1>
                 <p class="lead">
                     "Test your microphone, then start when you are ready. What you say is kept on "

@@ -1,21 +1,32 @@
 //! One session: its recording, what is missing, what happened, and what the server knows of it.
 
+mod exports;
+mod frames;
 mod gap_map;
-mod interruptions;
 mod story;
+mod thumbnails;
+mod tracks;
+mod waveform;
 mod words;
 
 use leptos::prelude::*;
-use protocol::{SessionId, SessionStatus, TrackKind};
+use protocol::{SessionId, SessionStatus, TrackNo};
 
+use crate::alignment::Alignment;
 use crate::badge::StatusBadge;
+use crate::course::{Course, Stop, course, course_of};
 use crate::format;
 use crate::moment::Moment;
 use crate::paths;
 use crate::shell::{Section, Shell};
-use crate::views::{Instant, RecordingView, SegmentRow, SessionView};
+use crate::views::{ExportRow, Instant, RecordingView, SegmentRow, SessionView};
+use exports::Exports;
+use frames::Frames;
 use gap_map::GapMap;
 use story::Story;
+use thumbnails::Thumbnails;
+use tracks::{Tracks, name_of_sound};
+use waveform::Waveform;
 
 /// Rows that a table shows before it folds up.
 const ROWS_SHOWN_MAX: usize = 20;
@@ -23,6 +34,9 @@ const ROWS_SHOWN_MAX: usize = 20;
 #[component]
 pub fn SessionPage(view: SessionView) -> impl IntoView {
     let id = view.id;
+    let course = course(&view.segments, &view.happened);
+    let stops = stops(&view, &course);
+    let first_sound = name_of_sound(&view.tracks, 0);
     view! {
         <Shell
             title=format!("Recording of {}", view.started.human_utc)
@@ -36,9 +50,20 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
                 <StatusBadge status=view.status live=view.live/>
             </div>
             <Standing id status=view.status live=view.live failure=view.failure.clone()/>
-            {view.recording.clone().map(|recording| view! { <Player id recording/> })}
+            {view
+                .recording
+                .clone()
+                .map(|recording| {
+                    let exports = view.exports.clone();
+                    let duration = recording.duration;
+                    view! {
+                        <Player id recording stops first_sound exports/>
+                        <Tracks id duration tracks=view.tracks.clone()/>
+                        <Frames id frames=view.frames.clone()/>
+                    }
+                })}
             <Completeness view=view.clone()/>
-            <GapMap view=view.clone()/>
+            <GapMap course recording=view.recording.clone()/>
             <Story happened=view.happened.clone()/>
             {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
             <Segments segments=view.segments.clone()/>
@@ -93,9 +118,29 @@ fn Standing(
     .into_any()
 }
 
+/// Where in the recording time is missing. One that is made of several tracks goes on while any of
+/// them does; there the marks stand where the first one goes on.
+fn stops(view: &SessionView, course: &Course) -> Vec<Stop> {
+    if view.joined.is_empty() {
+        return course.stops();
+    }
+    let of_track = |track: &TrackNo| course_of(*track, &view.segments, &view.happened);
+    let courses: Vec<Course> = view.joined.iter().map(of_track).collect();
+    let alignment = Alignment::of(&courses);
+    let moved = |stop: Stop| Stop { at: alignment.place(stop.span.to), ..stop };
+    course.stops().into_iter().map(moved).collect()
+}
+
 #[component]
-fn Player(id: SessionId, recording: RecordingView) -> impl IntoView {
-    let source = paths::recording(id);
+fn Player(
+    id: SessionId,
+    recording: RecordingView,
+    stops: Vec<Stop>,
+    first_sound: Option<String>,
+    exports: Vec<ExportRow>,
+) -> impl IntoView {
+    // What is being played must not become another file.
+    let source = if recording.is_mixed { paths::playback(id) } else { paths::recording(id) };
     let player = if recording.has_video {
         view! {
             <video controls preload="metadata" playsinline src=source aria-label="Recording"></video>
@@ -108,11 +153,14 @@ fn Player(id: SessionId, recording: RecordingView) -> impl IntoView {
     view! {
         <section class="player" aria-label="Player">
             {player}
+            {recording.has_video.then(|| view! { <Thumbnails duration=recording.duration/> })}
+            <Waveform id recording=recording.clone() stops name=first_sound/>
             <p>
                 <a class="button" href=paths::recording_download(id) download>
                     {format!("Download ({})", format::size(recording.bytes))}
                 </a>
             </p>
+            <Exports id exports/>
         </section>
     }
 }
@@ -144,7 +192,7 @@ fn Completeness(view: SessionView) -> impl IntoView {
                     view! {
                         <p class="lost">
                             {format::count(u64::from(left_out), "segment is", "segments are")}
-                            " not in the recording: of another format, or not readable. The server keeps \
+                            " in no file, or not wholly: what is there cannot be read. The server keeps \
                              all chunks of this session."
                         </p>
                     }
@@ -237,20 +285,11 @@ fn Segment(row: SegmentRow) -> impl IntoView {
         <tr>
             <td>{u16::from(row.track.get()) + 1}</td>
             <td class="number">{u64::from(row.segment.get()) + 1}</td>
-            <td>{kind_words(row.kind)}{label}</td>
+            <td>{format::track_kind(row.kind)}{label}</td>
             <td><code>{row.mime}</code></td>
             <td class="number">{format::duration(row.start)}</td>
             <td class="number">{duration}</td>
         </tr>
-    }
-}
-
-const fn kind_words(kind: TrackKind) -> &'static str {
-    match kind {
-        TrackKind::Microphone => "Microphone",
-        TrackKind::Camera => "Camera",
-        TrackKind::Screen => "Screen",
-        TrackKind::SystemAudio => "System audio",
     }
 }
 
@@ -279,7 +318,7 @@ fn Facts(view: SessionView) -> impl IntoView {
 mod tests {
     use super::*;
     use crate::rendering::{html, instant, session_id, text};
-    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackNo};
+    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackKind};
 
     fn a_completed_session() -> SessionView {
         SessionView {
@@ -297,9 +336,11 @@ mod tests {
                 has_video: false,
                 bytes: 190_400,
                 duration: Millis::from_secs(12),
+                is_mixed: false,
                 left_out: 0,
                 digest: Digest::from_bytes([0xab; 32]),
             }),
+            exports: Vec::new(),
             failure: None,
             segments: vec![SegmentRow {
                 track: TrackNo::new(0),
@@ -311,6 +352,9 @@ mod tests {
                 duration: Some(Millis::from_secs(12)),
                 captured_until: Some(Millis::from_secs(12)),
             }],
+            tracks: Vec::new(),
+            joined: Vec::new(),
+            frames: Vec::new(),
             happened: Vec::new(),
         }
     }
@@ -363,6 +407,44 @@ mod tests {
         }
         let page = page(view);
         assert!(page.contains("<video controls") && !page.contains("<audio"));
+        assert!(page.contains("class=\"thumbnails\"") && page.contains("data-seconds=\"12.000\""));
+        assert!(
+            !self::page(a_completed_session()).contains("thumbnails"),
+            "a voice has no picture"
+        );
+    }
+
+    #[test]
+    fn where_there_is_one_sound_for_all_that_is_played() {
+        let mut view = a_completed_session();
+        if let Some(recording) = &mut view.recording {
+            recording.is_mixed = true;
+        }
+        let page = page(view);
+        assert!(page.contains(&format!("src=\"{}\"", paths::playback(session_id(1)))), "{page}");
+        assert!(!page.contains(&format!("src=\"{}\"", paths::recording(session_id(1)))));
+    }
+
+    #[test]
+    fn a_recording_of_several_tracks_goes_on_while_any_of_them_does() {
+        let one = a_completed_session().segments.remove(0);
+        let run = |track, segment, start, end: u64| SegmentRow {
+            track: TrackNo::new(track),
+            segment: SegmentNo::new(segment),
+            start: Millis::from_secs(start),
+            duration: Some(Millis::from_secs(end - start)),
+            captured_until: Some(Millis::from_secs(end)),
+            ..one.clone()
+        };
+        let segments = vec![run(0, 0, 0, 10), run(0, 2, 14, 20), run(1, 1, 0, 12)];
+        let view = SessionView { segments, ..a_completed_session() };
+        let places = |view: &SessionView| -> Vec<Millis> {
+            let course = course(&view.segments, &view.happened);
+            stops(view, &course).into_iter().map(|stop| stop.at).collect()
+        };
+        assert_eq!(places(&view), [Millis::from_secs(10)]);
+        let joined = vec![TrackNo::new(0), TrackNo::new(1)];
+        assert_eq!(places(&SessionView { joined, ..view }), [Millis::from_secs(12)]);
     }
 
     #[test]
@@ -383,9 +465,9 @@ mod tests {
             recording.left_out = 1;
         }
         let page = text(&page(view));
-        assert!(page.contains("1 segment is not in the recording"), "{page}");
+        assert!(page.contains("1 segment is in no file"), "{page}");
         assert!(page.contains("keeps all chunks"), "{page}");
-        assert!(!text(&self::page(a_completed_session())).contains("not in the recording"));
+        assert!(!text(&self::page(a_completed_session())).contains("in no file"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::island::{Readiness, Ui};
-use super::port::{Command, RecorderState, RecorderView, send};
+use super::port::{Command, Companion, RecorderState, RecorderView, send};
 use crate::paths;
 
 /// One button of the recorder.
@@ -14,6 +14,8 @@ enum Control {
     Start,
     Pause,
     Resume,
+    Share,
+    Reconnect,
     Stop,
     Retry,
 }
@@ -24,6 +26,8 @@ impl Control {
             Self::Start => "Start recording",
             Self::Pause => "Pause",
             Self::Resume => "Resume",
+            Self::Share => "Share again",
+            Self::Reconnect => "Use it again",
             Self::Stop => "Stop and save",
             Self::Retry => "Try again",
         }
@@ -33,7 +37,7 @@ impl Control {
         match self {
             Self::Start | Self::Resume | Self::Retry => "button",
             Self::Stop => "button button-stop",
-            Self::Pause => "button button-quiet",
+            Self::Pause | Self::Share | Self::Reconnect => "button button-quiet",
         }
     }
 
@@ -42,6 +46,7 @@ impl Control {
             Self::Start => Command::Start,
             Self::Pause => Command::Pause,
             Self::Resume => Command::Resume,
+            Self::Share | Self::Reconnect => Command::RestoreCompanion,
             Self::Stop => Command::Stop,
             Self::Retry => Command::Retry,
         }
@@ -53,6 +58,8 @@ impl Control {
             Self::Start => state == RecorderState::Idle,
             Self::Pause => state == RecorderState::Recording,
             Self::Resume => state == RecorderState::Paused,
+            Self::Share => view.missing.is_some_and(Companion::is_shared),
+            Self::Reconnect => view.missing.is_some_and(|missing| !missing.is_shared()),
             Self::Stop => {
                 matches!(state, RecorderState::Recording | RecorderState::Paused)
                     || (matches!(state, RecorderState::Error | RecorderState::Acquiring)
@@ -75,6 +82,8 @@ pub(super) fn Controls(ui: Ui) -> impl IntoView {
             <ControlButton ui focus control=Control::Start/>
             <ControlButton ui focus control=Control::Resume/>
             <ControlButton ui focus control=Control::Pause/>
+            <ControlButton ui focus control=Control::Share/>
+            <ControlButton ui focus control=Control::Reconnect/>
             <ControlButton ui focus control=Control::Stop/>
             <ControlButton ui focus control=Control::Retry/>
             {move || is_done.get().then(|| view! { <Afterwards ui/> })}

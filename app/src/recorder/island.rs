@@ -8,6 +8,7 @@ use super::controls::Controls;
 use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, RoomLine, Safety};
+use super::source::{Preview, SourceChoice};
 use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox};
 use crate::format;
 
@@ -82,10 +83,12 @@ fn Panel(ui: Ui) -> impl IntoView {
             <ElsewhereBox ui/>
             <UnfinishedBox ui/>
             <Headline ui/>
+            <Preview ui/>
             <Elapsed ui/>
             <Level ui/>
             <Safety ui/>
             <AlertBox ui/>
+            <SourceChoice ui/>
             <Microphone ui/>
             <Controls ui/>
             <RoomLine ui/>

@@ -3,20 +3,22 @@
 use leptos::prelude::*;
 
 use super::island::{Readiness, Ui};
-use super::port::{Command, Device, RecorderState, RecorderView, send};
+use super::port::{Command, Companion, Device, RecorderState, RecorderView, Source, send};
 
 #[component]
 pub(super) fn Microphone(ui: Ui) -> impl IntoView {
     let is_idle = Memo::new(move |_| ui.state.get() == RecorderState::Idle);
     let is_shown = Memo::new(move |_| ui.view.with(may_choose));
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
+    let has_camera = Memo::new(move |_| ui.view.with(|view| view.source.has_camera()));
     let is_waiting = move || ui.readiness.get() != Readiness::Attached;
     let toggle = move |_| {
         send(if testing.get_untracked() { Command::StopTest } else { Command::TestMicrophone });
     };
     view! {
         <div class="microphone" hidden=move || !is_shown.get()>
-            <DeviceChoice ui/>
+            <DeviceChoice ui which=Which::First/>
+            <DeviceChoice ui which=Which::Second/>
             <button
                 type="button"
                 class="button button-quiet"
@@ -24,7 +26,11 @@ pub(super) fn Microphone(ui: Ui) -> impl IntoView {
                 disabled=is_waiting
                 on:click=toggle
             >
-                {move || if testing.get() { "Stop test" } else { "Test microphone" }}
+                {move || match (testing.get(), has_camera.get()) {
+                    (true, _) => "Stop test",
+                    (false, false) => "Test microphone",
+                    (false, true) => "Test microphone and camera",
+                }}
             </button>
         </div>
     }
@@ -42,16 +48,66 @@ fn may_choose(view: &RecorderView) -> bool {
     }
 }
 
+/// Before a recording: within one its track would change.
+fn may_choose_second(view: &RecorderView) -> bool {
+    view.state == RecorderState::Idle && view.source == Source::With(Companion::SecondMicrophone)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    First,
+    Second,
+}
+
+impl Which {
+    const fn id(self) -> &'static str {
+        match self {
+            Self::First => "microphone",
+            Self::Second => "second-microphone",
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::First => "Microphone",
+            Self::Second => "Second microphone",
+        }
+    }
+
+    /// What is taken when nothing is chosen.
+    const fn default(self) -> &'static str {
+        match self {
+            Self::First => "Your default microphone",
+            Self::Second => "Another one than the first",
+        }
+    }
+
+    fn chosen(self, view: &RecorderView) -> Option<String> {
+        match self {
+            Self::First => view.device.clone(),
+            Self::Second => view.second_device.clone(),
+        }
+    }
+
+    fn command(self, id: String) -> Command {
+        match self {
+            Self::First => Command::ChooseDevice(id),
+            Self::Second => Command::ChooseSecondDevice(id),
+        }
+    }
+}
+
 /// The default comes first: browsers name the devices only once the microphone is allowed.
 #[component]
-fn DeviceChoice(ui: Ui) -> impl IntoView {
+fn DeviceChoice(ui: Ui, which: Which) -> impl IntoView {
     let devices =
-        Memo::new(move |_| ui.view.with(|view| (view.devices.clone(), view.device.clone())));
+        Memo::new(move |_| ui.view.with(|view| (view.devices.clone(), which.chosen(view))));
+    let is_shown = Memo::new(move |_| which == Which::First || ui.view.with(may_choose_second));
     let choices = move || {
         let (devices, chosen) = devices.get();
-        let default = devices
-            .is_empty()
-            .then(|| Device { id: String::new(), label: "Your default microphone".to_owned() });
+        // Browsers list the first one's default themselves.
+        let default = (devices.is_empty() || which == Which::Second)
+            .then(|| Device { id: String::new(), label: which.default().to_owned() });
         default
             .into_iter()
             .chain(devices)
@@ -62,12 +118,12 @@ fn DeviceChoice(ui: Ui) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="field">
-            <label for="microphone">"Microphone"</label>
+        <div class="field" hidden=move || !is_shown.get()>
+            <label for=which.id()>{which.label()}</label>
             <select
-                id="microphone"
+                id=which.id()
                 disabled=move || ui.readiness.get() != Readiness::Attached
-                on:change=move |event| send(Command::ChooseDevice(event_target_value(&event)))
+                on:change=move |event| send(which.command(event_target_value(&event)))
             >
                 {choices}
             </select>

@@ -6,6 +6,9 @@ use std::rc::Rc;
 
 use protocol::{Millis, Receipt, SessionId};
 
+/// The `video` element in which the adapter shows what the camera sees.
+pub const PREVIEW_ID: &str = "preview";
+
 /// Where the candidate's recorder stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RecorderState {
@@ -64,6 +67,67 @@ impl LinkState {
     }
 }
 
+/// What is recorded. The microphone always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    #[default]
+    Microphone,
+    /// In one stream with the microphone.
+    Camera,
+    With(Companion),
+}
+
+/// What is recorded beside the microphone, on a track of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Companion {
+    /// The camera, as a picture now and then: for poor networks.
+    Stills,
+    SecondMicrophone,
+    /// The sound of a tab or of the whole computer.
+    SystemAudio,
+    Screen,
+}
+
+impl Source {
+    pub const ALL: [Self; 6] = [
+        Self::Microphone,
+        Self::Camera,
+        Self::With(Companion::Stills),
+        Self::With(Companion::SecondMicrophone),
+        Self::With(Companion::SystemAudio),
+        Self::With(Companion::Screen),
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Microphone => "microphone",
+            Self::Camera => "camera",
+            Self::With(Companion::Stills) => "stills",
+            Self::With(Companion::SecondMicrophone) => "second_microphone",
+            Self::With(Companion::SystemAudio) => "system_audio",
+            Self::With(Companion::Screen) => "screen",
+        }
+    }
+
+    pub const fn has_camera(self) -> bool {
+        matches!(self, Self::Camera | Self::With(Companion::Stills))
+    }
+
+    pub const fn companion(self) -> Option<Companion> {
+        match self {
+            Self::With(companion) => Some(companion),
+            Self::Microphone | Self::Camera => None,
+        }
+    }
+}
+
+impl Companion {
+    /// The candidate picks it in a question of the browser's, which comes only after a click.
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::SystemAudio | Self::Screen)
+    }
+}
+
 /// All that the recorder shows, apart from the level, which changes too often.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecorderView {
@@ -83,6 +147,16 @@ pub struct RecorderView {
     pub devices: Vec<Device>,
     /// The id of the chosen one; none is the browser's default.
     pub device: Option<String>,
+    pub source: Source,
+    /// The id of the chosen second microphone; none is the first that is left.
+    pub second_device: Option<String>,
+    /// This browser can share the screen, and sound with it.
+    pub can_share: bool,
+    /// A camera or the screen is open, and shown in the preview.
+    pub has_picture: bool,
+    /// What should be recorded beside the microphone and is not. [`Command::RestoreCompanion`] may
+    /// help.
+    pub missing: Option<Companion>,
     /// The microphone test runs.
     pub testing: bool,
     /// What was captured before the sound was lost can be saved as it is.
@@ -173,11 +247,16 @@ pub struct Warning {
 pub enum Command {
     TestMicrophone,
     StopTest,
+    ChooseSource(Source),
     /// By [`Device::id`].
     ChooseDevice(String),
+    /// The same for the second microphone.
+    ChooseSecondDevice(String),
     Start,
     Pause,
     Resume,
+    /// Go on with what is recorded beside the microphone.
+    RestoreCompanion,
     Stop,
     /// Go on with [`RecorderView::unfinished`].
     ResumeUnfinished,

@@ -3,7 +3,7 @@
 use protocol::Millis;
 use protocol::item::EndCause;
 
-use super::{Ending, Phase, Recorder};
+use super::{BesideRun, Ending, Live, Phase, Recorder};
 
 /// A recorder hands over whole packets of sound only, each 60 ms. One that was just being filled when
 /// the page began to go is had a moment later, if the page lives so long.
@@ -27,13 +27,22 @@ impl Leaving {
     }
 }
 
+impl Live {
+    fn flush(&self) {
+        self.run.flush();
+        if let Some(beside) = &self.beside {
+            beside.flush();
+        }
+    }
+}
+
 impl Recorder {
     /// The page may be left, and the candidate may yet change their mind. Later than this the
     /// recorder would not answer any more.
     pub(crate) fn leaving(&mut self, now: Millis) {
         if let (Phase::Capturing(live), Some(session)) = (&self.phase, &mut self.session) {
             session.pipeline.expect_the_end();
-            live.run.flush();
+            live.flush();
             let next = NextFlush { at: now + FLUSH_EVERY, until: now + LEAVING_TAKES };
             self.leaving = Leaving(Some(next));
         }
@@ -46,7 +55,7 @@ impl Recorder {
             Phase::Capturing(live) if now < next.until => {
                 if now >= next.at {
                     next.at = now + FLUSH_EVERY;
-                    live.run.flush();
+                    live.flush();
                 }
             }
             Phase::Capturing(_)
@@ -63,7 +72,7 @@ impl Recorder {
     /// The page may be stopped without another word, as phones do with hidden pages.
     pub(crate) fn hidden(&self) {
         if let Phase::Capturing(live) = &self.phase {
-            live.run.flush();
+            live.flush();
         }
     }
 
@@ -72,9 +81,12 @@ impl Recorder {
         match &self.phase {
             Phase::Closing { ending: Ending::Save, .. } => self.closed(now),
             Phase::Capturing(live) | Phase::Closing { live, .. } => {
-                let segment = live.segment;
+                let beside = live.beside.as_ref().map(BesideRun::segment);
                 if let Some(session) = &mut self.session {
-                    session.segment_ended(now, segment, EndCause::PageLeft);
+                    session.segment_ended(now, live.segment, EndCause::PageLeft);
+                    if let Some(segment) = beside {
+                        session.companion_ended(now, segment, EndCause::PageLeft);
+                    }
                 }
             }
             Phase::Idle

@@ -5,9 +5,9 @@ use protocol::Millis;
 use protocol::item::{EndCause, StartCause};
 use wasm_bindgen_futures::spawn_local;
 
-use app::recorder::port::Device;
+use app::recorder::port::{Device, Source};
 
-use super::{Ending, GoOn, Phase, Purpose, Recorder};
+use super::{Ending, GoOn, Opened, Phase, Purpose, Recorder};
 use crate::capture_error::CaptureError;
 use crate::devices;
 use crate::driver::Input;
@@ -108,9 +108,11 @@ impl Recorder {
         self.request = self.request.next();
         self.replacing.switching_to = Some(chosen.clone());
         let (request, inputs) = (self.request, self.inputs.clone());
+        let wants_picture = self.source == Source::Camera;
         spawn_local(async move {
-            let microphone = Microphone::open_exactly(chosen).await;
-            inputs.send(Input::Opened { request, microphone });
+            let microphone = Microphone::open_exactly(chosen, wants_picture).await;
+            let opened = Opened { microphone, companion: None };
+            inputs.send(Input::Opened { request, opened });
         });
     }
 
@@ -178,6 +180,7 @@ impl Recorder {
             self.replacing.start_over();
             self.acquire(again);
         }
+        self.restore_device_beside();
     }
 
     pub(crate) fn devices_listed(&mut self, devices: &[Device]) {

@@ -2,13 +2,14 @@
 //! to the session.
 
 use protocol::item::{EndCause, StartCause};
-use protocol::{Millis, SegmentNo};
+use protocol::{Millis, SegmentNo, TrackKind};
 
 use super::{Ending, Live, Phase, Purpose, Recorder};
 use crate::capture::{Run, RunEvent};
 use crate::capture_error::CaptureError;
 use crate::driver::Input;
-use crate::session::Session;
+use crate::session::{RunStart, Session};
+use crate::source;
 use crate::storage;
 use crate::watch::Stall;
 
@@ -31,12 +32,16 @@ impl Recorder {
     /// what to try again should the run not start.
     pub(super) fn begin_as(&mut self, now: Millis, cause: StartCause, again: Purpose) {
         match self.begin_run(now, cause) {
-            Ok(live) => {
+            Ok((live, cause)) => {
                 self.phase = Phase::Capturing(live);
+                self.begin_beside(now, cause);
                 self.note_beginning(now);
             }
             Err(error) => {
                 self.microphone = None;
+                if self.session.is_none() {
+                    self.beside.close();
+                }
                 self.fail(error, again);
             }
         }
@@ -44,12 +49,18 @@ impl Recorder {
 
     /// The run comes first: a recorder that does not start must not leave an empty session behind.
     /// Its events come later, and so after the segment's first marker.
-    fn begin_run(&mut self, now: Millis, cause: StartCause) -> Result<Live, CaptureError> {
+    fn begin_run(
+        &mut self,
+        now: Millis,
+        cause: StartCause,
+    ) -> Result<(Live, StartCause), CaptureError> {
         let microphone = self.microphone.as_ref().ok_or(CaptureError::NoMicrophone)?;
         let segment =
             self.session.as_ref().map_or(SegmentNo::new(0), |session| session.next_segment());
         let inputs = self.inputs.clone();
-        let run = Run::start(microphone, move |event| inputs.send(Input::Run { segment, event }))?;
+        let (stream, has_picture) = (microphone.stream(), microphone.has_picture());
+        let on_event = move |event| inputs.send(Input::Run { segment, event });
+        let run = Run::start(stream, has_picture, on_event)?;
         let session = match self.session.take() {
             Some(session) => session,
             None => {
@@ -59,35 +70,58 @@ impl Recorder {
             }
         };
         let session = self.session.insert(session);
-        session.segment_started(now, run.mime(), &microphone.label(), cause);
-        Ok(Live { run, segment, stall: Stall::new(now) })
+        let kind = if has_picture { TrackKind::Camera } else { TrackKind::Microphone };
+        let start = RunStart { kind, mime: run.mime(), label: &microphone.whole_label() };
+        let cause = session.segment_started(now, &start, cause);
+        source::note(session.pipeline.session(), self.source);
+        let stall = Stall::new(now);
+        Ok((Live { run, segment, stall, is_main_over: false, beside: None }, cause))
     }
 
     pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
         let (Phase::Capturing(live) | Phase::Closing { live, .. }) = &mut self.phase else {
             return;
         };
-        let Some(session) = self.session.as_mut().filter(|_| live.segment == segment) else {
-            return;
-        };
+        if live.segment != segment {
+            return self.beside_event(now, segment, event);
+        }
+        let Some(session) = &mut self.session else { return };
         match event {
             RunEvent::Chunk(blob) => {
                 live.stall.delivered(now);
                 self.replacing.run_is_fruitful();
                 session.chunk(now, segment, blob);
             }
+            // Of a camera beside it.
+            RunEvent::Picture(..) => {}
             RunEvent::Paused => session.paused(now),
             RunEvent::Resumed => session.resumed(now),
             RunEvent::Failed => self.close(now, Ending::GoOn(EndCause::RecorderFailed)),
-            RunEvent::Stopped => self.closed(now),
+            RunEvent::Stopped => {
+                live.is_main_over = true;
+                if matches!(self.phase, Phase::Capturing(_)) {
+                    self.close(now, Ending::GoOn(self.unasked_end()));
+                }
+                self.close_if_over(now);
+            }
         }
     }
 
-    /// Tells the run to stop; the rest of it arrives before [`RunEvent::Stopped`].
+    /// Once all runs have handed over the rest.
+    pub(super) fn close_if_over(&mut self, now: Millis) {
+        if matches!(&self.phase, Phase::Closing { live, .. } if live.is_over()) {
+            self.closed(now);
+        }
+    }
+
+    /// Tells the runs to stop; the rest of each arrives before its [`RunEvent::Stopped`].
     pub(super) fn close(&mut self, now: Millis, ending: Ending) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Capturing(live) => {
+            Phase::Capturing(mut live) => {
                 live.run.stop();
+                if let Some(beside) = &mut live.beside {
+                    beside.take().stop();
+                }
                 let stalled = matches!(ending, Ending::GoOn(EndCause::RecorderStalled));
                 let limit = if stalled { STALLED_STOP_DEADLINE } else { STOP_DEADLINE };
                 Phase::Closing { live, ending, deadline: now + limit }
@@ -102,13 +136,13 @@ impl Recorder {
         };
     }
 
-    /// The run is over: everything of it has its number, and is read or being read.
+    /// The runs are over: everything of them has its number, and is read or being read.
     pub(super) fn closed(&mut self, now: Millis) {
         let (live, ending) = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Closing { live, ending, .. } => (live, ending),
-            Phase::Capturing(live) => (live, Ending::GoOn(self.unasked_end())),
             other @ (Phase::Idle
             | Phase::Acquiring(_)
+            | Phase::Capturing(_)
             | Phase::Finishing
             | Phase::HandingOver { .. }
             | Phase::GivenAway
@@ -119,6 +153,9 @@ impl Recorder {
         };
         if let Some(session) = &mut self.session {
             session.segment_ended(now, live.segment, ending.cause());
+            if let Some(beside) = &live.beside {
+                session.companion_ended(now, beside.segment(), ending.cause());
+            }
         }
         match ending {
             Ending::Save => {

@@ -1,13 +1,20 @@
 //! What the candidate sees of the recorder, derived from its state.
 
 use app::format;
-use app::recorder::port::{Alert, LinkState, RecorderState, RecorderView, ServerTrouble, Warning};
+use app::recorder::port::{
+    Alert, Companion as Kind, LinkState, RecorderState, RecorderView, ServerTrouble, Source,
+    Warning,
+};
 use protocol::sender::{FinishStatus, LinkStatus};
 use protocol::{Millis, Refusal, SessionStatus};
 
 use super::replacing::Turn;
 use super::{Ending, Phase, Purpose, Recorder};
 use crate::browser;
+use crate::capture_error::CaptureError;
+use crate::companion::Companion;
+use crate::devices;
+use crate::microphone::Microphone;
 use crate::pipeline::Pipeline;
 use crate::recovery::Recovery;
 use crate::session::Session;
@@ -18,6 +25,11 @@ impl Recorder {
         let mut view = RecorderView {
             state: self.state(),
             device: self.device(),
+            source: self.source,
+            second_device: self.beside.device().map(ToOwned::to_owned),
+            can_share: devices::can_share(),
+            has_picture: self.has_picture(),
+            missing: self.missing_beside(),
             testing: matches!(self.phase, Phase::Idle) && self.microphone.is_some(),
             can_save: self.can_save(),
             alert: self.alert(),
@@ -52,6 +64,11 @@ impl Recorder {
                 .as_ref()
                 .map_or(RecorderState::Finishing, |session| finishing(&session.pipeline)),
         }
+    }
+
+    fn has_picture(&self) -> bool {
+        self.microphone.as_ref().is_some_and(Microphone::has_picture)
+            || self.beside.companion().is_some_and(Companion::has_picture)
     }
 
     fn can_save(&self) -> bool {
@@ -146,6 +163,16 @@ impl Recorder {
                 "If you are speaking: please check that it is switched on, not muted and not \
                  covered, or choose another one.",
             ));
+        }
+        let is_blind = |microphone: &Microphone| !microphone.has_picture();
+        if self.source == Source::Camera && self.microphone.as_ref().is_some_and(is_blind) {
+            warnings.push(warning(
+                "The camera is gone",
+                "Your sound is still recorded. The picture comes back with the next recording.",
+            ));
+        }
+        if let (Some(kind), Some(error)) = (self.missing_beside(), self.beside.error()) {
+            warnings.push(missing(kind, error));
         }
         if let Some(session) = &self.session {
             warnings.extend(storage_warning(&session.pipeline));
@@ -284,6 +311,18 @@ fn storage_warning(pipeline: &Pipeline) -> Option<Warning> {
         return None;
     };
     Some(warning("This browser's storage is full or blocked", detail))
+}
+
+/// What is to be recorded beside the microphone, and is not.
+fn missing(kind: Kind, error: &CaptureError) -> Warning {
+    let title = match kind {
+        Kind::Stills => "No pictures are taken",
+        Kind::SecondMicrophone => "The second microphone is not recorded",
+        Kind::SystemAudio => "This computer's sound is not recorded",
+        Kind::Screen => "The screen is not recorded",
+    };
+    let detail = [&error.to_string(), ". Your own sound is still recorded."].concat();
+    warning(title, &detail)
 }
 
 fn warning(title: &str, detail: &str) -> Warning {

@@ -5,10 +5,14 @@
     reason = "each test file uses its own part, and some use all: an expectation would fail there"
 )]
 
+pub(crate) mod mp4;
+pub(crate) mod players;
+
 use std::io::Cursor;
 use std::path::Path;
+use std::time::Duration;
 
-use media::{MediaError, StitchReport, Stitcher, Verified};
+use media::{FileType, MediaError, StitchReport, Stitcher, Verified};
 
 pub(crate) const AUDIO: [&str; 7] =
     ["a_opus", "c_pause", "d_run2", "e_req", "beep1", "beep2", "ff_a"];
@@ -37,6 +41,20 @@ pub(crate) struct Stitched {
 }
 
 impl Stitched {
+    /// A file that was made in another way, for the players, who only look at it.
+    pub(crate) fn of_pictures(file: Vec<u8>, duration: Duration, packets: u64) -> Self {
+        let report = StitchReport {
+            file_type: FileType::VideoWebm,
+            duration,
+            bytes: file.len() as u64,
+            packets,
+            clusters: 0,
+            cues: 0,
+            segments: Vec::new(),
+        };
+        Self { file, report }
+    }
+
     pub(crate) fn verified(&self) -> Verified {
         media::verify(Cursor::new(&self.file)).expect("a stitched file verifies")
     }

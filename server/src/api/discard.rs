@@ -37,5 +37,5 @@ pub(super) async fn discard(
         }
     }
     state.fences.end(id, Refusal::Discarded);
-    Ok(Json(details(&state, id).await?))
+    Ok(Json(details(&state.store, id).await?))
 }

@@ -1,10 +1,10 @@
 //! The shapes of the API's JSON.
 
-use protocol::{Digest, Millis, Receipt, SeqSet, UnixMillis};
+use protocol::{Digest, Millis, Receipt, SeqSet, TrackNo, UnixMillis};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Segment, Session};
+use crate::store::{Segment, Session, TrackFile, media_of};
 
 /// A session in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,10 +39,10 @@ pub(super) struct SessionDetails {
     missing: SeqSet,
     /// What was recorded, source by source.
     tracks: Vec<Track>,
-    /// Where the recording is, once there is one.
+    /// Where the recording is, once there is one: of all tracks that can be put into one file.
     recording_url: Option<String>,
-    /// Recorder runs that the recording could not take in, because they are of another format or
-    /// cannot be read. The server keeps their chunks.
+    /// Recorder runs that are in no file, or not wholly, because they cannot be read. The server keeps
+    /// all chunks then.
     left_out_segments: u32,
     /// Present once the session is completed.
     receipt: Option<ReceiptDto>,
@@ -53,13 +53,33 @@ pub(super) struct SessionDetails {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Track {
     track: u8,
-    /// `microphone`, `camera`, `screen` or `system_audio`.
+    /// `microphone`, `camera`, `screen`, `system_audio` or `stills`.
     kind: &'static str,
     /// As the recorder named it.
     mime: String,
     /// As the browser named the device.
     label: String,
     segments: Vec<TrackSegment>,
+    /// Where the track's own file is, once there is one. The only track's is the recording. Pictures
+    /// have none: see `/frames`.
+    recording_url: Option<String>,
+    /// Of that file.
+    bytes: Option<u64>,
+    /// Of that file.
+    duration_ms: Option<u64>,
+    /// Files of recorder runs that do not fit into that one because their format is another. They are
+    /// in the recording neither.
+    further_parts: Vec<TrackPart>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TrackPart {
+    /// Counted from 1: 0 is the track's own file.
+    part: u8,
+    mime: String,
+    recording_url: String,
+    bytes: u64,
+    duration_ms: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,12 +126,17 @@ impl SessionSummary {
 }
 
 impl SessionDetails {
-    pub(super) fn new(session: &Session, have: &SeqSet, segments: Vec<Segment>) -> Self {
+    pub(super) fn new(
+        session: &Session,
+        have: &SeqSet,
+        segments: &[Segment],
+        files: &[TrackFile],
+    ) -> Self {
         Self {
             summary: SessionSummary::new(session),
             last_seq: session.last_seq.max(have.last()).map(protocol::Seq::get),
             missing: session.missing(have),
-            tracks: tracks(segments),
+            tracks: tracks(session, segments, files),
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
             receipt: session.receipt(have).map(ReceiptDto::from),
@@ -132,7 +157,7 @@ impl From<Receipt> for ReceiptDto {
     }
 }
 
-fn tracks(segments: Vec<Segment>) -> Vec<Track> {
+fn tracks(session: &Session, segments: &[Segment], files: &[TrackFile]) -> Vec<Track> {
     let mut tracks: Vec<Track> = Vec::new();
     for segment in segments {
         let row = TrackSegment {
@@ -142,16 +167,38 @@ fn tracks(segments: Vec<Segment>) -> Vec<Track> {
         };
         match tracks.last_mut().filter(|track| track.track == segment.track.get()) {
             Some(track) => track.segments.push(row),
-            None => tracks.push(Track {
-                track: segment.track.get(),
-                kind: segment.kind.as_str(),
-                mime: segment.mime,
-                label: segment.label,
-                segments: vec![row],
-            }),
+            None => {
+                let recording = session.recording.as_ref();
+                let file = media_of(segment.track, 0, files, segments, recording);
+                tracks.push(Track {
+                    track: segment.track.get(),
+                    kind: segment.kind.as_str(),
+                    mime: segment.mime.clone(),
+                    label: segment.label.clone(),
+                    segments: vec![row],
+                    recording_url: file
+                        .as_ref()
+                        .map(|_| app::paths::track_recording(session.id, segment.track, 0)),
+                    bytes: file.as_ref().map(|file| file.bytes),
+                    duration_ms: file.and_then(|file| file.duration).map(Millis::get),
+                    further_parts: further_parts(session, segment.track, files),
+                });
+            }
         }
     }
     tracks
+}
+
+fn further_parts(session: &Session, track: TrackNo, files: &[TrackFile]) -> Vec<TrackPart> {
+    let further = files.iter().filter(|file| file.track == track && file.part > 0);
+    let part = |file: &TrackFile| TrackPart {
+        part: file.part,
+        mime: file.mime.clone(),
+        recording_url: app::paths::track_recording(session.id, track, file.part),
+        bytes: file.bytes,
+        duration_ms: file.duration.map_or(0, Millis::get),
+    };
+    further.map(part).collect()
 }
 
 pub(super) fn rfc3339(at: UnixMillis) -> String {

@@ -77,5 +77,5 @@ pub(super) async fn finish(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok((status, Json(details(&state, id).await?)))
+    Ok((status, Json(details(&state.store, id).await?)))
 }

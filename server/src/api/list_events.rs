@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use protocol::Millis;
+use protocol::{Millis, SessionId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use super::dto::rfc3339;
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
-use crate::store::{EVENTS_PER_SESSION_MAX, LoggedEvent};
+use crate::store::{EVENTS_PER_SESSION_MAX, LoggedEvent, Store};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionEvents {
@@ -54,13 +54,14 @@ pub(super) async fn list_events(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
 ) -> Result<Json<SessionEvents>, ApiError> {
+    events_of(&state.store, id).await.map(Json)
+}
+
+pub(super) async fn events_of(store: &Store, id: SessionId) -> Result<SessionEvents, ApiError> {
     // An unknown session is not one to which nothing happened.
-    state.store.session(id).await?;
-    let events = state.store.events(id).await?;
-    Ok(Json(SessionEvents {
-        events: events.into_iter().map(SessionEvent::from).collect(),
-        limit: EVENTS_PER_SESSION_MAX,
-    }))
+    store.session(id).await?;
+    let events = store.events(id).await?.into_iter().map(SessionEvent::from).collect();
+    Ok(SessionEvents { events, limit: EVENTS_PER_SESSION_MAX })
 }
 
 impl From<LoggedEvent> for SessionEvent {

@@ -8,18 +8,24 @@ pub(crate) mod cursor;
 mod discard;
 mod docs;
 mod dto;
+mod exports;
 mod extract;
 mod finish;
+mod frames;
 mod items;
 mod keepalive;
 mod list_events;
 mod list_sessions;
 mod missing_chunks;
+mod playback;
 mod recording;
 mod show_session;
 mod tail;
+mod tracks;
+mod waveform;
 
 use axum::Router;
+use protocol::SessionId;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,6 +35,7 @@ pub(crate) use body::BODY_BYTES_AT_ONCE_MAX;
 
 use crate::error::ApiError;
 use crate::state::AppState;
+use crate::store::Store;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -51,6 +58,16 @@ pub(crate) fn router() -> Router<AppState> {
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
 }
 
+/// A session and what happened to it, as the API tells them: to be kept with its recording.
+pub(crate) async fn documents(
+    store: &Store,
+    id: SessionId,
+) -> Result<(String, String), anyhow::Error> {
+    let session = serde_json::to_string_pretty(&show_session::details(store, id).await?)?;
+    let events = serde_json::to_string_pretty(&list_events::events_of(store, id).await?)?;
+    Ok((session, events))
+}
+
 fn routes() -> (Router<AppState>, Document) {
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .nest(
@@ -66,7 +83,14 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(tail::tail))
                 .routes(routes!(finish::finish))
                 .routes(routes!(discard::discard))
-                .routes(routes!(recording::recording)),
+                .routes(routes!(recording::recording))
+                .routes(routes!(playback::playback))
+                .routes(routes!(tracks::track_recording))
+                .routes(routes!(waveform::waveform))
+                .routes(routes!(frames::list_frames))
+                .routes(routes!(frames::frame))
+                .routes(routes!(exports::list_exports))
+                .routes(routes!(exports::export, exports::start_export)),
         )
         .split_for_parts()
 }

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
+use crate::export::extension_of;
 use crate::state::AppState;
 use crate::store::{Recording, Session};
 
@@ -45,49 +46,87 @@ pub(super) async fn recording(
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let session = state.store.session(id).await?;
-    let recording = session.recording.clone().ok_or(ApiError::NoRecording)?;
-    let download = query?.0.download.is_some();
-    let etag = format!("\"{}\"", recording.digest);
-    let unchanged = request
-        .typed_get::<headers::IfNoneMatch>()
-        .zip(etag.parse::<headers::ETag>().ok())
-        .is_some_and(|(if_none_match, etag)| !if_none_match.precondition_passes(&etag));
-    if unchanged {
-        return respond(StatusCode::NOT_MODIFIED, &etag, Body::empty());
+    let recording = session.recording.as_ref().ok_or(ApiError::NoRecording)?;
+    let file = recorded(&session, recording);
+    serve(&state, &request, &file, query?.0.is_download()).await
+}
+
+impl RecordingQuery {
+    pub(super) fn is_download(&self) -> bool {
+        self.download.is_some()
     }
-    let range = wanted(&request, &recording, &etag)?;
-    let bytes = range.clone().unwrap_or(0..recording.bytes);
+}
+
+/// A file in its place.
+pub(super) struct ServedFile {
+    pub(super) key: String,
+    pub(super) mime: String,
+    pub(super) bytes: u64,
+    pub(super) etag: String,
+    /// Under which it is saved.
+    pub(super) name: String,
+}
+
+/// The recording of a session.
+pub(super) fn recorded(session: &Session, recording: &Recording) -> ServedFile {
+    ServedFile {
+        etag: format!("\"{}\"", recording.digest),
+        name: file_name(session, session.id, extension_of(&recording.key)),
+        key: recording.key.clone(),
+        mime: recording.mime.clone(),
+        bytes: recording.bytes,
+    }
+}
+
+/// Answers with the file or the range of it that is asked for.
+pub(super) async fn serve(
+    state: &AppState,
+    request: &HeaderMap,
+    file: &ServedFile,
+    download: bool,
+) -> Result<Response, ApiError> {
+    let ServedFile { key, mime, bytes: whole, etag, name } = file;
+    if is_unchanged(request, etag) {
+        return respond(StatusCode::NOT_MODIFIED, etag, Body::empty());
+    }
+    let range = wanted(request, *whole, etag)?;
+    let bytes = range.clone().unwrap_or(0..*whole);
     let stream = state
         .files
-        .read(&recording.key, bytes.clone())
+        .read(key, bytes.clone())
         .await
         .map_err(|error| ApiError::Internal(error.into()))?;
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let mut response = respond(status, &etag, Body::from_stream(stream))?;
+    let mut response = respond(status, etag, Body::from_stream(stream))?;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, value(&recording.mime)?);
+    headers.insert(header::CONTENT_TYPE, value(mime)?);
     headers.insert(header::CONTENT_LENGTH, (bytes.end - bytes.start).into());
-    headers.insert(header::CONTENT_DISPOSITION, value(&disposition(&session, id, download))?);
+    let kind = if download { "attachment" } else { "inline" };
+    let disposition = format!("{kind}; filename=\"{name}\"");
+    headers.insert(header::CONTENT_DISPOSITION, value(&disposition)?);
     if range.is_some() {
-        let whole = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, recording.bytes);
-        headers.insert(header::CONTENT_RANGE, value(&whole)?);
+        let place = format!("bytes {}-{}/{whole}", bytes.start, bytes.end - 1);
+        headers.insert(header::CONTENT_RANGE, value(&place)?);
     }
     Ok(response)
 }
 
+/// The client has what it asks for.
+pub(super) fn is_unchanged(request: &HeaderMap, etag: &str) -> bool {
+    request
+        .typed_get::<headers::IfNoneMatch>()
+        .zip(etag.parse::<headers::ETag>().ok())
+        .is_some_and(|(if_none_match, etag)| !if_none_match.precondition_passes(&etag))
+}
+
 /// The one range asked for, or `None` for the whole file: several ranges are not worth their
 /// multipart answer, and a range of another version of the file is void (`If-Range`).
-fn wanted(
-    request: &HeaderMap,
-    recording: &Recording,
-    etag: &str,
-) -> Result<Option<Range<u64>>, ApiError> {
+fn wanted(request: &HeaderMap, bytes: u64, etag: &str) -> Result<Option<Range<u64>>, ApiError> {
     let same_file =
         request.get(header::IF_RANGE).is_none_or(|if_range| if_range.as_bytes() == etag.as_bytes());
     let Some(ranges) = request.typed_get::<headers::Range>().filter(|_| same_file) else {
         return Ok(None);
     };
-    let bytes = recording.bytes;
     let mut ranges = ranges.satisfiable_ranges(bytes);
     match (ranges.next(), ranges.next()) {
         (Some((from, to)), None) => {
@@ -112,15 +151,15 @@ fn resolve(from: Bound<u64>, to: Bound<u64>, bytes: u64) -> Option<Range<u64>> {
     (start < end).then_some(start..end)
 }
 
-fn disposition(session: &Session, id: SessionId, download: bool) -> String {
-    let kind = if download { "attachment" } else { "inline" };
+/// A name that says when, and of which session.
+pub(super) fn file_name(session: &Session, id: SessionId, extension: &str) -> String {
     let day = super::dto::rfc3339(session.created_at);
     let day = day.split('T').next().unwrap_or_default();
     let short = &id.to_string()[24..];
-    format!("{kind}; filename=\"holdfast-{day}-{short}.webm\"")
+    format!("holdfast-{day}-{short}.{extension}")
 }
 
-fn respond(status: StatusCode, etag: &str, body: Body) -> Result<Response, ApiError> {
+pub(super) fn respond(status: StatusCode, etag: &str, body: Body) -> Result<Response, ApiError> {
     Response::builder()
         .status(status)
         .header(header::ETAG, etag)
@@ -137,20 +176,11 @@ fn value(text: &str) -> Result<HeaderValue, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::{Digest, Millis};
 
     fn range(text: &str) -> Result<Option<Range<u64>>, ()> {
-        let recording = Recording {
-            key: String::new(),
-            mime: String::new(),
-            bytes: 1000,
-            digest: Digest::from_bytes([0; 32]),
-            duration: Millis::ZERO,
-            left_out: 0,
-        };
         let mut request = HeaderMap::new();
         request.insert(header::RANGE, text.parse().unwrap());
-        wanted(&request, &recording, "\"x\"").map_err(|_| ())
+        wanted(&request, 1000, "\"x\"").map_err(|_| ())
     }
 
     #[test]

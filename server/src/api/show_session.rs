@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use protocol::SessionId;
 
 use super::dto::SessionDetails;
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
+use crate::store::Store;
 
 /// Show a session
 #[utoipa::path(
@@ -20,15 +22,13 @@ pub(super) async fn show_session(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
 ) -> Result<Json<SessionDetails>, ApiError> {
-    details(&state, id).await.map(Json)
+    details(&state.store, id).await.map(Json)
 }
 
-pub(super) async fn details(
-    state: &AppState,
-    id: protocol::SessionId,
-) -> Result<SessionDetails, ApiError> {
-    let session = state.store.session(id).await?;
-    let have = state.store.have(id).await?;
-    let segments = state.store.segments(id).await?;
-    Ok(SessionDetails::new(&session, &have, segments))
+pub(super) async fn details(store: &Store, id: SessionId) -> Result<SessionDetails, ApiError> {
+    let session = store.session(id).await?;
+    let have = store.have(id).await?;
+    let segments = store.segments(id).await?;
+    let files = store.track_files(id).await?;
+    Ok(SessionDetails::new(&session, &have, &segments, &files))
 }

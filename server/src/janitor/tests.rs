@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::ledger::payload::InRow;
-use crate::store::{Append, By, FinishedBy, NewSession, Recording, Whose};
+use crate::store::{Append, By, FinishedBy, Made, NewSession, Recording, TrackFile, Whose};
 
 const HOUR: Millis = Millis::from_secs(3600);
 const START: UnixMillis = UnixMillis::new(1_795_257_600_000);
@@ -81,6 +81,11 @@ impl World {
 
     /// Completed, its recording in place, and its payloads not yet let go.
     async fn completed(&self, number: u8) -> (SessionId, Recording) {
+        self.completed_with(number, &[]).await
+    }
+
+    /// The same with the files of these tracks.
+    async fn completed_with(&self, number: u8, tracks: &[u8]) -> (SessionId, Recording) {
         let id = self.incomplete(number, 3).await;
         let by = FinishedBy::Asked(Asker::Candidate);
         self.store().begin_finalizing(id, Whose::Reviewer, by, None, START).await.unwrap();
@@ -94,16 +99,36 @@ impl World {
             duration: Millis::new(750),
             left_out: 0,
         };
-        let store = self.store();
-        store
-            .recording_durable(id, &recording, &[], Millis::ZERO, SessionStatus::Finalizing, START)
+        let file = |track: &u8| {
+            let key = format!("recordings/{id}/track{track}.webm");
+            self.write(&key, b"a track");
+            TrackFile {
+                part: 0,
+                track: TrackNo::new(*track),
+                key,
+                mime: "audio/webm".into(),
+                bytes: 7,
+                digest: Digest::from_bytes([2; 32]),
+                duration: Some(Millis::new(750)),
+                sounds: 1,
+            }
+        };
+        let made = Made {
+            recording: recording.clone(),
+            segments: Vec::new(),
+            tracks: tracks.iter().map(file).collect(),
+            frames: Vec::new(),
+        };
+        self.store()
+            .recording_durable(id, &made, Millis::ZERO, SessionStatus::Finalizing, START)
             .await
             .unwrap();
         (id, recording)
     }
 
     async fn payloads(&self, id: SessionId) -> usize {
-        let chunks = self.store().chunks(&InRow, id, TrackNo::new(0), Seq::ZERO, usize::MAX);
+        let chunks =
+            self.store().chunks(&InRow, id, TrackNo::new(0), Seq::ZERO..=Seq::new(99), usize::MAX);
         chunks.await.map_or(0, |chunks| chunks.len())
     }
 
@@ -213,6 +238,36 @@ async fn payloads_stay_while_the_recording_is_missing_or_of_another_size() {
         let swept = world.janitor.sweep(days_from_now(1_000), false).await;
         assert_eq!(swept, Swept { failures: 1, ..Swept::default() });
         assert_eq!(world.payloads(id).await, 3);
+    }
+}
+
+#[tokio::test]
+async fn payloads_stay_while_the_file_of_a_single_track_is_missing() {
+    let world = World::new().await;
+    let (id, _) = world.completed_with(1, &[0, 1]).await;
+    let second = world.folder.path().join(format!("recordings/{id}/track1.webm"));
+    std::fs::remove_file(&second).unwrap();
+    let swept = world.janitor.sweep(START, false).await;
+    assert_eq!(swept, Swept { failures: 1, ..Swept::default() });
+    assert_eq!(world.payloads(id).await, 3);
+    std::fs::write(&second, b"a track").unwrap();
+    let swept = world.janitor.sweep(START, false).await;
+    assert_eq!(swept, Swept { payloads: 1, ..Swept::default() });
+    assert_eq!(world.payloads(id).await, 0);
+}
+
+#[tokio::test]
+async fn files_of_tracks_and_mixed_sound_are_somebodys() {
+    let world = World::new().await;
+    let (id, _) = world.completed_with(1, &[0, 1]).await;
+    world.store().drop_payloads(id).await.unwrap();
+    let mix = world.write(&format!("recordings/{id}/this.mix.webm"), b"all sound");
+    let export = world.write(&format!("recordings/{id}/this.mp3.mp3"), b"an export");
+    let swept = world.sweep(days_from_now(1_000)).await;
+    assert_eq!(swept, Swept { recording_files: 1, ..Swept::default() });
+    assert!(mix.exists() && !export.exists());
+    for track in 0..2 {
+        assert!(world.folder.path().join(format!("recordings/{id}/track{track}.webm")).exists());
     }
 }
 

@@ -3,6 +3,7 @@
 mod history;
 pub(crate) mod render;
 mod session;
+mod tracks;
 
 use app::pages::record::RecordPage;
 use axum::extract::State;
@@ -11,14 +12,15 @@ use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::*;
 
 pub(crate) use history::history;
-pub(crate) use session::session;
+pub(crate) use session::{happened, segment_row, session};
 
 use crate::error::ApiError;
 use crate::state::AppState;
 
 /// The recorder's page: the same for everyone, and no database behind it.
-pub(crate) async fn record(State(_): State<AppState>) -> Response {
-    render::page(StatusCode::OK, || view! { <RecordPage/> })
+pub(crate) async fn record(State(state): State<AppState>) -> Response {
+    let settings = state.config.recorder();
+    render::page(StatusCode::OK, move || view! { <RecordPage settings/> })
 }
 
 /// Whatever no route takes: a problem for programs, a page for people.

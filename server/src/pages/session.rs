@@ -2,7 +2,7 @@
 
 use app::pages::session::SessionPage;
 use app::views::happening::{Happening, origin};
-use app::views::{Instant, RecordingView, SegmentRow, SessionView};
+use app::views::{ExportRow, Instant, RecordingView, SegmentRow, SessionView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,10 +10,13 @@ use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 
 use super::history::{duration, instant};
+use super::tracks::{frame_view, track_views};
 use super::{error_page, render};
 use crate::error::ApiError;
+use crate::export::{ExportError, Format, can_be_exported};
+use crate::recording::{has_several_sounds, tracks_in};
 use crate::state::AppState;
-use crate::store::{LoggedEvent, Recording, Segment};
+use crate::store::{LoggedEvent, Recording, Segment, Session};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -28,6 +31,19 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     let have = state.store.have(id).await?;
     let segments = state.store.segments(id).await?;
     let events = state.store.events(id).await?;
+    let files = state.store.track_files(id).await?;
+    let frames = state.store.frames(id).await?;
+    let joined = session.recording.as_ref().map_or(Vec::new(), |one| tracks_in(one, &files));
+    let recording = match &session.recording {
+        Some(recording) => Some(recording_view(state, recording).await?),
+        None => None,
+    };
+    if let Some(recording) = &session.recording
+        && session.status == SessionStatus::Completed
+        && has_several_sounds(recording, &files)
+    {
+        state.recordings.mix_in_time(recording.clone());
+    }
     Ok(SessionView {
         id,
         status: session.status,
@@ -39,24 +55,49 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         bytes: session.payload_bytes,
         duration: duration(&session),
         missing: session.missing(&have),
-        recording: session.recording.as_ref().map(recording_view),
+        recording,
+        exports: export_rows(state, &session).await,
+        tracks: track_views(&session, &segments, &files, &joined, &frames),
+        joined: if joined.len() > 1 { joined } else { Vec::new() },
+        frames: frames.iter().map(frame_view).collect(),
         failure: session.failure,
         segments: segments.into_iter().map(segment_row).collect(),
         happened: happened(&events),
     })
 }
 
-fn recording_view(recording: &Recording) -> RecordingView {
-    RecordingView {
+async fn export_rows(state: &AppState, session: &Session) -> Vec<ExportRow> {
+    let mut rows = Vec::new();
+    if let Some(recording) = session.recording.as_ref().filter(|_| can_be_exported(session)) {
+        for format in Format::ALL {
+            let obstacle = state.exports.obstacle(recording, format).await;
+            // Nobody misses the picture of a voice.
+            if !matches!(obstacle, Some(ExportError::NotPossible(_))) {
+                let obstacle = obstacle.map(|obstacle| obstacle.to_string());
+                rows.push(ExportRow { format: format.as_str(), obstacle });
+            }
+        }
+    }
+    rows
+}
+
+async fn recording_view(
+    state: &AppState,
+    recording: &Recording,
+) -> Result<RecordingView, ApiError> {
+    let mix = state.recordings.mix_of(recording).await;
+    let mix = mix.map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(RecordingView {
+        is_mixed: mix.is_some(),
         has_video: recording.mime.starts_with("video/"),
         bytes: recording.bytes,
         duration: recording.duration,
         left_out: recording.left_out,
         digest: recording.digest,
-    }
+    })
 }
 
-fn segment_row(segment: Segment) -> SegmentRow {
+pub(crate) fn segment_row(segment: Segment) -> SegmentRow {
     SegmentRow {
         track: segment.track,
         segment: segment.segment,
@@ -69,7 +110,7 @@ fn segment_row(segment: Segment) -> SegmentRow {
     }
 }
 
-fn happened(events: &[LoggedEvent]) -> Vec<Happening> {
+pub(crate) fn happened(events: &[LoggedEvent]) -> Vec<Happening> {
     let Some(origin) = origin(events.iter().map(|event| (event.at, event.place))) else {
         return Vec::new();
     };

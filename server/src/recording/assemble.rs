@@ -1,25 +1,24 @@
-//! Reads a session's chunks in order and has `media` stitch them into a verified file.
+//! Makes the files of a session out of its chunks: one for each track, one recording of all that can
+//! be put side by side, and the pictures. Nothing of it is in its place yet.
 
-use std::fs::File;
-use std::io::{BufWriter, Seek as _, SeekFrom};
+use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use media::{MediaError, Refusal, Stitcher};
-use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
+use app::alignment::{Alignment, Shift};
+use media::{FileType, MediaError, Schedule, Source};
+use protocol::{Millis, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
-use tokio::sync::mpsc;
 
+use super::ahead::Begun;
+use super::pictures::{self, Pictures};
+use super::plan::{Plan, joined};
+use super::stitching::{MediaFile, Stitched, Stitching, WRITE_BUFFER_BYTES, finished};
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoreError, StoredChunk};
+use crate::store::{Store, StoreError};
 
-/// Payload bytes read from the database at once.
-const READ_BYTES: usize = 8 * 1024 * 1024;
-/// Portions read ahead of the stitcher.
-const READ_AHEAD: usize = 64;
-const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
+/// Files of one track: so many formats. Runs of still another are in none.
+const PARTS_MAX: u8 = 8;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssembleError {
@@ -37,148 +36,176 @@ pub(crate) enum AssembleError {
     BrokeOff,
 }
 
-/// A finished, synced, verified file that is not yet in its place.
+/// All files of a session.
 #[derive(Debug)]
 pub(crate) struct Assembled {
-    pub(crate) file: NamedTempFile,
-    pub(crate) mime: String,
-    pub(crate) duration: Millis,
+    /// `None`: the first track's own file is the recording.
+    pub(super) whole: Option<MediaFile>,
+    /// Empty when there is only one: that is the recording.
+    pub(super) tracks: Vec<(TrackNo, MediaFile)>,
+    /// Recorder runs that do not fit into the file of their track, in a file of their own: which of
+    /// the track's it is, counted from 0.
+    pub(super) parts: Vec<(TrackNo, u8, MediaFile)>,
+    pub(super) pictures: Vec<Pictures>,
+    /// Where on the recording the moments of the timeline lie.
+    pub(super) alignment: Alignment,
     /// Track, segment and duration of each recorder run.
-    pub(crate) segments: Vec<(u8, u32, Millis)>,
-    /// Recorder runs that hold something which is not in the file.
-    pub(crate) left_out: u32,
+    pub(super) segments: Vec<(u8, u32, Millis)>,
+    /// Recorder runs that hold something which is in no file.
+    pub(super) left_out: u32,
 }
 
-/// What the reader hands to the stitcher.
-enum Portion {
-    SegmentBegins(SegmentNo),
-    Bytes(Bytes),
-    /// Items are missing here.
-    Hole,
-}
-
-pub(crate) async fn assemble(
-    store: &Store,
-    payloads: &Arc<dyn PayloadStore>,
-    scratch: &Path,
-    id: SessionId,
-) -> Result<Assembled, AssembleError> {
-    let tracks = store.tracks_with_chunks(id).await?;
-    // One recording of the first track; the others follow with the combined recording.
-    let track = *tracks.first().ok_or(AssembleError::NothingRecorded)?;
-    let file = NamedTempFile::new_in(scratch)?;
-    let (portions, stitching) = mpsc::channel(READ_AHEAD);
-    let stitcher = tokio::task::spawn_blocking(move || stitch(id, file, track, stitching));
-    let fed = feed(store, &**payloads, id, track, portions).await;
-    let assembled = stitcher.await.map_err(|_| AssembleError::BrokeOff)?;
-    // The stitcher's error is the cause when both have one.
-    let mut assembled = assembled?;
-    fed?;
-    assembled.mime = container_of(store, id, track).await?;
-    assembled.left_out += store.segments_with_chunks(id, &tracks[1..]).await?;
-    Ok(assembled)
-}
-
-async fn feed(
+pub(super) async fn assemble(
     store: &Store,
     payloads: &dyn PayloadStore,
+    scratch: &Path,
     id: SessionId,
-    track: TrackNo,
-    portions: mpsc::Sender<Portion>,
-) -> Result<(), AssembleError> {
-    let have = store.have(id).await?;
-    let mut before: Option<(Seq, SegmentNo)> = None;
-    loop {
-        let from = before.map_or(Seq::ZERO, |(seq, _)| seq.next());
-        let chunks = store.chunks(payloads, id, track, from, READ_BYTES).await?;
-        if chunks.is_empty() {
-            return Ok(());
-        }
-        for StoredChunk { seq, segment, bytes } in chunks {
-            match before {
-                Some((last, same)) if same == segment => {
-                    if (last.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq)))
-                        && portions.send(Portion::Hole).await.is_err()
-                    {
-                        return Ok(());
-                    }
-                }
-                Some(_) | None => {
-                    if portions.send(Portion::SegmentBegins(segment)).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-            before = Some((seq, segment));
-            // A stitcher that is gone tells why itself.
-            if portions.send(Portion::Bytes(bytes)).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn stitch(
-    id: SessionId,
-    file: NamedTempFile,
-    track: TrackNo,
-    mut portions: mpsc::Receiver<Portion>,
+    mut plan: Plan,
+    mut begun: Begun,
 ) -> Result<Assembled, AssembleError> {
-    let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
-    let mut stitcher = Stitcher::new(out)?;
+    let have = Arc::new(store.have(id).await?);
+    let until = have.last().unwrap_or(Seq::ZERO);
+    let sources = Sources { store, payloads, scratch, id, have };
+    let (mut tracks, mut parts) = (Vec::new(), Vec::new());
     let (mut segments, mut left_out) = (Vec::new(), 0);
-    let mut open: Option<SegmentNo> = None;
-    let mut end = |stitcher: &mut Stitcher<BufWriter<File>>, segment: SegmentNo| {
-        let report = stitcher.end_segment()?;
-        // Damage never stops a recording; the operator should know of it.
-        for problem in &report.problems {
-            tracing::warn!(session = %id, %segment, ?problem, "damaged recorder output");
-        }
-        left_out += u32::from(report.refusal().is_some_and(loses_something));
-        segments.push((track.get(), segment.get(), millis(report.duration)));
-        Ok::<_, MediaError>(())
-    };
-    while let Some(portion) = portions.blocking_recv() {
-        match portion {
-            Portion::SegmentBegins(segment) => {
-                if let Some(before) = open.replace(segment) {
-                    end(&mut stitcher, before)?;
-                }
-                stitcher.begin_segment()?;
+    let mut obstacle = None;
+    for track in &plan.media {
+        let stitched = sources.stitch(*track, begun.take(*track)).await?;
+        segments.extend(stitched.segments);
+        left_out += stitched.left_out;
+        parts.extend(stitched.further.into_iter().map(|(part, file)| (*track, part, file)));
+        match stitched.file {
+            Ok(file) => tracks.push((*track, file)),
+            Err(error) => {
+                obstacle.get_or_insert(error);
             }
-            Portion::Bytes(bytes) => stitcher.push(&bytes)?,
-            Portion::Hole => stitcher.hole()?,
         }
     }
-    if let Some(last) = open {
-        end(&mut stitcher, last)?;
+    if tracks.is_empty() {
+        return Err(obstacle.map_or(AssembleError::NothingRecorded, AssembleError::Media));
     }
-    let (out, report) = stitcher.finish()?;
-    let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    written.sync_all()?;
-    written.seek(SeekFrom::Start(0))?;
-    media::verify(written)?;
-    let duration = millis(report.duration);
-    Ok(Assembled { file, mime: String::new(), duration, segments, left_out })
+    plan.note_durations(&segments);
+    let of_the_first = plan.alignment(&[tracks[0].0]);
+    let (whole, alignment) = match combine(scratch, &plan, &tracks).await? {
+        Some((whole, alignment)) => (Some(whole), alignment),
+        None if tracks.len() == 1 && parts.is_empty() => {
+            (tracks.pop().map(|(_, only)| only), of_the_first)
+        }
+        None => (None, of_the_first),
+    };
+    let mut all_pictures = Vec::with_capacity(plan.pictures.len());
+    for track in &plan.pictures {
+        let pictures = pictures::gather(store, payloads, scratch, id, *track, until).await?;
+        left_out += pictures.left_out;
+        if !pictures.taken.is_empty() {
+            all_pictures.push(pictures);
+        }
+    }
+    Ok(Assembled { whole, tracks, parts, pictures: all_pictures, alignment, segments, left_out })
 }
 
-/// A run that ended before its first packet has nothing that could be missed.
-const fn loses_something(refusal: &Refusal) -> bool {
-    !matches!(refusal, Refusal::Empty | Refusal::NoMedia)
-}
-
-fn millis(duration: Duration) -> Millis {
-    Millis::new(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// The MIME type of the recording: the container that the recorder named, without its codecs.
-async fn container_of(
-    store: &Store,
+/// Where a session's chunks are, and where its files are made.
+struct Sources<'a> {
+    store: &'a Store,
+    payloads: &'a dyn PayloadStore,
+    scratch: &'a Path,
     id: SessionId,
-    track: TrackNo,
-) -> Result<String, AssembleError> {
-    let segments = store.segments(id).await?;
-    let mime = segments.iter().find(|segment| segment.track == track).map(|one| one.mime.as_str());
-    let video = mime.is_some_and(|mime| mime.starts_with("video/"));
-    Ok(if video { "video/webm" } else { "audio/webm" }.to_owned())
+    have: Arc<SeqSet>,
+}
+
+/// What became of a track.
+struct OfTrack {
+    /// Or why there is nothing of it.
+    file: Result<MediaFile, MediaError>,
+    /// Each of another format than those before.
+    further: Vec<(u8, MediaFile)>,
+    /// Track, segment and duration of each recorder run in the first file.
+    segments: Vec<(u8, u32, Millis)>,
+    left_out: u32,
+}
+
+impl Sources<'_> {
+    async fn stitch(
+        &self,
+        track: TrackNo,
+        begun: Option<Stitching>,
+    ) -> Result<OfTrack, AssembleError> {
+        let stitching = match begun {
+            Some(stitching) => stitching,
+            None => Stitching::begin(self.scratch, self.id, track)?,
+        };
+        let Stitched { file, segments, mut refused } = self.finish(stitching).await?;
+        let mut further = Vec::new();
+        for part in 1..PARTS_MAX {
+            if file.is_err() || refused.is_empty() {
+                break;
+            }
+            let stitching = Stitching::begin_with(self.scratch, self.id, track, refused.clone())?;
+            let stitched = self.finish(stitching).await?;
+            let Ok(file) = stitched.file else { break };
+            further.push((part, file));
+            refused = stitched.refused;
+        }
+        let left_out = u32::try_from(refused.len()).unwrap_or(u32::MAX);
+        Ok(OfTrack { file, further, segments, left_out })
+    }
+
+    async fn finish(&self, stitching: Stitching) -> Result<Stitched, AssembleError> {
+        stitching.take_all(self.store, self.payloads, &self.have).await?.finish().await
+    }
+}
+
+/// The recording that several tracks become together; `None` when they cannot be put side by side.
+async fn combine(
+    scratch: &Path,
+    plan: &Plan,
+    tracks: &[(TrackNo, MediaFile)],
+) -> Result<Option<(MediaFile, Alignment)>, AssembleError> {
+    let places = joined(tracks.iter().map(|(_, media)| media.file_type.mime()));
+    if places.len() < 2 {
+        return Ok(None);
+    }
+    let numbers: Vec<TrackNo> = places.iter().map(|place| tracks[*place].0).collect();
+    let alignment = plan.alignment(&numbers);
+    let mut sources = Vec::with_capacity(places.len());
+    let mut file_type = FileType::AudioWebm;
+    for (order, place) in places.into_iter().enumerate() {
+        let (track, media) = &tracks[place];
+        if media.file_type == FileType::VideoWebm {
+            file_type = FileType::VideoWebm;
+        }
+        sources.push(Source {
+            file: media.file.reopen()?,
+            schedule: schedule(&alignment.shifts(order)),
+            labels: labels(plan, *track),
+        });
+    }
+    let file = NamedTempFile::new_in(scratch)?;
+    let combining = tokio::task::spawn_blocking(move || {
+        let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
+        let (out, combined) = media::combine(sources, out)?;
+        finished(file, out, file_type, combined.duration)
+    });
+    match combining.await.map_err(|_| AssembleError::BrokeOff)? {
+        Ok(whole) => Ok(Some((whole, alignment))),
+        Err(MediaError::Refused(refusal)) => {
+            tracing::warn!(%refusal, "the tracks stay apart");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A file's tracks are all called like the source that they come from.
+pub(crate) fn labels(plan: &Plan, track: TrackNo) -> Vec<String> {
+    vec![plan.name_of(track); media::limits::TRACKS_MAX]
+}
+
+pub(crate) fn schedule(shifts: &[Shift]) -> Schedule {
+    let duration = |millis: Millis| std::time::Duration::from_millis(millis.get());
+    let mut schedule = Schedule::new();
+    for Shift { from, by } in shifts {
+        schedule.shift(duration(*from), duration(*by));
+    }
+    schedule
 }

@@ -1,12 +1,14 @@
 //! Where finished recordings lie: an object store, a local folder with fsync by default.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
 use object_store::{
@@ -14,10 +16,13 @@ use object_store::{
 };
 use protocol::{Digest, SessionId};
 use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, PersistError};
+use tokio::task::spawn_blocking;
+use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::sync::CancellationToken;
 
-use super::assemble::{AssembleError, Assembled};
+use super::assemble::AssembleError;
 use crate::janitor::delete_aged;
-use crate::store::Recording;
 
 /// Bytes of one part of an upload; S3 wants at least 5 MiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -25,42 +30,78 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 const PARTS_IN_FLIGHT_MAX: usize = 2;
 
 const FOLDER: &str = "recordings";
+/// Digits of a file's digest in its name.
+const NAME_DIGITS: usize = 16;
+/// Of what is drawn of a recording's sound.
+const PEAKS_EXTENSION: &str = "peaks";
+/// Of the same recording with all its sound in one track.
+const MIX_EXTENSION: &str = "mix.webm";
 
 #[derive(Debug, Clone)]
 pub(crate) struct RecordingFiles {
     objects: Arc<dyn ObjectStore>,
-    /// Where they are, when they are files of this machine.
+    /// Where the keys begin.
+    root: PathBuf,
+    /// Where the recordings are.
     folder: PathBuf,
+}
+
+/// A file in its place.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) key: String,
+    pub(super) digest: Digest,
+    pub(super) bytes: u64,
 }
 
 impl RecordingFiles {
     /// Recordings as files below `folder`, synced to disk before they count as stored.
     pub(crate) fn local(folder: &Path) -> Result<Self, object_store::Error> {
         let objects = Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true));
-        Ok(Self { objects, folder: folder.join(FOLDER) })
+        Ok(Self { objects, root: folder.to_owned(), folder: folder.join(FOLDER) })
     }
 
-    /// Stores the file and tells its digest. Durable on return.
-    pub(super) async fn store(
+    /// Stores a file of a session under a name made of its digest. Durable on return.
+    pub(super) async fn keep(
         &self,
         id: SessionId,
-        assembled: &Assembled,
-    ) -> Result<Recording, AssembleError> {
-        let path = assembled.file.path().to_owned();
-        let (digest, bytes) = tokio::task::spawn_blocking(move || digest_of(&path))
-            .await
-            .map_err(|_| AssembleError::BrokeOff)??;
-        let key = format!("{FOLDER}/{id}/{}.webm", &digest.to_string()[..16]);
-        self.upload(&key, assembled).await?;
-        let Assembled { mime, duration, left_out, .. } = assembled;
-        let (mime, duration, left_out) = (mime.clone(), *duration, *left_out);
-        Ok(Recording { key, mime, bytes, digest, duration, left_out })
+        file: NamedTempFile,
+        extension: &str,
+    ) -> Result<Kept, AssembleError> {
+        let (syncing, reading) = (file.reopen()?, file.reopen()?);
+        // The file is on its way to the disk while it is read.
+        let (synced, digest) = tokio::join!(
+            spawn_blocking(move || syncing.sync_all()),
+            spawn_blocking(move || digest_of(reading)),
+        );
+        synced.map_err(|_| AssembleError::BrokeOff)??;
+        let (digest, bytes) = digest.map_err(|_| AssembleError::BrokeOff)??;
+        let name = &digest.to_string()[..NAME_DIGITS];
+        let key = format!("{FOLDER}/{id}/{name}.{extension}");
+        self.put::<AssembleError>(&key, file).await?;
+        Ok(Kept { key, digest, bytes })
     }
 
-    async fn upload(&self, key: &str, assembled: &Assembled) -> Result<(), AssembleError> {
+    /// Moves a file to this key. Durable on return.
+    pub(crate) async fn put<E>(&self, key: &str, file: NamedTempFile) -> Result<(), E>
+    where
+        E: From<io::Error> + From<object_store::Error>,
+    {
+        let place = self.path_of(key);
+        let moving = spawn_blocking(move || move_durably(file, &place));
+        match moving.await.map_err(io::Error::other)?? {
+            None => Ok(()),
+            Some(elsewhere) => self.copy(key, &elsewhere).await,
+        }
+    }
+
+    async fn copy<E>(&self, key: &str, file: &NamedTempFile) -> Result<(), E>
+    where
+        E: From<io::Error> + From<object_store::Error>,
+    {
         let upload = self.objects.put_multipart(&key.into()).await?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        let mut file = tokio::fs::File::from_std(assembled.file.reopen()?);
+        let mut file = tokio::fs::File::from_std(file.reopen()?);
         loop {
             let mut part = Vec::with_capacity(PART_BYTES);
             let read = tokio::io::AsyncReadExt::read_buf(
@@ -88,10 +129,59 @@ impl RecordingFiles {
         Ok(self.objects.get_opts(&key.into(), options).await?.into_stream())
     }
 
-    /// Deletes a recording that was replaced. A failure costs room, nothing else.
+    /// A whole file, for a thread that may block. It ends early when the server stops: look at
+    /// `stopping` afterwards.
+    pub(crate) async fn reader(
+        &self,
+        key: &str,
+        bytes: u64,
+        stopping: &CancellationToken,
+    ) -> Result<impl Read + Send + 'static, object_store::Error> {
+        let stream = self.read(key, 0..bytes).await?;
+        let stream = stream
+            .map(|piece| piece.map_err(io::Error::from))
+            .take_until(stopping.clone().cancelled_owned());
+        Ok(SyncIoBridge::new(StreamReader::new(stream.boxed())))
+    }
+
+    /// Where a recording is as a file, for another program.
+    pub(crate) fn path_of(&self, key: &str) -> PathBuf {
+        self.root.join(key)
+    }
+
+    /// What was kept beside the recording under this key; `None` when there is nothing.
+    pub(super) async fn peaks(&self, key: &str) -> Result<Option<Bytes>, object_store::Error> {
+        match self.objects.get(&peaks_key(key).into()).await {
+            Ok(found) => Ok(Some(found.bytes().await?)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn store_peaks(
+        &self,
+        key: &str,
+        peaks: Bytes,
+    ) -> Result<(), object_store::Error> {
+        self.objects.put(&peaks_key(key).into(), peaks.into()).await.map(drop)
+    }
+
+    /// Deletes a file that was replaced, and all that was made of it. A failure costs room, nothing
+    /// else.
     pub(super) async fn delete(&self, key: &str) {
-        if let Err(error) = self.objects.delete(&key.into()).await {
-            tracing::warn!(key, %error, "a replaced recording could not be deleted");
+        let folder = key.rsplit_once('/').map_or(key, |(folder, _)| folder);
+        let mut files = self.objects.list(Some(&folder.into()));
+        while let Some(file) = files.next().await {
+            let deleted = match file {
+                Ok(file) if stem_of(file.location.as_ref()) == stem_of(key) => {
+                    self.remove(&file.location).await.map(drop)
+                }
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = deleted {
+                tracing::warn!(key, %error, "a replaced recording could not be deleted");
+            }
         }
     }
 
@@ -123,9 +213,9 @@ impl RecordingFiles {
 
     /// Deletes uploads that a killed server has not brought to their end, and that nobody has
     /// touched since `aged`. Tells how many.
-    pub(crate) async fn abandoned_uploads(&self, aged: SystemTime) -> std::io::Result<u64> {
+    pub(crate) async fn abandoned_uploads(&self, aged: SystemTime) -> io::Result<u64> {
         let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || {
+        spawn_blocking(move || {
             let mut deleted = 0;
             for session in folders_in(&folder)? {
                 deleted += delete_aged(&session, aged, is_upload)?;
@@ -136,11 +226,32 @@ impl RecordingFiles {
     }
 }
 
-fn folders_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// Where lies what is drawn of the recording under this key.
+fn peaks_key(key: &str) -> String {
+    format!("{}.{PEAKS_EXTENSION}", stem_of(key))
+}
+
+/// Where lies the recording under this key with all its sound in one track.
+pub(crate) fn mix_key(key: &str) -> String {
+    format!("{}.{MIX_EXTENSION}", stem_of(key))
+}
+
+/// What the names of a recording and of all that is made of it begin with.
+fn stem_of(key: &str) -> &str {
+    let name = key.rfind('/').map_or(0, |slash| slash + 1);
+    key[name..].find('.').map_or(key, |dot| &key[..name + dot])
+}
+
+/// Whether a file is to be kept as long as the one under `key`: exports are not.
+pub(crate) fn is_of(file: &str, key: &str) -> bool {
+    file == key || file == peaks_key(key) || file == mix_key(key)
+}
+
+fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         // Nothing has been recorded yet.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut folders = Vec::new();
@@ -161,8 +272,26 @@ fn is_upload(file: &Path) -> bool {
     })
 }
 
-fn digest_of(path: &Path) -> std::io::Result<(Digest, u64)> {
-    let mut file = std::fs::File::open(path)?;
+/// Syncs a file and its way to its place. Gives it back when that is on another device.
+fn move_durably(file: NamedTempFile, place: &Path) -> io::Result<Option<NamedTempFile>> {
+    file.as_file().sync_all()?;
+    let folder = place.parent().unwrap_or(place);
+    std::fs::create_dir_all(folder)?;
+    match file.persist(place) {
+        Ok(_) => {}
+        Err(PersistError { error, file }) if error.kind() == ErrorKind::CrossesDevices => {
+            return Ok(Some(file));
+        }
+        Err(PersistError { error, .. }) => return Err(error),
+    }
+    // A session's first file makes its folder.
+    for folder in folder.ancestors().take(2) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(None)
+}
+
+fn digest_of(mut file: File) -> io::Result<(Digest, u64)> {
     let (mut hasher, mut bytes) = (Sha256::new(), 0);
     let mut buffer = vec![0; 256 * 1024];
     loop {

@@ -1,11 +1,19 @@
-//! Makes the recording of a session: stitches its chunks, verifies the file, stores it durably,
-//! and only then lets the chunks go. Every step can be repeated after a crash.
+//! Makes the recording of a session: stitches the chunks of each track, puts the tracks side by side,
+//! verifies the files, stores them durably, and only then lets the chunks go. Every step can be
+//! repeated after a crash.
 
+mod ahead;
 mod assemble;
 mod files;
+mod keeping;
+mod pictures;
+mod plan;
+mod playback;
 mod postponed;
+mod stitching;
+mod waveform;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -15,20 +23,20 @@ use protocol::{Receipt, SessionId, SessionStatus};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use assemble::AssembleError;
-pub(crate) use files::RecordingFiles;
+pub(crate) use assemble::{AssembleError, labels, schedule};
+pub(crate) use files::{RecordingFiles, is_of, mix_key};
+pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use postponed::Postponed;
+pub(crate) use waveform::WaveformError;
 
+use self::ahead::Ahead;
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
 use crate::metrics::{Made, Metrics};
-use crate::store::{Store, StoreError, Whose};
+use crate::store::{KeptFile, Made as MadeFiles, Recording, Store, StoreError, TrackFile, Whose};
 
 /// Recordings made at the same time: stitching is disk work, more at once only slows each.
 const CONCURRENT_MAX: usize = 2;
-/// A recording in the making takes the room of its payloads twice: while it is stitched, and in its
-/// place.
-const COPIES: u64 = 2;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +61,12 @@ struct Inner {
     scratch: PathBuf,
     metrics: Metrics,
     permits: Semaphore,
+    ahead: Ahead,
+    /// Held while a waveform is drawn: that is work for a processor, and nobody is in a hurry.
+    drawing: tokio::sync::Mutex<()>,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
+    /// Keys of recordings whose sound is being mixed, or will be.
+    mixing: Mutex<HashSet<String>>,
     /// Those with a task that tries again.
     postponed: Mutex<HashMap<SessionId, postponed::Asked>>,
     stopping: CancellationToken,
@@ -78,7 +91,10 @@ impl Recordings {
             scratch,
             metrics,
             permits: Semaphore::new(CONCURRENT_MAX),
+            ahead: Ahead::default(),
+            drawing: tokio::sync::Mutex::default(),
             in_the_making: Mutex::default(),
+            mixing: Mutex::default(),
             postponed: Mutex::default(),
             stopping,
         })))
@@ -140,22 +156,25 @@ impl Recordings {
             return Ok(Outcome::Completed(receipt));
         }
         let session = store.session(id).await?;
-        store.room().check(scratch, session.payload_bytes.saturating_mul(COPIES))?;
-        let assembled = assemble::assemble(store, payloads, scratch, id).await?;
-        let recording = files.store(id, &assembled).await?;
-        let (segments, took) = (&assembled.segments, clock::millis(started.elapsed()));
+        let before = store.kept_files(id).await?;
+        let plan = Plan::of(store, id).await?;
+        let begun = self.0.ahead.take(id);
+        let bytes = session.payload_bytes.saturating_mul(plan.copies());
+        store.room().check(scratch, bytes.saturating_sub(begun.bytes()))?;
+        let assembled = assemble::assemble(store, &**payloads, scratch, id, plan, begun).await?;
+        let made = files.store(id, assembled).await?;
+        let took = clock::millis(started.elapsed());
         let (began_in, now) = (session.status, clock::wall());
-        let durable = store.recording_durable(id, &recording, segments, took, began_in, now);
+        let durable = store.recording_durable(id, &made, took, began_in, now);
         let Some(status) = store.noting(durable).await? else {
             return Ok(Outcome::Partial);
         };
+        let recording = &made.recording;
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
             "recording durable"
         );
-        if let Some(old) = session.recording.filter(|old| old.key != recording.key) {
-            files.delete(&old.key).await;
-        }
+        self.delete_replaced(before, &made).await;
         if status != SessionStatus::Completed {
             metrics.recording(Made::Partial, started.elapsed());
             return Ok(Outcome::Partial);
@@ -164,16 +183,34 @@ impl Recordings {
         if recording.left_out > 0 {
             tracing::warn!(
                 session = %id, segments = recording.left_out,
-                "not everything fits into the recording: the chunks are kept"
+                "not everything fits into a file: the chunks are kept"
             );
         }
-        // The receipt stands, whether the chunks have gone or not; the janitor sees to them.
-        if let Err(error) = store.drop_payloads(id).await {
-            tracing::warn!(session = %id, %error, "the chunks of a recording stay");
+        // The receipt stands, whether the chunks have gone or not: nobody is to wait for that, and the
+        // janitor sees to what stays.
+        let dropping = store.clone();
+        tokio::spawn(async move {
+            if let Err(error) = dropping.drop_payloads(id).await {
+                tracing::warn!(session = %id, %error, "the chunks of a recording stay");
+            }
+        });
+        self.draw_in_time(recording.clone());
+        if has_several_sounds(recording, &made.tracks) {
+            self.mix_in_time(recording.clone());
         }
         let receipt = self.receipt(id).await?;
         metrics.lost(receipt.as_ref().map_or(0, |receipt| receipt.missing.len()));
         receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
+    }
+
+    async fn delete_replaced(&self, before: Vec<KeptFile>, made: &MadeFiles) {
+        for KeptFile { key, .. } in before {
+            let is_kept =
+                key == made.recording.key || made.tracks.iter().any(|track| track.key == key);
+            if !is_kept {
+                self.0.files.delete(&key).await;
+            }
+        }
     }
 
     /// Throws the session away, the recording made so far included. Waits for one in the making.
@@ -186,10 +223,10 @@ impl Recordings {
         let _not_while_one_is_made = lock.lock().await;
         let Inner { store, files, .. } = &*self.0;
         match store.noting(store.discard(id, whose, clock::wall())).await {
-            Ok(recording) => {
+            Ok(left) => {
                 tracing::info!(session = %id, "discarded");
-                if let Some(recording) = recording {
-                    files.delete(&recording.key).await;
+                for KeptFile { key, .. } in left {
+                    files.delete(&key).await;
                 }
                 Ok(DiscardStep::Discarded)
             }
@@ -216,4 +253,11 @@ impl Recordings {
         locks.insert(id, Arc::downgrade(&lock));
         lock
     }
+}
+
+/// So that a player that knows only one needs them mixed.
+pub(crate) fn has_several_sounds(recording: &Recording, files: &[TrackFile]) -> bool {
+    let inside = tracks_in(recording, files);
+    let sounds = files.iter().filter(|file| file.part == 0 && inside.contains(&file.track));
+    sounds.map(|file| file.sounds).sum::<u32>() > 1
 }

@@ -59,7 +59,8 @@ impl Postponed {
                 MediaError::Refused(_)
                 | MediaError::NotFinished { .. }
                 | MediaError::OutOfOrder(_)
-                | MediaError::TooManySegments,
+                | MediaError::TooManySegments
+                | MediaError::Encoding(_),
             )
             | AssembleError::NothingRecorded
             | AssembleError::BrokeOff => None,

@@ -1,7 +1,8 @@
 //! What follows from items that were just stored, in their transaction and so exactly once: the
-//! rows of segments, how far each of them reaches, and the events that markers tell of.
+//! rows of segments, where the chunks of each run lie, and the events that markers tell of.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use protocol::item::SegmentStart;
 use protocol::{Content, Event, Item, Marker, Millis, SessionId};
@@ -17,12 +18,15 @@ type SegmentKey = (SessionId, u8, u32);
 /// `stored` are the items that are new in this transaction.
 pub(super) async fn keep(tx: &mut Tx, stored: &[(SessionId, &Item)]) -> Result<(), StoreError> {
     let now = clock::wall();
-    let mut reach: HashMap<SegmentKey, Millis> = HashMap::new();
+    let mut runs: HashMap<SegmentKey, RangeInclusive<Millis>> = HashMap::new();
     for (session, item) in stored {
         match &item.content {
             Content::Chunk { track, segment, .. } => {
-                let until = reach.entry((*session, track.get(), segment.get())).or_default();
-                *until = item.at.max(*until);
+                runs.entry((*session, track.get(), segment.get()))
+                    .and_modify(|run| {
+                        *run = item.at.min(*run.start())..=item.at.max(*run.end());
+                    })
+                    .or_insert(item.at..=item.at);
             }
             Content::Marker(marker) => {
                 if let Marker::SegmentStarted(start) = marker {
@@ -33,10 +37,9 @@ pub(super) async fn keep(tx: &mut Tx, stored: &[(SessionId, &Item)]) -> Result<(
             }
         }
     }
-    extend_segments(tx, reach.into_iter().collect()).await
+    extend_runs(tx, runs.into_iter().collect()).await
 }
 
-/// Chunks may arrive before the marker that opens their segment.
 async fn insert_segment(
     tx: &mut Tx,
     session: SessionId,
@@ -44,10 +47,8 @@ async fn insert_segment(
     start: &SegmentStart,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms, \
-         captured_until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
-         (SELECT max(at_ms) FROM items WHERE session_id = ?1 AND seq > ?8 AND kind = 'chunk' \
-          AND track = ?2 AND segment = ?3)) \
+        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (session_id, track, segment) DO NOTHING",
     )
     .bind(session.as_bytes().as_slice())
@@ -57,27 +58,30 @@ async fn insert_segment(
     .bind(&start.mime)
     .bind(&start.label)
     .bind(signed(item.at.get()))
-    .bind(signed(item.seq.get()))
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-async fn extend_segments(tx: &mut Tx, reach: Vec<(SegmentKey, Millis)>) -> Result<(), StoreError> {
-    for reach in reach.chunks(ROWS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("WITH reach (session_id, track, segment, at_ms) AS (");
-        query.push_values(reach, |mut row, ((session, track, segment), until)| {
+async fn extend_runs(
+    tx: &mut Tx,
+    runs: Vec<(SegmentKey, RangeInclusive<Millis>)>,
+) -> Result<(), StoreError> {
+    for runs in runs.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO chunk_runs (session_id, track, segment, first_at_ms, last_at_ms) ",
+        );
+        query.push_values(runs, |mut row, ((session, track, segment), run)| {
             row.push_bind(session.as_bytes().as_slice())
                 .push_bind(*track)
                 .push_bind(*segment)
-                .push_bind(signed(until.get()));
+                .push_bind(signed(run.start().get()))
+                .push_bind(signed(run.end().get()));
         });
         query.push(
-            ") UPDATE segments \
-             SET captured_until_ms = max(coalesce(captured_until_ms, 0), reach.at_ms) \
-             FROM reach WHERE segments.session_id = reach.session_id \
-             AND segments.track = reach.track AND segments.segment = reach.segment",
+            " ON CONFLICT (session_id, track, segment) DO UPDATE \
+             SET first_at_ms = min(first_at_ms, excluded.first_at_ms), \
+             last_at_ms = max(last_at_ms, excluded.last_at_ms)",
         );
         query.build().execute(&mut **tx).await?;
     }

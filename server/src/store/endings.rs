@@ -5,7 +5,8 @@ use protocol::{Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixM
 
 use super::rows::signed;
 use super::sessions::{fetch_guard, log};
-use super::{Recording, Store, StoreError, Whose};
+use super::tracks::{self, KeptFile, Made};
+use super::{Store, StoreError, Whose};
 
 /// Bytes of a failure's reason in the event log.
 const REASON_BYTES_MAX: usize = 500;
@@ -52,18 +53,18 @@ impl Store {
         Ok(())
     }
 
-    /// Notes a durable recording with the durations of its segments. When the session was being
+    /// Notes a durable recording with all that was made beside it. When the session was being
     /// finalized before the making began, it is completed by this. A recording that was begun
     /// earlier may lack the last items: `None`, and nothing is noted, once the session is past that.
     pub async fn recording_durable(
         &self,
         id: SessionId,
-        recording: &Recording,
-        segments: &[(u8, u32, Millis)],
+        made: &Made,
         took: Millis,
         began_in: SessionStatus,
         now: UnixMillis,
     ) -> Result<Option<SessionStatus>, StoreError> {
+        let Made { recording, segments, tracks, frames } = made;
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         if began_in.takes_items() && !row.status.takes_items() {
@@ -99,6 +100,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
+        tracks::replace(&mut tx, id, tracks, frames).await?;
         let made = Event::RecordingMade {
             duration_ms: recording.duration,
             bytes: recording.bytes,
@@ -110,15 +112,15 @@ impl Store {
         Ok(Some(status))
     }
 
-    /// Throws a session away: its payloads are gone, and its recording is nobody's any more; returns
-    /// that, to be deleted. What was completed stays.
+    /// Throws a session away: its payloads are gone, and its files are nobody's any more; returns
+    /// those, to be deleted. What was completed stays.
     pub async fn discard(
         &self,
         id: SessionId,
         whose: Whose,
         now: UnixMillis,
-    ) -> Result<Option<Recording>, StoreError> {
-        let recording = self.session(id).await?.recording;
+    ) -> Result<Vec<KeptFile>, StoreError> {
+        let files = self.kept_files(id).await?;
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         row.check(whose)?;
@@ -137,11 +139,12 @@ impl Store {
             .bind(id.as_bytes().as_slice())
             .execute(&mut *tx)
             .await?;
+        tracks::delete(&mut tx, id).await?;
         if row.status != SessionStatus::Discarded {
             log(&mut tx, id, now, Event::Discarded).await?;
         }
         tx.commit().await?;
-        Ok(recording)
+        Ok(files)
     }
 
     /// No recording could be made of a session that is being finalized.

@@ -1,8 +1,10 @@
 //! The ledger's rows: telling what is there, reading chunks back in order, letting them go.
 
+use std::ops::RangeInclusive;
+
 use bytes::Bytes;
-use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
-use protocol::{SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use futures::TryStreamExt as _;
+use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -10,21 +12,31 @@ use super::rows::{self, Segment, signed};
 use super::{Store, StoreError};
 use crate::ledger::payload::{PayloadStore, Placed};
 
+/// Payloads let go in one transaction: the ledger waits meanwhile.
+const PAYLOADS_PER_DROP: u32 = 500;
+
 /// A chunk read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredChunk {
     pub seq: Seq,
     pub segment: SegmentNo,
+    /// When it was captured, on the session's timeline.
+    pub at: Millis,
     pub bytes: Bytes,
 }
 
 impl Store {
     /// Every seq that is stored.
     pub async fn have(&self, id: SessionId) -> Result<SeqSet, StoreError> {
+        // Most sessions have everything up to their last item, and that is told ten times as fast.
         let rows = sqlx::query(
-            "SELECT min(seq) AS first, max(seq) AS last FROM \
+            "WITH whole AS (SELECT min(seq) AS first, max(seq) AS last, count(*) AS items \
+              FROM items WHERE session_id = ?1) \
+             SELECT first, last FROM whole WHERE last - first = items - 1 \
+             UNION ALL SELECT min(seq), max(seq) FROM \
              (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island \
-              FROM items WHERE session_id = ?) GROUP BY island",
+              FROM items WHERE session_id = ?1 \
+              AND (SELECT last - first > items - 1 FROM whole)) GROUP BY island",
         )
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
@@ -40,8 +52,9 @@ impl Store {
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
-            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, \
-             captured_until_ms FROM segments WHERE session_id = ? ORDER BY track, segment",
+            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, last_at_ms \
+             FROM segments LEFT JOIN chunk_runs USING (session_id, track, segment) \
+             WHERE session_id = ? ORDER BY track, segment",
         )
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
@@ -49,89 +62,82 @@ impl Store {
         rows.iter().map(Segment::from_row).collect()
     }
 
-    /// Chunks of a track from `from` on, in seq order, about `bytes_max` of payload (at least one
-    /// chunk). Empty at the end.
+    /// Where the items end that follow `from` without a gap; `None` when it is missing itself.
+    pub async fn unbroken_until(
+        &self,
+        id: SessionId,
+        from: Seq,
+    ) -> Result<Option<Seq>, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT max(seq) FROM \
+             (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island \
+              FROM items WHERE session_id = ?1 AND seq >= ?2) WHERE island = ?2 - 1",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(signed(from.get()))
+        .fetch_one(&self.reader)
+        .await?;
+        Ok(last.map(|last| Seq::new(rows::unsigned(last))))
+    }
+
+    /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk). Empty when
+    /// there is none in `span`.
     pub async fn chunks(
         &self,
         payloads: &dyn PayloadStore,
         id: SessionId,
         track: TrackNo,
-        from: Seq,
+        span: RangeInclusive<Seq>,
         bytes_max: usize,
     ) -> Result<Vec<StoredChunk>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT seq, segment, payload_bytes, payload, payload_place FROM items \
-             WHERE session_id = ? AND kind = 'chunk' AND track = ? AND seq >= ? \
-             ORDER BY seq LIMIT ?",
+        let mut rows = sqlx::query(
+            "SELECT seq, segment, at_ms, payload_bytes, payload, payload_place FROM items \
+             WHERE session_id = ? AND kind = 'chunk' AND track = ? AND seq BETWEEN ? AND ? \
+             ORDER BY seq",
         )
         .bind(id.as_bytes().as_slice())
         .bind(track.get())
-        .bind(signed(from.get()))
-        .bind(signed((bytes_max / ITEM_PAYLOAD_BYTES_MAX).max(1) as u64))
-        .fetch_all(&self.reader)
-        .await?;
-        let mut chunks = Vec::with_capacity(rows.len());
-        for row in rows {
-            chunks.push(read_chunk(payloads, &row).await?);
+        .bind(signed(span.start().get()))
+        .bind(signed(span.end().get()))
+        .fetch(&self.reader);
+        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        while bytes < bytes_max
+            && let Some(row) = rows.try_next().await?
+        {
+            let chunk = read_chunk(payloads, &row).await?;
+            bytes += chunk.bytes.len();
+            chunks.push(chunk);
         }
         Ok(chunks)
     }
 
-    /// The tracks that have chunks.
-    pub async fn tracks_with_chunks(&self, id: SessionId) -> Result<Vec<TrackNo>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT track FROM items WHERE session_id = ? AND kind = 'chunk' \
-             ORDER BY track",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(|row| Ok(TrackNo::new(row.try_get("track")?))).collect()
-    }
-
-    /// How many recorder runs on these tracks have chunks.
-    pub async fn segments_with_chunks(
-        &self,
-        id: SessionId,
-        tracks: &[TrackNo],
-    ) -> Result<u32, StoreError> {
-        let mut count = 0;
-        for track in tracks {
-            let runs: u32 = sqlx::query_scalar(
-                "SELECT count(DISTINCT segment) FROM items \
-                 WHERE session_id = ? AND kind = 'chunk' AND track = ?",
-            )
-            .bind(id.as_bytes().as_slice())
-            .bind(track.get())
-            .fetch_one(&self.reader)
-            .await?;
-            count += runs;
-        }
-        Ok(count)
-    }
-
-    /// Lets the payloads of a completed session go, if the recording has all of them; headers and
-    /// digests stay.
+    /// Lets the payloads of a completed session go, if its files have all of them; headers and digests
+    /// stay.
     pub async fn drop_payloads(&self, id: SessionId) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
-        sqlx::query(
-            "UPDATE items SET payload = NULL, payload_place = NULL \
-             WHERE session_id = ? AND kind = 'chunk' \
-             AND EXISTS (SELECT 1 FROM sessions WHERE id = session_id \
-              AND status = 'completed' AND recording_left_out = 0)",
-        )
-        .bind(id.as_bytes().as_slice())
-        .execute(&mut *tx)
-        .await?;
+        while self.drop_some_payloads(id).await? > 0 {}
         sqlx::query(
             "UPDATE sessions SET payloads_dropped = 1 \
              WHERE id = ? AND status = 'completed' AND recording_left_out = 0",
         )
         .bind(id.as_bytes().as_slice())
-        .execute(&mut *tx)
+        .execute(&self.writer)
         .await?;
-        tx.commit().await?;
         Ok(())
+    }
+
+    async fn drop_some_payloads(&self, id: SessionId) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE items SET payload = NULL, payload_place = NULL \
+             WHERE rowid IN (SELECT rowid FROM items WHERE session_id = ?1 AND kind = 'chunk' \
+              AND (payload IS NOT NULL OR payload_place IS NOT NULL) \
+              AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND status = 'completed' \
+               AND recording_left_out = 0) LIMIT ?2)",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(PAYLOADS_PER_DROP)
+        .execute(&self.writer)
+        .await?;
+        Ok(done.rows_affected())
     }
 }
 
@@ -153,6 +159,7 @@ async fn read_chunk(
     Ok(StoredChunk {
         seq: Seq::new(rows::unsigned(row.try_get("seq")?)),
         segment: SegmentNo::new(row.try_get("segment")?),
+        at: Millis::new(rows::unsigned(row.try_get("at_ms")?)),
         bytes,
     })
 }

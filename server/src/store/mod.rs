@@ -10,6 +10,7 @@ mod room;
 mod rows;
 mod sessions;
 mod sweep;
+mod tracks;
 
 use std::path::Path;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{Recording, Segment, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
 pub use sweep::Useless;
+pub use tracks::{ChunkRun, Frame, KeptFile, Made, TrackFile, media_of, track_stem};
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -34,7 +34,7 @@ pub struct Recording {
     pub bytes: u64,
     pub digest: Digest,
     pub duration: Millis,
-    /// Recorder runs that it could not take in. Their payloads are kept.
+    /// Recorder runs that are in no file, or not wholly. Their payloads are kept.
     pub left_out: u32,
 }
 
@@ -127,7 +127,7 @@ impl Segment {
                 .try_get::<Option<i64>, _>("duration_ms")?
                 .map(|millis| Millis::new(unsigned(millis))),
             captured_until: row
-                .try_get::<Option<i64>, _>("captured_until_ms")?
+                .try_get::<Option<i64>, _>("last_at_ms")?
                 .map(|millis| Millis::new(unsigned(millis))),
         })
     }

@@ -254,6 +254,27 @@ impl Store {
         rows.iter().map(|row| rows::session_id(&row.try_get::<Vec<u8>, _>("id")?)).collect()
     }
 
+    /// Sessions that are being recorded, or about to end, and have so many bytes: the oldest of them.
+    pub async fn long_sessions(
+        &self,
+        bytes_min: u64,
+        limit: u32,
+    ) -> Result<Vec<(SessionId, SessionStatus)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, status FROM sessions \
+             WHERE status IN ('active', 'interrupted', 'finalizing') AND payload_bytes >= ? \
+             ORDER BY created_at, id LIMIT ?",
+        )
+        .bind(signed(bytes_min))
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await?;
+        let session = |row: &sqlx::sqlite::SqliteRow| {
+            Ok((rows::session_id(row.try_get("id")?)?, rows::status(row.try_get("status")?)?))
+        };
+        rows.iter().map(session).collect()
+    }
+
     /// The grace period is over. False when the writer came back in the very last moment.
     pub async fn grace_over(
         &self,

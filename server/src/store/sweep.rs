@@ -5,7 +5,8 @@ use protocol::{SessionId, SessionStatus, UnixMillis};
 use sqlx::Row as _;
 
 use super::rows::{self, signed};
-use super::{Recording, Session, Store, StoreError};
+use super::tracks::{KeptFile, kept_files};
+use super::{Session, Store, StoreError};
 
 /// Items deleted in one transaction: the ledger waits meanwhile.
 const ITEMS_PER_DELETE: u32 = 2_000;
@@ -95,6 +96,9 @@ impl Store {
         }
         for statement in [
             "DELETE FROM events WHERE session_id = ?",
+            "DELETE FROM track_files WHERE session_id = ?",
+            "DELETE FROM frames WHERE session_id = ?",
+            "DELETE FROM chunk_runs WHERE session_id = ?",
             "DELETE FROM segments WHERE session_id = ?",
             "DELETE FROM items WHERE session_id = ?",
             "DELETE FROM sessions WHERE id = ?",
@@ -117,12 +121,12 @@ impl Store {
         Ok(done.rows_affected())
     }
 
-    /// Completed sessions whose payloads a crash has left, with their recordings. Where a recording
-    /// has left something out, they are meant to stay.
+    /// Completed sessions whose payloads a crash has left, with their files. Where something is in no
+    /// file, they are meant to stay.
     pub async fn completed_with_payloads(
         &self,
         limit: u32,
-    ) -> Result<Vec<(SessionId, Recording)>, StoreError> {
+    ) -> Result<Vec<(SessionId, Vec<KeptFile>)>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "SELECT {} FROM sessions WHERE status = 'completed' AND payloads_dropped = 0 \
              AND recording_left_out = 0 LIMIT ?",
@@ -132,6 +136,13 @@ impl Store {
         .fetch_all(&self.reader)
         .await?;
         let sessions = rows.iter().map(Session::from_row).collect::<Result<Vec<_>, _>>()?;
-        Ok(sessions.into_iter().filter_map(|one| Some((one.id, one.recording?))).collect())
+        let mut left = Vec::with_capacity(sessions.len());
+        for session in sessions {
+            if let Some(recording) = &session.recording {
+                let tracks = self.track_files(session.id).await?;
+                left.push((session.id, kept_files(recording, &tracks)));
+            }
+        }
+        Ok(left)
     }
 }

@@ -16,7 +16,7 @@ pub struct InspectArgs {
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
 
-    /// A WebM or Matroska file, finished or live, whole or cut.
+    /// A WebM, Matroska or MP4 file, finished or live, whole or cut.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
@@ -33,11 +33,11 @@ pub fn inspect(args: &InspectArgs) -> Result<String, ToolError> {
         Ok(())
     })?;
     let file = File::open(path).map_err(ToolError::read(path))?;
-    let unfinished = match media::verify(BufReader::new(file)) {
-        Ok(_) => None,
+    let verified = match media::verify(BufReader::new(file)) {
+        Ok(verified) => Ok(verified),
         Err(MediaError::Io(error)) => return Err(ToolError::read(path)(error)),
-        Err(MediaError::NotFinished { at, flaw }) => Some(format!("{flaw} (at byte {at})")),
-        Err(other) => Some(other.to_string()),
+        Err(MediaError::NotFinished { at, flaw }) => Err(format!("{flaw} (at byte {at})")),
+        Err(other) => Err(other.to_string()),
     };
-    Ok(report::of_inspection(*format, path, &inspector.finish(), unfinished.as_deref()))
+    Ok(report::of_inspection(*format, path, &inspector.finish(), &verified))
 }

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use app::format;
-use media::{InspectedTrack, Inspection, Problem, SegmentReport, SourceTime, StitchReport};
+use media::{
+    Container, InspectedTrack, Inspection, Problem, SegmentReport, SourceTime, StitchReport,
+    Verified, VerifiedTrack,
+};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -66,11 +69,12 @@ struct Track<'a> {
     kind: String,
     codec: &'a str,
     packets: u64,
-    keyframes: u64,
-    payload_bytes: u64,
+    /// Of these, a finished MP4 is not asked: its tables are checked, its samples not read.
+    keyframes: Option<u64>,
+    payload_bytes: Option<u64>,
     first_ms: Option<f64>,
     last_ms: Option<f64>,
-    longest_step_ms: f64,
+    longest_step_ms: Option<f64>,
 }
 
 pub(super) fn of_stitch(
@@ -107,16 +111,28 @@ pub(super) fn of_inspection(
     format: Format,
     path: &Path,
     inspection: &Inspection,
-    unfinished: Option<&str>,
+    verified: &Result<Verified, String>,
 ) -> String {
-    let inspected = Inspected {
-        file: path,
-        bytes: inspection.bytes,
-        finished: unfinished.is_none(),
-        unfinished_because: unfinished,
-        runs: inspection.runs.iter().map(InspectedRun::new).collect(),
-        dangling_bytes: inspection.dangling_bytes,
-        problems: words(&inspection.problems),
+    let inspected = match verified {
+        // Reading fragments, the inspector would find none in it.
+        Ok(mp4) if mp4.container == Container::Mp4 => Inspected {
+            file: path,
+            bytes: inspection.bytes,
+            finished: true,
+            unfinished_because: None,
+            runs: vec![InspectedRun::of_finished_mp4(mp4)],
+            dangling_bytes: 0,
+            problems: Vec::new(),
+        },
+        verified => Inspected {
+            file: path,
+            bytes: inspection.bytes,
+            finished: verified.is_ok(),
+            unfinished_because: verified.as_ref().err().map(String::as_str),
+            runs: inspection.runs.iter().map(InspectedRun::new).collect(),
+            dangling_bytes: inspection.dangling_bytes,
+            problems: words(&inspection.problems),
+        },
     };
     match format {
         Format::Json => json(&inspected),
@@ -133,21 +149,44 @@ impl<'a> InspectedRun<'a> {
             tracks: run.tracks.iter().map(Track::new).collect(),
         }
     }
+
+    fn of_finished_mp4(verified: &'a Verified) -> Self {
+        Self {
+            doc_type: "mp4",
+            clusters: verified.clusters,
+            duration_ms: millis(verified.duration),
+            tracks: (1..).zip(&verified.tracks).map(Track::of_finished_mp4).collect(),
+        }
+    }
 }
 
 impl<'a> Track<'a> {
     fn new(track: &'a InspectedTrack) -> Self {
         let at = |time: SourceTime| time.as_nanos() as f64 / 1e6;
         Self {
-            number: track.entry.number.0,
-            kind: track.entry.kind.to_string(),
-            codec: &track.entry.codec,
+            number: track.number.0,
+            kind: track.kind.to_string(),
+            codec: &track.codec,
             packets: track.packets,
-            keyframes: track.keyframes,
-            payload_bytes: track.payload_bytes,
+            keyframes: Some(track.keyframes),
+            payload_bytes: Some(track.payload_bytes),
             first_ms: track.first.map(at),
             last_ms: track.last.map(at),
-            longest_step_ms: millis(track.longest_step),
+            longest_step_ms: Some(millis(track.longest_step)),
+        }
+    }
+
+    fn of_finished_mp4((number, track): (u64, &'a VerifiedTrack)) -> Self {
+        Self {
+            number,
+            kind: track.kind.to_string(),
+            codec: &track.codec,
+            packets: track.packets,
+            keyframes: None,
+            payload_bytes: None,
+            first_ms: None,
+            last_ms: Some(millis(track.end)),
+            longest_step_ms: None,
         }
     }
 }
@@ -190,7 +229,10 @@ impl Inspected<'_> {
             format!("{}: {}, {finished}\n", self.file.display(), format::size(self.bytes));
         for run in &self.runs {
             say(&mut text, |line| {
-                let clusters = format::count(run.clusters, "cluster", "clusters");
+                let clusters = match run.doc_type {
+                    "mp4" => format::count(run.clusters, "fragment", "fragments"),
+                    _ => format::count(run.clusters, "cluster", "clusters"),
+                };
                 write!(line, "  {}: {}, {clusters}", run.doc_type, seconds(run.duration_ms))
             });
             for track in &run.tracks {
@@ -204,20 +246,23 @@ impl Inspected<'_> {
 
 impl Track<'_> {
     fn write(&self, line: &mut String) -> std::fmt::Result {
-        let Self { number, kind, codec, packets, keyframes, .. } = self;
-        write!(
-            line,
-            "    track {number}: {kind}, {codec}, {packets} packets, {keyframes} keyframes"
-        )?;
-        write!(line, ", {}", format::size(self.payload_bytes))?;
-        if let (Some(first), Some(last)) = (self.first_ms, self.last_ms) {
-            let longest = self.longest_step_ms;
-            write!(
-                line,
-                ", {} to {}, at most {longest:.0} ms apart",
-                seconds(first),
-                seconds(last)
-            )?;
+        let Self { number, kind, codec, packets, .. } = self;
+        write!(line, "    track {number}: {kind}, {codec}, {packets} packets")?;
+        if let Some(keyframes) = self.keyframes {
+            write!(line, ", {keyframes} keyframes")?;
+        }
+        if let Some(bytes) = self.payload_bytes {
+            write!(line, ", {}", format::size(bytes))?;
+        }
+        match (self.first_ms, self.last_ms) {
+            (Some(first), Some(last)) => {
+                write!(line, ", {} to {}", seconds(first), seconds(last))?;
+            }
+            (None, Some(end)) => write!(line, ", ends at {}", seconds(end))?,
+            (_, None) => {}
+        }
+        if let Some(longest) = self.longest_step_ms.filter(|_| self.packets > 0) {
+            write!(line, ", at most {longest:.0} ms apart")?;
         }
         Ok(())
     }

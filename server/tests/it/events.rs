@@ -118,6 +118,7 @@ async fn losses_and_returns_say_why_and_how_long() {
 
     drop(socket);
     server.wait_for_status(candidate.session, "incomplete").await;
+    wait_for(&server, candidate.session, "recording_failed").await;
     candidate.open(&server).await;
     let log = events(&server, candidate.session).await;
     let last = log.iter().rfind(|event| event["kind"] == "resumed").unwrap();

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot unwrap is a failure of that test")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test says which message it expects")]
 
+mod ahead;
 mod api;
 mod bad_input;
 mod crash;
 mod disk_full;
 mod drain;
 mod events;
+mod exports;
 mod harness;
 mod http;
 mod lifecycle;
@@ -20,3 +22,5 @@ mod slow_peers;
 mod store;
 mod tail;
 mod tools;
+mod tracks;
+mod waveform;

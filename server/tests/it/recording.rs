@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::harness::{Candidate, TestServer, chunk, fixture_chunks, run, segment_start};
+use crate::harness::{Candidate, TestServer, chunk, run, segment_start};
 
 #[tokio::test]
 async fn a_finished_session_becomes_one_seekable_file() {
@@ -90,12 +90,17 @@ async fn what_the_file_cannot_take_in_is_told_and_kept() {
     let mut server = TestServer::with_options(&["--janitor-every", "50ms"]).await;
     let candidate = Candidate::new(20);
     let sound = run(0, 0, "beep1");
-    let pictures = run(sound.len() as u64, 1, "b_vp8");
-    let last = pictures.last().unwrap().seq;
-    let chunks = fixture_chunks("b_vp8");
+    let chunks = [b"This is no".repeat(100), b"recording.".repeat(100)];
+    let start = sound.len() as u64;
+    let unreadable = vec![
+        segment_start(start, 1),
+        chunk(start + 1, 1, &chunks[0]),
+        chunk(start + 2, 1, &chunks[1]),
+    ];
+    let last = unreadable.last().unwrap().seq;
     let (mut socket, _) = candidate.open(&server).await;
     socket.deliver(sound).await;
-    socket.deliver(pictures).await;
+    socket.deliver(unreadable).await;
     let receipt = socket.finish_completely(last).await;
     assert!(receipt.missing.is_empty());
 
@@ -111,6 +116,47 @@ async fn what_the_file_cannot_take_in_is_told_and_kept() {
     assert_eq!(payloads_of_segment(&database, 1).await, chunks);
 }
 
+#[tokio::test]
+async fn runs_of_another_format_become_a_further_file_of_their_track() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(22);
+    let (mut socket, _) = candidate.open(&server).await;
+    let mut next = 0;
+    for (segment, fixture) in (0..).zip(["beep1", "g_videomp4", "beep2", "b_vp8"]) {
+        let items = run(next, segment, fixture);
+        next += items.len() as u64;
+        socket.deliver(items).await;
+    }
+    let receipt = socket.finish_completely(Seq::new(next - 1)).await;
+
+    let session = server.session(candidate.session).await;
+    assert_eq!(session["left_out_segments"], 0);
+    let track = &session["tracks"][0];
+    assert_eq!(
+        (&track["bytes"], &track["duration_ms"]),
+        (&receipt.bytes.into(), &receipt.duration.get().into())
+    );
+    let parts = track["further_parts"].as_array().unwrap();
+    let kinds: Vec<_> = parts.iter().map(|part| (&part["part"], part["mime"].as_str())).collect();
+    assert_eq!(kinds, [(&1.into(), Some("video/mp4")), (&2.into(), Some("video/webm"))]);
+    for part in parts {
+        let file = server.get(part["recording_url"].as_str().unwrap()).await;
+        assert_eq!(file.headers()["content-type"], part["mime"].as_str().unwrap());
+        let file = file.bytes().await.unwrap();
+        assert_eq!(part["bytes"], file.len());
+        let verified = media::verify(std::io::Cursor::new(&file)).unwrap();
+        assert_eq!(part["duration_ms"], u64::try_from(verified.duration.as_millis()).unwrap());
+    }
+    let own = format!("/api/sessions/{}/tracks/0/recording", candidate.session);
+    let disposition = server.get(&format!("{own}?part=2&download=1")).await;
+    let name = disposition.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(name.ends_with(".track-1-part-3.webm\""), "{name}");
+    assert_eq!(server.get(&format!("{own}?part=3")).await.status(), 404);
+    assert_eq!(server.get(&format!("{own}?part=many")).await.status(), 400);
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    assert!(page.contains("part 3"), "the page hides it");
+}
+
 /// The payloads of a segment's chunks, read past the server.
 async fn payloads_of_segment(database: &Path, segment: u32) -> Vec<Vec<u8>> {
     let options = SqliteConnectOptions::new().filename(database);
@@ -122,6 +168,27 @@ async fn payloads_of_segment(database: &Path, segment: u32) -> Vec<Vec<u8>> {
     .fetch_all(&mut connection)
     .await
     .unwrap()
+}
+
+#[tokio::test]
+async fn what_a_recorder_wrote_as_mp4_becomes_one_mp4() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(21);
+    let items = run(0, 0, "g_videomp4");
+    let last = items.last().unwrap().seq;
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(items).await;
+    let receipt = socket.finish_completely(last).await;
+
+    let path = format!("/api/sessions/{}/recording?download=1", candidate.session);
+    let response = server.get(&path).await;
+    assert_eq!(response.headers()["content-type"], "video/mp4");
+    let name = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert!(name.ends_with(".mp4\""), "{name}");
+    let file = response.bytes().await.unwrap();
+    let verified = media::verify(std::io::Cursor::new(&file)).unwrap();
+    assert_eq!(verified.duration.as_millis(), u128::from(receipt.duration.get()));
+    assert_eq!(server.session(candidate.session).await["left_out_segments"], 0);
 }
 
 #[tokio::test]

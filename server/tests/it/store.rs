@@ -5,7 +5,7 @@ use protocol::item::Marker;
 use protocol::message::{Hello, Opening};
 use protocol::{Content, Digest, Epoch, Item, Millis, Seq, SessionId, SessionStatus, UnixMillis};
 use server::ledger::payload::InRow;
-use server::store::{Append, By, FinishedBy, Recording, Store, Whose};
+use server::store::{Append, By, FinishedBy, Made, Recording, Store, Whose};
 use tempfile::TempDir;
 
 use crate::harness::Candidate;
@@ -29,15 +29,16 @@ async fn active_session() -> Opened {
     Opened { store, session, _folder: folder }
 }
 
-fn recording(key: &str) -> Recording {
-    Recording {
+fn recording(key: &str) -> Made {
+    let recording = Recording {
         key: key.into(),
         mime: "audio/webm".into(),
         bytes: 1,
         digest: Digest::from_bytes([1; 32]),
         duration: Millis::new(250),
         left_out: 0,
-    }
+    };
+    Made { recording, segments: Vec::new(), tracks: Vec::new(), frames: Vec::new() }
 }
 
 /// The grace period was over, a recording of what was there was being made, and the candidate came
@@ -51,17 +52,17 @@ async fn a_recording_begun_before_the_end_does_not_complete_the_session() {
         .await
         .unwrap();
     let noted =
-        store.recording_durable(session, &early, &[], Millis::ZERO, began_in, NOW).await.unwrap();
+        store.recording_durable(session, &early, Millis::ZERO, began_in, NOW).await.unwrap();
     assert_eq!(noted, None);
 
     let (began_in, whole) = (SessionStatus::Finalizing, recording("whole"));
     let noted =
-        store.recording_durable(session, &whole, &[], Millis::ZERO, began_in, NOW).await.unwrap();
+        store.recording_durable(session, &whole, Millis::ZERO, began_in, NOW).await.unwrap();
     assert_eq!(noted, Some(SessionStatus::Completed));
 
     let began_in = SessionStatus::Incomplete;
     let noted =
-        store.recording_durable(session, &early, &[], Millis::ZERO, began_in, NOW).await.unwrap();
+        store.recording_durable(session, &early, Millis::ZERO, began_in, NOW).await.unwrap();
     assert_eq!(noted, None);
     let kept = store.session(session).await.unwrap().recording.unwrap();
     assert_eq!(kept.key, "whole");

@@ -118,10 +118,28 @@ fn nothing_is_overwritten_or_half_written() {
 }
 
 #[test]
-fn what_is_no_webm_is_described_all_the_same() {
+fn an_mp4_is_described_as_it_was_recorded_and_as_it_was_joined() {
     let folder = TempDir::new().unwrap();
     put_sample(&folder, "g_audiomp4");
-    let told = told(&holdfast(&folder, &["inspect", "--format", "json", "g_audiomp4"]));
+    let live = told(&holdfast(&folder, &["inspect", "--format", "json", "g_audiomp4"]));
+    assert_eq!((&live["finished"], &live["problems"]), (&json!(false), &json!([])), "{live}");
+    let track = |told: &serde_json::Value| told["runs"][0]["tracks"][0].clone();
+    assert_eq!(live["runs"][0]["doc_type"], "mp4");
+    assert!(track(&live)["packets"].as_u64().unwrap() > 10, "{live}");
+    assert!(holdfast(&folder, &["stitch", "--out", "one.mp4", "g_audiomp4"]).status.success());
+    let joined = told(&holdfast(&folder, &["inspect", "--format", "json", "one.mp4"]));
+    assert_eq!((&joined["finished"], &joined["problems"]), (&json!(true), &json!([])), "{joined}");
+    assert_eq!(track(&joined)["packets"], track(&live)["packets"]);
+    let text = holdfast(&folder, &["inspect", "one.mp4"]);
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("finished, seeks everywhere") && text.contains("ends at "), "{text}");
+}
+
+#[test]
+fn what_no_recorder_writes_is_described_all_the_same() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("sound.ogg"), [&b"OggS"[..], &[0; 60]].concat()).unwrap();
+    let told = told(&holdfast(&folder, &["inspect", "--format", "json", "sound.ogg"]));
     assert_eq!((&told["finished"], &told["runs"]), (&json!(false), &json!([])));
-    assert!(told["problems"][0].as_str().unwrap().contains("MP4"), "{told}");
+    assert!(told["problems"][0].as_str().unwrap().contains("Ogg"), "{told}");
 }

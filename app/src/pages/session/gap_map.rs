@@ -5,10 +5,10 @@ use leptos::prelude::*;
 use protocol::Millis;
 
 use super::Folded;
-use super::interruptions::{Bar, Course, Gap, Span, course};
 use super::words::of_absence;
+use crate::course::{Bar, Course, Gap, Span};
 use crate::format;
-use crate::views::SessionView;
+use crate::views::RecordingView;
 
 /// The picture's height in its own units; its width is the session's in milliseconds, so that
 /// places need no conversion.
@@ -22,12 +22,11 @@ const FILE: (u64, u64) = (70, 30);
 const SMALLEST_PART: u64 = 400;
 
 #[component]
-pub(super) fn GapMap(view: SessionView) -> impl IntoView {
-    let course = course(&view.segments, &view.happened);
+pub(super) fn GapMap(course: Course, recording: Option<RecordingView>) -> impl IntoView {
     if course.end == Millis::ZERO {
         return ().into_any();
     }
-    let file = view.recording.as_ref().map(|recording| recording.duration);
+    let file = recording.map(|recording| recording.duration);
     let sentences = summary(&course, file);
     view! {
         <section>
@@ -239,7 +238,7 @@ fn Interruptions(course: Course) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::session::interruptions::Absence;
+    use crate::course::Absence;
     use crate::rendering::{html, text};
     use protocol::SegmentNo;
 

@@ -2,9 +2,9 @@
 
 use protocol::event::{Asker, LossCause, Transport};
 use protocol::item::{EndCause, Incident, StartCause};
-use protocol::{Event, SegmentNo};
+use protocol::{Event, SegmentNo, TrackNo};
 
-use super::interruptions::Absence;
+use crate::course::Absence;
 use crate::format;
 
 /// How an event is to be taken; the colour only repeats what the words say.
@@ -52,8 +52,8 @@ pub(super) fn of_event(event: &Event) -> (String, Tone) {
             let words = "Nobody came back at all: the recording is made of what is there.";
             (words.to_owned(), Tone::Warning)
         }
-        Event::SegmentStarted { segment, cause, .. } => started(*segment, *cause),
-        Event::SegmentEnded { segment, cause, .. } => ended(*segment, *cause),
+        Event::SegmentStarted { track, segment, cause } => started(&part(*track, *segment), *cause),
+        Event::SegmentEnded { track, segment, cause } => ended(&part(*track, *segment), *cause),
         Event::Paused => ("Paused by the candidate.".to_owned(), Tone::Plain),
         Event::PauseOver => ("Recording went on after the pause.".to_owned(), Tone::Plain),
         Event::Noted { incident } => noted(*incident),
@@ -129,8 +129,7 @@ const fn of_loss(cause: LossCause) -> &'static str {
     }
 }
 
-fn started(segment: SegmentNo, cause: StartCause) -> (String, Tone) {
-    let part = part(segment);
+fn started(part: &str, cause: StartCause) -> (String, Tone) {
     let (why, tone) = match cause {
         StartCause::Begun => return (format!("{part} began."), Tone::Good),
         StartCause::PageReturned => ("the candidate went on after the page was gone", Tone::Good),
@@ -142,8 +141,7 @@ fn started(segment: SegmentNo, cause: StartCause) -> (String, Tone) {
     (format!("{part} began: {why}."), tone)
 }
 
-fn ended(segment: SegmentNo, cause: EndCause) -> (String, Tone) {
-    let part = part(segment);
+fn ended(part: &str, cause: EndCause) -> (String, Tone) {
     let (why, tone) = match cause {
         EndCause::Stopped => {
             return (format!("{part} ended: stopped by the candidate."), Tone::Plain);
@@ -159,8 +157,13 @@ fn ended(segment: SegmentNo, cause: EndCause) -> (String, Tone) {
 }
 
 /// People count from 1.
-fn part(segment: SegmentNo) -> String {
-    format!("Part {}", u64::from(segment.get()) + 1)
+/// The first track is what most sessions have; only of others is it told.
+fn part(track: TrackNo, segment: SegmentNo) -> String {
+    let part = u64::from(segment.get()) + 1;
+    match u64::from(track.get()) + 1 {
+        1 => format!("Part {part}"),
+        track => format!("Part {part}, on track {track},"),
+    }
 }
 
 fn noted(incident: Incident) -> (String, Tone) {

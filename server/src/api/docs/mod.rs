@@ -77,7 +77,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 12);
+        assert_eq!(operations, 20);
     }
 
     #[tokio::test]

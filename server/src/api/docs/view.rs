@@ -13,7 +13,7 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 12] = [
+const READING_ORDER: [&str; 20] = [
     "list_sessions",
     "create_session",
     "show_session",
@@ -25,6 +25,14 @@ const READING_ORDER: [&str; 12] = [
     "finish",
     "discard",
     "recording",
+    "playback",
+    "track_recording",
+    "waveform",
+    "list_frames",
+    "frame",
+    "list_exports",
+    "export",
+    "start_export",
     "check_timeouts",
 ];
 

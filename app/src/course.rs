@@ -1,8 +1,8 @@
-//! Wall-clock against media time: when something was recorded, when not and why, and when the
-//! server was out of reach. Pure; nothing here knows how it is shown.
+//! Wall-clock against media time: when something was recorded, when not and why, when the server was
+//! out of reach, and where in the file time is missing. Pure; nothing here knows how it is shown.
 
 use protocol::item::{EndCause, StartCause};
-use protocol::{Event, Millis, SegmentNo, TrackNo};
+use protocol::{Event, Millis, SegmentNo, TrackKind, TrackNo};
 
 use crate::views::{Happening, SegmentRow};
 
@@ -10,23 +10,23 @@ use crate::views::{Happening, SegmentRow};
 const LOSS_MIN: Millis = Millis::new(500);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: Millis,
-    pub(super) to: Millis,
+pub struct Span {
+    pub from: Millis,
+    pub to: Millis,
 }
 
 /// One recorder run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bar {
-    pub(super) segment: SegmentNo,
-    pub(super) span: Span,
+pub struct Bar {
+    pub segment: SegmentNo,
+    pub span: Span,
     /// What it is in the file; unknown before there is one.
-    pub(super) in_file: Option<Millis>,
+    pub in_file: Option<Millis>,
 }
 
 /// Why nothing was recorded between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Absence {
+pub enum Absence {
     PageLeft,
     PageGone,
     OtherTab,
@@ -38,33 +38,78 @@ pub(super) enum Absence {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Gap {
-    pub(super) span: Span,
-    pub(super) why: Absence,
+pub struct Gap {
+    pub span: Span,
+    pub why: Absence,
 }
 
 /// The course of a session, from 0 to its end on its timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Course {
-    pub(super) end: Millis,
-    pub(super) bars: Vec<Bar>,
-    pub(super) gaps: Vec<Gap>,
-    pub(super) pauses: Vec<Span>,
+pub struct Course {
+    pub end: Millis,
+    pub bars: Vec<Bar>,
+    pub gaps: Vec<Gap>,
+    pub pauses: Vec<Span>,
     /// No connection to the server; recording went on.
-    pub(super) losses: Vec<Span>,
+    pub losses: Vec<Span>,
+}
+
+/// A place in the file where time is missing: the file has neither pauses nor gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stop {
+    /// In the file.
+    pub at: Millis,
+    /// On the session's timeline. What follows in the file follows its end.
+    pub span: Span,
+    /// `None` for a pause.
+    pub why: Option<Absence>,
+}
+
+impl Course {
+    /// In the order of the file.
+    pub fn stops(&self) -> Vec<Stop> {
+        let mut stops = Vec::new();
+        let mut begins_at = Millis::ZERO;
+        for (place, bar) in self.bars.iter().enumerate() {
+            if let Some(before) = place.checked_sub(1).and_then(|before| self.bars.get(before)) {
+                let span = Span { from: before.span.to, to: bar.span.from };
+                let gap = self.gaps.iter().find(|gap| gap.span == span);
+                let why = Some(gap.map_or(Absence::Unknown, |gap| gap.why));
+                stops.push(Stop { at: begins_at, span, why });
+            }
+            let mut paused = Millis::ZERO;
+            for pause in self.pauses.iter().copied().filter(|pause| bar.span.holds(*pause)) {
+                let at = begins_at + pause.from.since(bar.span.from + paused);
+                stops.push(Stop { at, span: pause, why: None });
+                paused = paused + pause.length();
+            }
+            let recorded = bar.span.length().since(paused);
+            begins_at = begins_at + bar.in_file.unwrap_or(recorded);
+        }
+        stops
+    }
 }
 
 impl Span {
-    pub(super) fn length(self) -> Millis {
+    pub(crate) fn holds(self, inner: Self) -> bool {
+        self.from <= inner.from && inner.to <= self.to
+    }
+
+    pub fn length(self) -> Millis {
         self.to.since(self.from)
     }
 }
 
-/// Of the first track: the file is made of that one.
-pub(super) fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
-    let Some(track) = segments.iter().map(|row| row.track).min() else {
-        return Course::default();
-    };
+/// Of the first track that is no pictures now and then.
+pub fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
+    let running = segments.iter().filter(|row| row.kind != TrackKind::Stills);
+    match running.map(|row| row.track).min() {
+        Some(track) => course_of(track, segments, happened),
+        None => Course::default(),
+    }
+}
+
+pub fn course_of(track: TrackNo, segments: &[SegmentRow], happened: &[Happening]) -> Course {
     let mut runs: Vec<&SegmentRow> = segments.iter().filter(|row| row.track == track).collect();
     runs.sort_by_key(|row| (row.start, row.segment));
     let bars: Vec<Bar> = runs
@@ -76,7 +121,7 @@ pub(super) fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course 
     Course {
         end,
         gaps: gaps(track, &bars, happened),
-        pauses: pauses(&bars, happened),
+        pauses: pauses(track, &bars, happened),
         losses: losses(end, happened),
         bars,
     }
@@ -139,8 +184,9 @@ const fn absence(ended: Option<EndCause>, started: Option<StartCause>) -> Absenc
     }
 }
 
-/// A pause ends when recording goes on, or with its run.
-fn pauses(bars: &[Bar], happened: &[Happening]) -> Vec<Span> {
+/// A pause ends when recording goes on, or with its run. It is one of all tracks; the runs of others
+/// do not end it.
+fn pauses(track: TrackNo, bars: &[Bar], happened: &[Happening]) -> Vec<Span> {
     let (mut pauses, mut paused) = (Vec::new(), None::<Millis>);
     let mut close = |paused: &mut Option<Millis>, to: Millis| {
         if let Some(from) = paused.take() {
@@ -156,9 +202,10 @@ fn pauses(bars: &[Bar], happened: &[Happening]) -> Vec<Span> {
             Some(Event::Paused) => {
                 paused.get_or_insert(one.place);
             }
-            Some(Event::PauseOver | Event::SegmentEnded { .. } | Event::SegmentStarted { .. }) => {
-                close(&mut paused, one.place)
-            }
+            Some(Event::PauseOver) => close(&mut paused, one.place),
+            Some(
+                Event::SegmentEnded { track: of, .. } | Event::SegmentStarted { track: of, .. },
+            ) if of == track => close(&mut paused, one.place),
             Some(_) | None => {}
         }
     }

@@ -134,3 +134,42 @@ fn another_track_does_not_disturb_the_one_that_is_in_the_file() {
     let course = course(&[camera, run(0, 0, Some(5_000), None)], &[]);
     assert_eq!((course.bars.len(), course.end), (1, ms(5_000)));
 }
+
+#[test]
+fn pictures_now_and_then_are_not_the_first_track() {
+    let stills = SegmentRow { kind: TrackKind::Stills, ..run(0, 0, Some(90_000), None) };
+    let voice = SegmentRow { track: TrackNo::new(1), ..run(1, 0, Some(5_000), None) };
+    assert_eq!(course(&[stills.clone(), voice], &[]).end, ms(5_000));
+    assert_eq!(course(&[stills], &[]), Course::default());
+}
+
+#[test]
+fn a_pause_goes_on_when_another_track_ends_its_run() {
+    let other = |place| {
+        let (track, segment) = (TrackNo::new(1), SegmentNo::new(9));
+        at(place, Event::SegmentEnded { track, segment, cause: EndCause::Stopped })
+    };
+    let happened = [at(1_000, Event::Paused), other(2_000), at(4_000, Event::PauseOver)];
+    let course = course(&[run(0, 0, Some(9_000), None)], &happened);
+    assert_eq!(course.pauses, [span(1_000, 4_000)]);
+}
+
+#[test]
+fn stops_stand_where_they_are_in_the_file_and_tell_where_it_goes_on() {
+    // Ten seconds with a pause of two, three seconds without a page, five seconds.
+    let in_file = |millis| Some(ms(millis));
+    let bar = |segment, span, in_file| Bar { segment: SegmentNo::new(segment), span, in_file };
+    let course = Course {
+        end: ms(18_000),
+        bars: vec![
+            bar(0, span(0, 10_000), in_file(8_000)),
+            bar(1, span(13_000, 18_000), in_file(5_000)),
+        ],
+        gaps: vec![Gap { span: span(10_000, 13_000), why: Absence::PageLeft }],
+        pauses: vec![span(4_000, 6_000)],
+        losses: Vec::new(),
+    };
+    let pause = Stop { at: ms(4_000), span: span(4_000, 6_000), why: None };
+    let gap = Stop { at: ms(8_000), span: span(10_000, 13_000), why: Some(Absence::PageLeft) };
+    assert_eq!(course.stops(), [pause, gap]);
+}

@@ -1,0 +1,167 @@
+//! Where the moments of tracks lie: each track has a file of its own that knows neither pauses nor
+//! gaps, and one recording is made of them all, without the time in which none of them recorded.
+//! Pure: reads courses, writes no file.
+
+use protocol::Millis;
+
+use crate::course::{Course, Span};
+
+/// By how much each part of a run may be longer or shorter in the file than by the clock, for both to
+/// mean the same: recorders deliver whole packets, and sound has a clock of its own.
+const PART_DRIFT_MAX: Millis = Millis::new(250);
+
+/// From the moment `from` of a track's file on, everything lies `by` later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    pub from: Millis,
+    pub by: Millis,
+}
+
+/// Tracks beside one another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alignment {
+    /// In the order of the courses.
+    tracks: Vec<Vec<Piece>>,
+    /// When any of them recorded: in order, and apart from each other.
+    recorded: Vec<Stretch>,
+}
+
+/// A part of a track's file without a pause or a gap in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    in_file: Millis,
+    on_timeline: Millis,
+    length: Millis,
+}
+
+/// A part of the timeline that is in the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stretch {
+    span: Span,
+    /// In the recording.
+    begins_at: Millis,
+}
+
+impl Alignment {
+    pub fn of(courses: &[Course]) -> Self {
+        let tracks: Vec<Vec<Piece>> = courses.iter().map(pieces).collect();
+        let recorded = recorded(tracks.iter().flatten());
+        Self { tracks, recorded }
+    }
+
+    /// Where a moment of the timeline lies in the recording; one of which nothing was recorded, where
+    /// recording went on.
+    pub fn place(&self, at: Millis) -> Millis {
+        let before = self.recorded.partition_point(|stretch| stretch.span.from <= at);
+        let Some(stretch) = before.checked_sub(1).map(|last| self.recorded[last]) else {
+            return Millis::ZERO;
+        };
+        stretch.begins_at + at.min(stretch.span.to).since(stretch.span.from)
+    }
+
+    /// How a track's file becomes part of the recording. Each part is placed by its own beginning, so
+    /// that what a part is longer or shorter than by the clock stays with that part.
+    pub fn shifts(&self, track: usize) -> Vec<Shift> {
+        self.shifts_to(track, |piece| self.place(piece.on_timeline))
+    }
+
+    /// How a track's file becomes part of one in step with the clock.
+    pub fn shifts_by_clock(&self, track: usize) -> Vec<Shift> {
+        self.shifts_to(track, |piece| piece.on_timeline)
+    }
+
+    fn shifts_to(&self, track: usize, place: impl Fn(&Piece) -> Millis) -> Vec<Shift> {
+        let pieces = self.tracks.get(track).map_or(&[][..], Vec::as_slice);
+        let shift = |piece: &Piece| {
+            let by = place(piece).since(piece.in_file);
+            Shift { from: piece.in_file, by }
+        };
+        pieces.iter().map(shift).collect()
+    }
+}
+
+fn pieces(course: &Course) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut begins_at = Millis::ZERO;
+    for bar in &course.bars {
+        let parts = parts(bar.span, &course.pauses);
+        let by_clock = parts.iter().fold(Millis::ZERO, |sum, part| sum + part.length());
+        let in_file = bar.in_file.unwrap_or(by_clock);
+        pieces.extend(pieces_of_run(begins_at, in_file, by_clock, &parts));
+        begins_at = begins_at + in_file;
+    }
+    pieces
+}
+
+/// A run without its pauses. At least one part, be it of no length.
+fn parts(run: Span, pauses: &[Span]) -> Vec<Span> {
+    let mut parts = Vec::new();
+    let mut from = run.from;
+    for pause in pauses.iter().filter(|pause| run.holds(**pause)) {
+        parts.push(Span { from, to: pause.from.max(from) });
+        from = pause.to.max(from);
+    }
+    parts.push(Span { from, to: run.to.max(from) });
+    parts.retain(|part| part.length() > Millis::ZERO);
+    if parts.is_empty() {
+        parts.push(Span { from: run.from, to: run.from });
+    }
+    parts
+}
+
+/// Where the file's part of a run is cut. When file and clock tell about the same, what they differ by
+/// is spread over the parts; else something is missing at the end.
+fn pieces_of_run(
+    begins_at: Millis,
+    in_file: Millis,
+    by_clock: Millis,
+    parts: &[Span],
+) -> Vec<Piece> {
+    let drift_max = PART_DRIFT_MAX.get().saturating_mul(parts.len() as u64);
+    let is_steady = in_file.get().abs_diff(by_clock.get()) <= drift_max;
+    let moment = |passed: Millis| {
+        if !is_steady || by_clock == Millis::ZERO {
+            return passed.min(in_file);
+        }
+        let (passed, file) = (u128::from(passed.get()), u128::from(in_file.get()));
+        let scaled = passed * file / u128::from(by_clock.get());
+        Millis::new(u64::try_from(scaled).unwrap_or(u64::MAX)).min(in_file)
+    };
+    let mut pieces = Vec::with_capacity(parts.len());
+    let mut passed = Millis::ZERO;
+    for (place, part) in parts.iter().enumerate() {
+        let from = moment(passed);
+        passed = passed + part.length();
+        let is_last = place + 1 == parts.len();
+        let to = if is_last { in_file } else { moment(passed) };
+        let (in_file, length) = (begins_at + from, to.since(from));
+        pieces.push(Piece { in_file, on_timeline: part.from, length });
+    }
+    pieces.retain(|piece| piece.length > Millis::ZERO);
+    pieces
+}
+
+/// What the files hold counts, not what the clock says: there is nothing to hear in the difference.
+fn recorded<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Vec<Stretch> {
+    let span = |piece: &Piece| {
+        let to = piece.on_timeline + piece.length;
+        Span { from: piece.on_timeline, to }
+    };
+    let mut spans: Vec<Span> = pieces.map(span).collect();
+    spans.sort_by_key(|span| (span.from, span.to));
+    let mut recorded: Vec<Stretch> = Vec::new();
+    for span in spans {
+        match recorded.last_mut() {
+            Some(last) if span.from <= last.span.to => last.span.to = last.span.to.max(span.to),
+            last => {
+                let begins_at =
+                    last.map_or(Millis::ZERO, |last| last.begins_at + last.span.length());
+                recorded.push(Stretch { span, begins_at });
+            }
+        }
+    }
+    recorded
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Owns finding the next fragment in bytes that make no sense. Decides nothing about what was lost.
+
+use crate::limits;
+use crate::resync::Search;
+
+/// What stands behind the size of every `moof`: its name, then its first child, an `mfhd` whose
+/// size is always the same (ISO/IEC 14496-12 section 8.8.5).
+const BEHIND_SIZE: [u8; 12] = *b"moof\0\0\0\x10mfhd";
+const SIZE_BYTES: usize = 4;
+
+/// Looks for the first `moof`.
+pub(crate) fn find_moof(bytes: &[u8]) -> Search {
+    for at in 0..bytes.len() {
+        match is_moof(&bytes[at..]) {
+            Some(true) => return Search::Found(at),
+            Some(false) => {}
+            None => return Search::Perhaps(at),
+        }
+    }
+    Search::NotFound
+}
+
+/// `None`: the bytes end too early to tell.
+fn is_moof(bytes: &[u8]) -> Option<bool> {
+    // A size below the limit begins with a zero: that settles most places at once.
+    if *bytes.first()? != 0 {
+        return Some(false);
+    }
+    let behind = bytes.get(SIZE_BYTES..).unwrap_or(&[]);
+    let seen = behind.len().min(BEHIND_SIZE.len());
+    if behind[..seen] != BEHIND_SIZE[..seen] {
+        return Some(false);
+    }
+    let size = u32::from_be_bytes(*bytes.first_chunk()?);
+    let is_small_enough = size as usize <= limits::MOOF_BYTES_MAX + 8;
+    let is_large_enough = size as usize >= SIZE_BYTES + BEHIND_SIZE.len();
+    if !(is_small_enough && is_large_enough) {
+        return Some(false);
+    }
+    (seen == BEHIND_SIZE.len()).then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOOF: &[u8; 16] = b"\0\0\0\xECmoof\0\0\0\x10mfhd";
+
+    #[test]
+    fn a_fragment_is_found_behind_anything() {
+        let garbage = b"\0\0\0\0moofmoof\0\0\0\x10mfhd\0\0moov\0\0";
+        let bytes = [&garbage[..], MOOF].concat();
+        assert_eq!(find_moof(&bytes), Search::Found(garbage.len()));
+        assert_eq!(find_moof(b"nothing here"), Search::NotFound);
+        assert_eq!(find_moof(&[]), Search::NotFound);
+        assert_eq!(find_moof(b"\xFF\0\0\xECmoof\0\0\0\x10mfhd"), Search::NotFound, "too large");
+    }
+
+    #[test]
+    fn a_cut_fragment_is_only_perhaps_one() {
+        for cut in 1..MOOF.len() {
+            assert_eq!(find_moof(&MOOF[..cut]), Search::Perhaps(0), "cut at {cut}");
+        }
+        assert_eq!(find_moof(MOOF), Search::Found(0));
+    }
+}

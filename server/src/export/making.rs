@@ -1,0 +1,94 @@
+//! Makes the single forms. What reads a recording here sees its end when the server stops.
+
+use std::io::{BufWriter, Write as _};
+
+use media::Source;
+use protocol::Millis;
+use tempfile::NamedTempFile;
+
+use super::archive::{self, Entry};
+use super::timeline::{self, Part};
+use super::{ExportError, Exports, Standing, Task, blocking, ffmpeg};
+use crate::recording::mix_key;
+use crate::store::TrackFile;
+
+impl Exports {
+    pub(super) async fn timeline(
+        &self,
+        task: &Task,
+        file: NamedTempFile,
+    ) -> Result<NamedTempFile, ExportError> {
+        let inner = &*self.0;
+        let parts = timeline::parts(&inner.store, task.session.id, &task.recording).await?;
+        let mut sources = Vec::with_capacity(parts.len());
+        for Part { key, bytes, schedule, labels } in parts {
+            let file = inner.files.reader(&key, bytes, &inner.stopping).await?;
+            sources.push(Source { file, schedule, labels });
+        }
+        blocking(move || {
+            let out = BufWriter::new(file.reopen()?);
+            let (mut out, _) = media::combine(sources, out)?;
+            out.flush()?;
+            Ok(file)
+        })
+        .await
+    }
+
+    pub(super) async fn ogg(
+        &self,
+        task: &Task,
+        file: NamedTempFile,
+    ) -> Result<NamedTempFile, ExportError> {
+        let (recording, stopping) = (&task.recording, &self.0.stopping);
+        let input = self.0.files.reader(&recording.key, recording.bytes, stopping).await?;
+        blocking(move || {
+            let mut out = BufWriter::new(file.reopen()?);
+            media::to_ogg(input, &mut out)?;
+            out.flush()?;
+            Ok(file)
+        })
+        .await
+    }
+
+    pub(super) async fn archive(
+        &self,
+        task: &Task,
+        tracks: &[TrackFile],
+        file: NamedTempFile,
+    ) -> Result<NamedTempFile, ExportError> {
+        let inner = &*self.0;
+        let documents = archive::documents(&inner.store, &task.session).await?;
+        let contents =
+            archive::contents(&inner.store, &task.session, &task.recording, tracks).await?;
+        let mut entries = Vec::with_capacity(contents.len());
+        for (kept, names) in contents {
+            let reader = inner.files.reader(&kept.key, kept.bytes, &inner.stopping).await?;
+            entries.push(Entry { reader, names });
+        }
+        blocking(move || {
+            archive::write(file.reopen()?, &documents, entries)?;
+            Ok(file)
+        })
+        .await
+    }
+
+    /// Of the mixed sound, where there is one: most players know one sound only.
+    pub(super) async fn convert(
+        &self,
+        task: &Task,
+        file: NamedTempFile,
+    ) -> Result<NamedTempFile, ExportError> {
+        let files = &self.0.files;
+        let mix = mix_key(&task.recording.key);
+        let is_mixed = files.bytes_of(&mix).await?.is_some();
+        let input = files.path_of(if is_mixed { &mix } else { &task.recording.key });
+        let whole = task.recording.duration;
+        let progress = |done: Millis| {
+            let thousandths = done.get().saturating_mul(1_000) / whole.get().max(1);
+            let thousandths = u16::try_from(thousandths.min(999)).unwrap_or(999);
+            task.progress.send_replace(Standing::Making { thousandths });
+        };
+        ffmpeg::convert(&input, file.path(), task.format, progress).await?;
+        Ok(file)
+    }
+}

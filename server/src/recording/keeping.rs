@@ -1,0 +1,79 @@
+//! Puts all files of a session into their places, and tells what is to be noted of them.
+
+use app::alignment::Alignment;
+use protocol::SessionId;
+
+use super::assemble::{AssembleError, Assembled};
+use super::files::{Kept, RecordingFiles};
+use super::pictures::{PICTURE_MIME, PICTURES_EXTENSION, Pictures};
+use super::stitching::MediaFile;
+use crate::store::{Frame, Made, Recording, TrackFile};
+
+impl RecordingFiles {
+    /// Everything is durable on return.
+    pub(super) async fn store(
+        &self,
+        id: SessionId,
+        assembled: Assembled,
+    ) -> Result<Made, AssembleError> {
+        let Assembled { whole, tracks: first, parts, pictures, alignment, segments, left_out } =
+            assembled;
+        let frames = frames(&pictures, &alignment);
+        let mut tracks = Vec::new();
+        let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
+        for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {
+            let Kept { key, digest, bytes } = self.keep(id, file, file_type.extension()).await?;
+            let (mime, duration) = (file_type.mime().to_owned(), Some(duration));
+            tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
+        }
+        let recording = match whole {
+            Some(MediaFile { file, file_type, duration, .. }) => {
+                let Kept { key, digest, bytes } =
+                    self.keep(id, file, file_type.extension()).await?;
+                let mime = file_type.mime().to_owned();
+                Recording { key, mime, bytes, digest, duration, left_out }
+            }
+            None => recording_of(&tracks, left_out)?,
+        };
+        for Pictures { track, file, .. } in pictures {
+            let Kept { key, digest, bytes } = self.keep(id, file, PICTURES_EXTENSION).await?;
+            let (mime, part, duration, sounds) = (PICTURE_MIME.to_owned(), 0, None, 0);
+            tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
+        }
+        tracks.sort_by_key(|file| (file.track, file.part));
+        Ok(Made { recording, segments, tracks, frames })
+    }
+}
+
+/// The first track's file is the recording.
+fn recording_of(tracks: &[TrackFile], left_out: u32) -> Result<Recording, AssembleError> {
+    let first = tracks.first().ok_or(AssembleError::NothingRecorded)?;
+    Ok(Recording {
+        key: first.key.clone(),
+        mime: first.mime.clone(),
+        bytes: first.bytes,
+        digest: first.digest,
+        duration: first.duration.unwrap_or_default(),
+        left_out,
+    })
+}
+
+/// All pictures, numbered in the order of time.
+fn frames(pictures: &[Pictures], alignment: &Alignment) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    for Pictures { track, taken, .. } in pictures {
+        frames.extend(taken.iter().map(|picture| Frame {
+            number: 0,
+            track: *track,
+            at: picture.at,
+            place: alignment.place(picture.at),
+            first_byte: picture.first_byte,
+            bytes: picture.bytes,
+        }));
+    }
+    frames.sort_by_key(|frame| (frame.at, frame.track, frame.first_byte));
+    for (number, frame) in (0..).zip(&mut frames) {
+        frame.number = number;
+    }
+    frames
+}

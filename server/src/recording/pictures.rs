@@ -1,0 +1,82 @@
+//! Puts the pictures of a track one after the other into one file, and notes where each of them is.
+
+use std::path::Path;
+
+use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt as _;
+
+use super::assemble::AssembleError;
+use super::stitching::READ_BYTES;
+use crate::ledger::payload::PayloadStore;
+use crate::store::{Store, StoredChunk};
+
+pub(super) const PICTURE_MIME: &str = "image/jpeg";
+/// The files are no pictures themselves.
+pub(super) const PICTURES_EXTENSION: &str = "pictures";
+/// Pictures of one track: one a second for 13 hours. More are in no file.
+const PICTURES_MAX: usize = 50_000;
+/// Start of Image (ISO/IEC 10918-1, B.1.1.3).
+const JPEG_BEGINS: [u8; 2] = [0xFF, 0xD8];
+
+/// The pictures of one track.
+#[derive(Debug)]
+pub(crate) struct Pictures {
+    pub(super) track: TrackNo,
+    pub(super) file: NamedTempFile,
+    pub(super) taken: Vec<Picture>,
+    /// Runs with something that is no picture, or one too many.
+    pub(super) left_out: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Picture {
+    /// On the session's timeline.
+    pub(super) at: Millis,
+    pub(super) first_byte: u64,
+    pub(super) bytes: u64,
+}
+
+pub(super) async fn gather(
+    store: &Store,
+    payloads: &dyn PayloadStore,
+    scratch: &Path,
+    id: SessionId,
+    track: TrackNo,
+    until: Seq,
+) -> Result<Pictures, AssembleError> {
+    let file = NamedTempFile::new_in(scratch)?;
+    let mut out = tokio::fs::File::from_std(file.reopen()?);
+    let mut taken: Vec<Picture> = Vec::new();
+    let mut left_out: Vec<SegmentNo> = Vec::new();
+    let (mut from, mut first_byte) = (Seq::ZERO, 0);
+    loop {
+        let chunks = store.chunks(payloads, id, track, from..=until, READ_BYTES).await?;
+        if chunks.is_empty() {
+            break;
+        }
+        for StoredChunk { seq, segment, at, bytes } in chunks {
+            from = seq.next();
+            if !is_picture(&bytes) || taken.len() >= PICTURES_MAX {
+                tracing::warn!(session = %id, %seq, "no picture, or one too many: the chunk is kept");
+                if left_out.last() != Some(&segment) {
+                    left_out.push(segment);
+                }
+                continue;
+            }
+            out.write_all(&bytes).await?;
+            let length = bytes.len() as u64;
+            taken.push(Picture { at, first_byte, bytes: length });
+            first_byte += length;
+        }
+    }
+    out.flush().await?;
+    left_out.sort_unstable();
+    left_out.dedup();
+    let left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
+    Ok(Pictures { track, file, taken, left_out })
+}
+
+fn is_picture(bytes: &[u8]) -> bool {
+    bytes.starts_with(&JPEG_BEGINS)
+}

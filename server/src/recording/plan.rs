@@ -1,0 +1,209 @@
+//! What a session's tracks are, before any of them is read: which of them are media and which are
+//! pictures, what they are called, and when each of their runs began.
+
+use std::collections::{HashMap, HashSet};
+
+use app::alignment::Alignment;
+use app::course::course_of;
+use app::format;
+use app::views::{Happening, SegmentRow};
+use protocol::{Millis, SegmentNo, SessionId, TrackKind, TrackNo};
+
+use crate::pages::{happened, segment_row};
+use crate::store::{ChunkRun, Recording, Store, StoreError, TrackFile};
+
+/// A recording in the making takes the room of its payloads. Where several tracks become one
+/// recording, so do their own files.
+const COPIES_OF_ONE: u64 = 1;
+const COPIES_OF_SEVERAL: u64 = 2 * COPIES_OF_ONE;
+
+/// A session's tracks that have chunks.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// In their order.
+    pub(super) media: Vec<TrackNo>,
+    pub(super) pictures: Vec<TrackNo>,
+    names: HashMap<TrackNo, String>,
+    /// Every run of every track, those whose marker never came included.
+    runs: Vec<SegmentRow>,
+    happened: Vec<Happening>,
+}
+
+impl Plan {
+    pub(crate) async fn of(store: &Store, id: SessionId) -> Result<Self, StoreError> {
+        let marked: Vec<_> = store.segments(id).await?.into_iter().map(segment_row).collect();
+        let happened = happened(&store.events(id).await?);
+        Ok(Self::new(marked, &store.chunk_runs(id).await?, happened))
+    }
+
+    /// The tracks that become files of sound or picture, as far as they are known by now.
+    pub(super) async fn media_of(store: &Store, id: SessionId) -> Result<Vec<TrackNo>, StoreError> {
+        let marked: Vec<_> = store.segments(id).await?.into_iter().map(segment_row).collect();
+        Ok(Self::new(marked, &store.chunk_runs(id).await?, Vec::new()).media)
+    }
+
+    fn new(marked: Vec<SegmentRow>, chunks: &[ChunkRun], happened: Vec<Happening>) -> Self {
+        let mut kinds = HashMap::new();
+        let mut names = HashMap::new();
+        for row in &marked {
+            kinds.entry(row.track).or_insert(row.kind);
+            names.entry(row.track).or_insert_with(|| format::track_name(row.kind, &row.label));
+        }
+        let mut tracks: Vec<TrackNo> = chunks.iter().map(|run| run.track).collect();
+        tracks.dedup();
+        let (pictures, media) =
+            tracks.into_iter().partition(|track| kinds.get(track) == Some(&TrackKind::Stills));
+        Self { media, pictures, names, runs: runs(marked, chunks), happened }
+    }
+
+    /// What making the recording takes, in copies of the payloads.
+    pub(super) fn copies(&self) -> u64 {
+        if self.media.len() > 1 { COPIES_OF_SEVERAL } else { COPIES_OF_ONE }
+    }
+
+    /// For people. One that never said what it is has its number.
+    pub(crate) fn name_of(&self, track: TrackNo) -> String {
+        let numbered = || format!("Track {}", u16::from(track.get()) + 1);
+        self.names.get(&track).cloned().unwrap_or_else(numbered)
+    }
+
+    /// The runs that were just stitched last as long as this; others are in no file.
+    pub(super) fn note_durations(&mut self, stitched: &[(u8, u32, Millis)]) {
+        let known: HashMap<(u8, u32), Millis> = stitched
+            .iter()
+            .map(|(track, segment, duration)| ((*track, *segment), *duration))
+            .collect();
+        for run in &mut self.runs {
+            let duration = known.get(&(run.track.get(), run.segment.get()));
+            run.duration = Some(duration.copied().unwrap_or_default());
+        }
+    }
+
+    /// These tracks beside one another, in this order.
+    pub(crate) fn alignment(&self, tracks: &[TrackNo]) -> Alignment {
+        let courses: Vec<_> =
+            tracks.iter().map(|track| course_of(*track, &self.runs, &self.happened)).collect();
+        Alignment::of(&courses)
+    }
+}
+
+/// A run whose marker is missing began about when its first chunk came. A run without a chunk is in
+/// no file.
+fn runs(mut marked: Vec<SegmentRow>, chunks: &[ChunkRun]) -> Vec<SegmentRow> {
+    let with_chunks: HashSet<(TrackNo, SegmentNo)> =
+        chunks.iter().map(|run| (run.track, run.segment)).collect();
+    for row in &mut marked {
+        if !with_chunks.contains(&(row.track, row.segment)) {
+            row.duration = Some(Millis::ZERO);
+        }
+    }
+    let known: HashSet<(TrackNo, SegmentNo)> =
+        marked.iter().map(|row| (row.track, row.segment)).collect();
+    let unmarked = chunks.iter().filter(|run| !known.contains(&(run.track, run.segment)));
+    marked.extend(unmarked.map(|run| SegmentRow {
+        track: run.track,
+        segment: run.segment,
+        kind: TrackKind::Microphone,
+        mime: String::new(),
+        label: String::new(),
+        start: run.first_at,
+        duration: None,
+        captured_until: Some(run.last_at),
+    }));
+    marked
+}
+
+/// Which of the tracks with these files become one recording: the first one decides. Packets cannot
+/// be moved into or out of MP4, so one that begins with it is the recording as it is.
+pub(super) fn joined<'a>(mimes: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
+    let mut joined: Vec<usize> = Vec::new();
+    for (place, mime) in mimes.into_iter().enumerate() {
+        let is_webm = mime.ends_with("/webm");
+        match joined.first() {
+            None if place == 0 && !is_webm => return vec![0],
+            None | Some(_) if is_webm => joined.push(place),
+            None | Some(_) => {}
+        }
+    }
+    joined
+}
+
+/// The tracks of which the recording is made, in the order of its own; empty of a session that has
+/// only one.
+pub(crate) fn tracks_in(recording: &Recording, files: &[TrackFile]) -> Vec<TrackNo> {
+    let is_first = |file: &&TrackFile| file.is_media() && file.part == 0;
+    let media: Vec<&TrackFile> = files.iter().filter(is_first).collect();
+    match media.first() {
+        None => Vec::new(),
+        Some(first) if first.key == recording.key => vec![first.track],
+        Some(_) => joined(media.iter().map(|file| &*file.mime))
+            .into_iter()
+            .map(|place| media[place].track)
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunks(track: u8, segment: u32, first_at: u64, last_at: u64) -> ChunkRun {
+        ChunkRun {
+            track: TrackNo::new(track),
+            segment: SegmentNo::new(segment),
+            first_at: Millis::new(first_at),
+            last_at: Millis::new(last_at),
+        }
+    }
+
+    fn marked(track: u8, segment: u32, kind: TrackKind, start: u64) -> SegmentRow {
+        SegmentRow {
+            track: TrackNo::new(track),
+            segment: SegmentNo::new(segment),
+            kind,
+            mime: String::new(),
+            label: "Desk".to_owned(),
+            start: Millis::new(start),
+            duration: None,
+            captured_until: None,
+        }
+    }
+
+    #[test]
+    fn the_first_track_decides_what_becomes_one_recording() {
+        let (webm, video, mp4) = ("audio/webm", "video/webm", "audio/mp4");
+        assert_eq!(joined([webm, video, webm]), [0, 1, 2]);
+        assert_eq!(joined([webm, mp4, video]), [0, 2]);
+        assert_eq!(joined([mp4, webm, webm]), [0]);
+        assert_eq!(joined([webm]), [0]);
+        assert_eq!(joined([]), [0; 0]);
+    }
+
+    #[test]
+    fn a_track_that_never_said_what_it_is_counts_as_media() {
+        let rows = vec![marked(0, 0, TrackKind::Microphone, 0), marked(1, 1, TrackKind::Stills, 0)];
+        let all = [chunks(0, 0, 250, 900), chunks(1, 1, 100, 800), chunks(4, 2, 300, 700)];
+        let plan = Plan::new(rows, &all, Vec::new());
+        assert_eq!(plan.media, [TrackNo::new(0), TrackNo::new(4)]);
+        assert_eq!(plan.pictures, [TrackNo::new(1)]);
+        assert_eq!(plan.name_of(TrackNo::new(0)), "Microphone: Desk");
+        assert_eq!(plan.name_of(TrackNo::new(4)), "Track 5");
+        assert_eq!(plan.copies(), COPIES_OF_SEVERAL);
+        let unmarked = plan.runs.iter().find(|run| run.track == TrackNo::new(4)).unwrap();
+        assert_eq!((unmarked.start, unmarked.duration), (Millis::new(300), None));
+    }
+
+    #[test]
+    fn a_run_without_a_chunk_takes_no_place_in_the_file() {
+        let rows = vec![
+            marked(0, 0, TrackKind::Microphone, 0),
+            marked(0, 1, TrackKind::Microphone, 5_000),
+        ];
+        let mut plan = Plan::new(rows, &[chunks(0, 1, 5_250, 9_000)], Vec::new());
+        assert_eq!(plan.runs[0].duration, Some(Millis::ZERO));
+        assert_eq!(plan.copies(), COPIES_OF_ONE);
+        plan.note_durations(&[(0, 1, Millis::new(4_000))]);
+        let durations: Vec<_> = plan.runs.iter().map(|run| run.duration).collect();
+        assert_eq!(durations, [Some(Millis::ZERO), Some(Millis::new(4_000))]);
+    }
+}

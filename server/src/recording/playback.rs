@@ -1,0 +1,88 @@
+//! Mixes all sound of a recording into one track, for players that play only one. Nobody waits for it
+//! to hand out a receipt; without it the recording itself is played.
+
+use std::collections::HashSet;
+use std::io::{BufWriter, Write as _};
+use std::sync::{MutexGuard, PoisonError};
+
+use media::{MediaError, Refusal};
+use tempfile::NamedTempFile;
+
+use super::Recordings;
+use super::files::mix_key;
+use super::stitching::WRITE_BUFFER_BYTES;
+use crate::store::Recording;
+
+#[derive(Debug, thiserror::Error)]
+enum MixError {
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("it cannot be written: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("it cannot be kept: {0}")]
+    Files(#[from] object_store::Error),
+    #[error("the recording cannot be mixed: {0}")]
+    Media(#[from] MediaError),
+    #[error("mixing broke off")]
+    BrokeOff,
+}
+
+impl Recordings {
+    /// The mix of a recording, and how many bytes it has; `None` when there is none.
+    pub(crate) async fn mix_of(
+        &self,
+        recording: &Recording,
+    ) -> Result<Option<(String, u64)>, object_store::Error> {
+        let key = mix_key(&recording.key);
+        Ok(self.0.files.bytes_of(&key).await?.map(|bytes| (key, bytes)))
+    }
+
+    /// Unless that is done or about to be done. A restart may have come in between: whoever misses
+    /// the mix asks again.
+    pub(crate) fn mix_in_time(&self, recording: Recording) {
+        if !self.mixing().insert(recording.key.clone()) {
+            return;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let mixed = this.mix(&recording).await;
+            this.mixing().remove(&recording.key);
+            match mixed {
+                Ok(()) | Err(MixError::ShuttingDown) => {}
+                // A picture without sound beside a voice.
+                Err(MixError::Media(MediaError::Refused(Refusal::NothingToMix { .. }))) => {}
+                Err(error) => tracing::warn!(key = recording.key, %error, "no mixed sound"),
+            }
+        });
+    }
+
+    fn mixing(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.mixing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn mix(&self, recording: &Recording) -> Result<(), MixError> {
+        let inner = &*self.0;
+        let _one_at_a_time = inner.drawing.lock().await;
+        if self.mix_of(recording).await?.is_some() {
+            return Ok(());
+        }
+        // A mix is about as large.
+        inner.store.room().check(&inner.scratch, recording.bytes)?;
+        let stopping = &inner.stopping;
+        let input = inner.files.reader(&recording.key, recording.bytes, stopping).await?;
+        let file = NamedTempFile::new_in(&inner.scratch)?;
+        let mixing = tokio::task::spawn_blocking(move || {
+            let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
+            let (mut out, _) = media::mix(input, out)?;
+            out.flush()?;
+            media::verify(file.reopen()?)?;
+            Ok::<_, MediaError>(file)
+        });
+        let mixed = mixing.await.map_err(|_| MixError::BrokeOff)?;
+        // What was read then has ended too early.
+        if stopping.is_cancelled() {
+            return Err(MixError::ShuttingDown);
+        }
+        inner.files.put::<MixError>(&mix_key(&recording.key), mixed?).await
+    }
+}

@@ -1,0 +1,261 @@
+//! Has `media` stitch a track's chunks, read in their order, into one verified file.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Seek as _, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use media::{FileType, MediaError, Refusal, Stitcher, TrackKind, Verified};
+use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::assemble::AssembleError;
+use crate::ledger::payload::PayloadStore;
+use crate::store::{Store, StoredChunk};
+
+/// Payload bytes read from the database at once.
+pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
+/// Portions of that size read ahead of the stitcher.
+const READ_AHEAD: usize = 1;
+pub(super) const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// A finished, verified file that is not yet in its place.
+#[derive(Debug)]
+pub(crate) struct MediaFile {
+    pub(super) file: NamedTempFile,
+    pub(super) file_type: FileType,
+    pub(super) duration: Millis,
+    /// Sound tracks in it that can be drawn.
+    pub(super) sounds: u32,
+}
+
+/// What became of the runs of a track that were put into one file.
+#[derive(Debug)]
+pub(super) struct Stitched {
+    /// Or why there is nothing of it.
+    pub(super) file: Result<MediaFile, MediaError>,
+    /// Track, segment and duration of each recorder run.
+    pub(super) segments: Vec<(u8, u32, Millis)>,
+    /// Recorder runs that hold something which is not in the file.
+    pub(super) refused: BTreeSet<SegmentNo>,
+}
+
+/// A track on its way into a file.
+#[derive(Debug)]
+pub(super) struct Stitching {
+    session: SessionId,
+    track: TrackNo,
+    file: NamedTempFile,
+    stitcher: Stitcher<BufWriter<File>>,
+    /// The chunk that was taken in last. All before it are in the file.
+    last: Option<(Seq, SegmentNo)>,
+    taken_bytes: u64,
+    /// `None`: all of them.
+    only: Option<BTreeSet<SegmentNo>>,
+    segments: Vec<(u8, u32, Millis)>,
+    refused: BTreeSet<SegmentNo>,
+}
+
+impl Stitching {
+    pub(super) fn begin(
+        scratch: &Path,
+        session: SessionId,
+        track: TrackNo,
+    ) -> Result<Self, AssembleError> {
+        let file = NamedTempFile::new_in(scratch)?;
+        let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
+        let stitcher = Stitcher::new(out)?;
+        Ok(Self {
+            session,
+            track,
+            file,
+            stitcher,
+            last: None,
+            taken_bytes: 0,
+            only: None,
+            segments: Vec::new(),
+            refused: BTreeSet::new(),
+        })
+    }
+
+    /// A further file of the track, for recorder runs that do not fit into an earlier one.
+    pub(super) fn begin_with(
+        scratch: &Path,
+        session: SessionId,
+        track: TrackNo,
+        only: BTreeSet<SegmentNo>,
+    ) -> Result<Self, AssembleError> {
+        Ok(Self { only: Some(only), ..Self::begin(scratch, session, track)? })
+    }
+
+    /// The first seq that may belong to a chunk which is not in the file.
+    pub(super) fn next(&self) -> Seq {
+        self.last.map_or(Seq::ZERO, |(seq, _)| seq.next())
+    }
+
+    /// Payload bytes that were taken in.
+    pub(super) const fn taken_bytes(&self) -> u64 {
+        self.taken_bytes
+    }
+
+    /// Tells whoever clears the folder that the file is still wanted.
+    pub(super) fn touch(&self) -> std::io::Result<()> {
+        self.file.as_file().set_modified(SystemTime::now())
+    }
+
+    /// Takes in all chunks that follow.
+    pub(super) async fn take_all(
+        self,
+        store: &Store,
+        payloads: &dyn PayloadStore,
+        have: &Arc<SeqSet>,
+    ) -> Result<Self, AssembleError> {
+        let (session, track, mut from) = (self.session, self.track, self.next());
+        let until = have.last().unwrap_or(Seq::ZERO);
+        let (portions, taking) = mpsc::channel(READ_AHEAD);
+        let have = Arc::clone(have);
+        let stitching = spawn_blocking(move || self.take_portions(taking, &have));
+        let feed = async {
+            loop {
+                let chunks =
+                    store.chunks(payloads, session, track, from..=until, READ_BYTES).await?;
+                let Some(last) = chunks.last() else { return Ok(()) };
+                from = last.seq.next();
+                // A stitcher that is gone tells why itself.
+                if portions.send(chunks).await.is_err() {
+                    return Ok::<_, AssembleError>(());
+                }
+            }
+        };
+        let fed = feed.await;
+        drop(portions);
+        // The stitcher's error is the cause when both have one.
+        let stitching = stitching.await.map_err(|_| AssembleError::BrokeOff)??;
+        fed?;
+        Ok(stitching)
+    }
+
+    /// Takes in one portion of the chunks that follow up to `until`, if nothing is missing up to there.
+    pub(super) async fn take_some(
+        mut self,
+        store: &Store,
+        payloads: &dyn PayloadStore,
+        until: Seq,
+    ) -> Result<Self, AssembleError> {
+        let span = self.next()..=until;
+        let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
+        let taking = spawn_blocking(move || {
+            let nothing_missing = SeqSet::up_to(until);
+            for chunk in chunks {
+                self.take(&chunk, &nothing_missing)?;
+            }
+            Ok(self)
+        });
+        taking.await.map_err(|_| AssembleError::BrokeOff)?
+    }
+
+    fn take_portions(
+        mut self,
+        mut portions: mpsc::Receiver<Vec<StoredChunk>>,
+        have: &SeqSet,
+    ) -> Result<Self, MediaError> {
+        while let Some(chunks) = portions.blocking_recv() {
+            for chunk in chunks {
+                self.take(&chunk, have)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn take(&mut self, chunk: &StoredChunk, have: &SeqSet) -> Result<(), MediaError> {
+        let StoredChunk { seq, segment, ref bytes, at: _ } = *chunk;
+        if self.only.as_ref().is_some_and(|only| !only.contains(&segment)) {
+            return Ok(());
+        }
+        match self.last {
+            Some((last, same)) if same == segment => {
+                if (last.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq))) {
+                    self.stitcher.hole()?;
+                }
+            }
+            Some((_, before)) => {
+                self.end_segment(before)?;
+                self.stitcher.begin_segment()?;
+            }
+            None => self.stitcher.begin_segment()?,
+        }
+        self.last = Some((seq, segment));
+        self.taken_bytes += bytes.len() as u64;
+        self.stitcher.push(bytes)
+    }
+
+    fn end_segment(&mut self, segment: SegmentNo) -> Result<(), MediaError> {
+        let report = self.stitcher.end_segment()?;
+        // Damage never stops a recording; the operator should know of it.
+        for problem in &report.problems {
+            tracing::warn!(session = %self.session, %segment, ?problem, "damaged recorder output");
+        }
+        if report.refusal().is_some_and(loses_something) {
+            self.refused.insert(segment);
+        }
+        // What is cut off of each end must not add up.
+        let duration = millis(report.start + report.duration).since(millis(report.start));
+        self.segments.push((self.track.get(), segment.get(), duration));
+        Ok(())
+    }
+
+    /// Nothing follows.
+    pub(super) async fn finish(self) -> Result<Stitched, AssembleError> {
+        let finishing = spawn_blocking(move || self.finish_blocking());
+        Ok(finishing.await.map_err(|_| AssembleError::BrokeOff)??)
+    }
+
+    fn finish_blocking(mut self) -> Result<Stitched, MediaError> {
+        if let Some((_, segment)) = self.last {
+            self.end_segment(segment)?;
+        }
+        let Self { file, stitcher, segments, refused, .. } = self;
+        let file = match stitcher.finish() {
+            Ok((out, report)) => finished(file, out, report.file_type, report.duration),
+            Err(error) => Err(error),
+        };
+        match file {
+            Err(error @ MediaError::Refused(_)) => {
+                Ok(Stitched { file: Err(error), segments, refused })
+            }
+            file => Ok(Stitched { file: Ok(file?), segments, refused }),
+        }
+    }
+}
+
+/// Reads back what was written into the file.
+pub(super) fn finished(
+    file: NamedTempFile,
+    out: BufWriter<File>,
+    file_type: FileType,
+    duration: Duration,
+) -> Result<MediaFile, MediaError> {
+    let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    written.seek(SeekFrom::Start(0))?;
+    let sounds = sounds_in(&media::verify(written)?);
+    Ok(MediaFile { file, file_type, duration: millis(duration), sounds })
+}
+
+fn sounds_in(verified: &Verified) -> u32 {
+    let is_drawn =
+        |track: &&media::VerifiedTrack| track.kind == TrackKind::Audio && track.codec == "A_OPUS";
+    u32::try_from(verified.tracks.iter().filter(is_drawn).count()).unwrap_or(u32::MAX)
+}
+
+/// A run that ended before its first packet has nothing that could be missed.
+const fn loses_something(refusal: &Refusal) -> bool {
+    !matches!(refusal, Refusal::Empty | Refusal::NoMedia)
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::new(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

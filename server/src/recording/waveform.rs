@@ -1,0 +1,88 @@
+//! Draws the sound of recordings: peaks, decoded once and kept beside the file. Nobody waits for it
+//! to hand out a receipt.
+
+use bytes::Bytes;
+use media::{MediaError, Peaks, PeaksError, Waveforms};
+
+use super::Recordings;
+use crate::store::Recording;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WaveformError {
+    #[error("the recording has no sound that can be drawn")]
+    NoSound,
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("the waveform cannot be read or kept: {0}")]
+    Files(#[from] object_store::Error),
+    #[error("the recording cannot be drawn: {0}")]
+    Media(#[from] MediaError),
+    #[error("what is kept of the waveform is damaged: {0}")]
+    Damaged(#[from] PeaksError),
+    #[error("what is kept of the waveforms is damaged: {0}")]
+    DamagedList(#[from] postcard::Error),
+    #[error("drawing broke off")]
+    BrokeOff,
+}
+
+impl Recordings {
+    /// The peaks of the file's sound track of this number, counted from 0. Drawn now if need be;
+    /// that goes on even when nobody waits for it.
+    pub(crate) async fn waveform(
+        &self,
+        recording: &Recording,
+        track: usize,
+    ) -> Result<Peaks, WaveformError> {
+        let kept = match self.0.files.peaks(&recording.key).await? {
+            Some(kept) => kept,
+            None => {
+                let (this, recording) = (self.clone(), recording.clone());
+                let drawing = tokio::spawn(async move { this.draw(&recording).await });
+                drawing.await.map_err(|_| WaveformError::BrokeOff)??
+            }
+        };
+        let tracks: Vec<&[u8]> = postcard::from_bytes(&kept)?;
+        let track = tracks.get(track).ok_or(WaveformError::NoSound)?;
+        Ok(Peaks::from_bytes(track)?)
+    }
+
+    /// Before anybody asks for it. What fails here is tried again by whoever asks.
+    pub(super) fn draw_in_time(&self, recording: Recording) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            match this.draw(&recording).await {
+                Ok(_) | Err(WaveformError::NoSound | WaveformError::ShuttingDown) => {}
+                Err(error) => tracing::warn!(key = recording.key, %error, "no waveform"),
+            }
+        });
+    }
+
+    async fn draw(&self, recording: &Recording) -> Result<Bytes, WaveformError> {
+        let inner = &*self.0;
+        let _one_at_a_time = inner.drawing.lock().await;
+        if let Some(kept) = inner.files.peaks(&recording.key).await? {
+            return Ok(kept);
+        }
+        let tracks =
+            if is_webm(&recording.mime) { self.decode(recording).await? } else { Vec::new() };
+        let kept = Bytes::from(postcard::to_stdvec(&tracks)?);
+        inner.files.store_peaks(&recording.key, kept.clone()).await?;
+        Ok(kept)
+    }
+
+    async fn decode(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, WaveformError> {
+        let stopping = &self.0.stopping;
+        let reader = self.0.files.reader(&recording.key, recording.bytes, stopping).await?;
+        let drawing = tokio::task::spawn_blocking(move || Waveforms::from_webm(reader));
+        let waveforms = drawing.await.map_err(|_| WaveformError::BrokeOff)?;
+        if stopping.is_cancelled() {
+            return Err(WaveformError::ShuttingDown);
+        }
+        Ok(waveforms?.iter().map(|waveform| waveform.peaks.to_bytes()).collect())
+    }
+}
+
+/// Sound in other containers is not decoded here.
+fn is_webm(mime: &str) -> bool {
+    mime.ends_with("/webm")
+}

@@ -1,0 +1,276 @@
+//! The files of single tracks and the pictures in them: written with the recording, read by whoever
+//! lists, serves or deletes them.
+
+use protocol::{Digest, Millis, SegmentNo, SessionId, TrackNo};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::rows::{self, signed, unsigned};
+use super::{ROWS_PER_STATEMENT, Recording, Segment, Store, StoreError, Tx};
+
+/// What is noted of a recording that was made.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub recording: Recording,
+    /// Track, segment and duration of each recorder run.
+    pub segments: Vec<(u8, u32, Millis)>,
+    /// Empty when the recording is the file of the only track.
+    pub tracks: Vec<TrackFile>,
+    pub frames: Vec<Frame>,
+}
+
+/// The file of one track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackFile {
+    pub track: TrackNo,
+    /// Counted from 0. A further one holds the recorder runs that do not fit into those before.
+    pub part: u8,
+    pub key: String,
+    pub mime: String,
+    pub bytes: u64,
+    pub digest: Digest,
+    /// `None` of pictures.
+    pub duration: Option<Millis>,
+    /// Sound tracks in it that can be drawn.
+    pub sounds: u32,
+}
+
+/// A picture in the file of its track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Counted from 0 within the session, in the order of time.
+    pub number: u32,
+    pub track: TrackNo,
+    /// When it was taken, on the session's timeline.
+    pub at: Millis,
+    /// The same in the recording.
+    pub place: Millis,
+    pub first_byte: u64,
+    pub bytes: u64,
+}
+
+/// The chunks of one recorder run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkRun {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    /// Where the first and the last lie on the timeline.
+    pub first_at: Millis,
+    pub last_at: Millis,
+}
+
+/// A file that is kept as long as its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFile {
+    pub key: String,
+    pub bytes: u64,
+}
+
+impl TrackFile {
+    pub fn is_media(&self) -> bool {
+        self.duration.is_some()
+    }
+
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            track: TrackNo::new(row.try_get("track")?),
+            part: row.try_get("part")?,
+            key: row.try_get("key")?,
+            mime: row.try_get("mime")?,
+            bytes: unsigned(row.try_get("bytes")?),
+            digest: rows::digest(row.try_get("digest")?)?,
+            duration: row
+                .try_get::<Option<i64>, _>("duration_ms")?
+                .map(|millis| Millis::new(unsigned(millis))),
+            sounds: row.try_get("sounds")?,
+        })
+    }
+}
+
+impl Frame {
+    fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            number: row.try_get("number")?,
+            track: TrackNo::new(row.try_get("track")?),
+            at: Millis::new(unsigned(row.try_get("at_ms")?)),
+            place: Millis::new(unsigned(row.try_get("place_ms")?)),
+            first_byte: unsigned(row.try_get("first_byte")?),
+            bytes: unsigned(row.try_get("bytes")?),
+        })
+    }
+}
+
+/// The files that go with a recording, its own included.
+pub(super) fn kept_files(recording: &Recording, tracks: &[TrackFile]) -> Vec<KeptFile> {
+    let whole = KeptFile { key: recording.key.clone(), bytes: recording.bytes };
+    let tracks = tracks.iter().map(|file| KeptFile { key: file.key.clone(), bytes: file.bytes });
+    std::iter::once(whole).chain(tracks).collect()
+}
+
+/// What the name of a track's file begins with. People count from 1.
+pub fn track_stem(track: TrackNo, part: u8) -> String {
+    let track = u16::from(track.get()) + 1;
+    match part {
+        0 => format!("track-{track}"),
+        further => format!("track-{track}-part-{}", u16::from(further) + 1),
+    }
+}
+
+/// A media file of a track: its own, or the recording where that is made of this track alone.
+pub fn media_of(
+    track: TrackNo,
+    part: u8,
+    files: &[TrackFile],
+    segments: &[Segment],
+    recording: Option<&Recording>,
+) -> Option<TrackFile> {
+    if let Some(file) = files.iter().find(|file| (file.track, file.part) == (track, part)) {
+        return Some(file.clone()).filter(TrackFile::is_media);
+    }
+    if part > 0 || files.iter().any(TrackFile::is_media) {
+        return None;
+    }
+    let is_in_it = |segment: &&Segment| segment.duration.is_some_and(|one| one > Millis::ZERO);
+    let only = segments.iter().find(is_in_it)?.track;
+    let recording = recording.filter(|_| only == track)?;
+    Some(TrackFile {
+        track,
+        part,
+        key: recording.key.clone(),
+        mime: recording.mime.clone(),
+        bytes: recording.bytes,
+        digest: recording.digest,
+        duration: Some(recording.duration),
+        sounds: 0,
+    })
+}
+
+impl Store {
+    /// In the order of the tracks and of their parts.
+    pub async fn track_files(&self, id: SessionId) -> Result<Vec<TrackFile>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT track, part, key, mime, bytes, digest, duration_ms, sounds FROM track_files \
+             WHERE session_id = ? ORDER BY track, part",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(TrackFile::from_row).collect()
+    }
+
+    /// All pictures, in the order of time.
+    pub async fn frames(&self, id: SessionId) -> Result<Vec<Frame>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT number, track, at_ms, place_ms, first_byte, bytes FROM frames \
+             WHERE session_id = ? ORDER BY number",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(Frame::from_row).collect()
+    }
+
+    /// A picture, and the file that it is in.
+    pub async fn frame(
+        &self,
+        id: SessionId,
+        number: u32,
+    ) -> Result<Option<(Frame, TrackFile)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT number, track, at_ms, place_ms, first_byte, bytes FROM frames \
+             WHERE session_id = ? AND number = ?",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(number)
+        .fetch_optional(&self.reader)
+        .await?;
+        let Some(frame) = row.as_ref().map(Frame::from_row).transpose()? else {
+            return Ok(None);
+        };
+        let files = self.track_files(id).await?;
+        let file = files.into_iter().find(|file| file.track == frame.track);
+        Ok(file.map(|file| (frame, file)))
+    }
+
+    /// The recording of a session and the files of its tracks; nothing before there is one.
+    pub async fn kept_files(&self, id: SessionId) -> Result<Vec<KeptFile>, StoreError> {
+        let Some(recording) = self.session(id).await?.recording else {
+            return Ok(Vec::new());
+        };
+        Ok(kept_files(&recording, &self.track_files(id).await?))
+    }
+
+    /// The recorder runs that have chunks, in the order of their tracks and numbers. Their markers may
+    /// be missing.
+    pub async fn chunk_runs(&self, id: SessionId) -> Result<Vec<ChunkRun>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT track, segment, first_at_ms, last_at_ms FROM chunk_runs \
+             WHERE session_id = ? ORDER BY track, segment",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_all(&self.reader)
+        .await?;
+        let run = |row: &SqliteRow| {
+            Ok(ChunkRun {
+                track: TrackNo::new(row.try_get("track")?),
+                segment: SegmentNo::new(row.try_get("segment")?),
+                first_at: Millis::new(unsigned(row.try_get("first_at_ms")?)),
+                last_at: Millis::new(unsigned(row.try_get("last_at_ms")?)),
+            })
+        };
+        rows.iter().map(run).collect()
+    }
+}
+
+/// Puts the files of a new recording in the place of those before.
+pub(super) async fn replace(
+    tx: &mut Tx,
+    id: SessionId,
+    tracks: &[TrackFile],
+    frames: &[Frame],
+) -> Result<(), StoreError> {
+    delete(tx, id).await?;
+    for file in tracks {
+        sqlx::query(
+            "INSERT INTO track_files (session_id, track, part, key, mime, bytes, digest, \
+             duration_ms, sounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(file.track.get())
+        .bind(file.part)
+        .bind(&file.key)
+        .bind(&file.mime)
+        .bind(signed(file.bytes))
+        .bind(file.digest.as_bytes().as_slice())
+        .bind(file.duration.map(|duration| signed(duration.get())))
+        .bind(file.sounds)
+        .execute(&mut **tx)
+        .await?;
+    }
+    for frames in frames.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO frames (session_id, number, track, at_ms, place_ms, first_byte, bytes) ",
+        );
+        query.push_values(frames, |mut row, frame| {
+            row.push_bind(id.as_bytes().to_vec())
+                .push_bind(frame.number)
+                .push_bind(frame.track.get())
+                .push_bind(signed(frame.at.get()))
+                .push_bind(signed(frame.place.get()))
+                .push_bind(signed(frame.first_byte))
+                .push_bind(signed(frame.bytes));
+        });
+        query.build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Of a session that has no recording any more.
+pub(super) async fn delete(tx: &mut Tx, id: SessionId) -> Result<(), StoreError> {
+    for statement in
+        ["DELETE FROM track_files WHERE session_id = ?", "DELETE FROM frames WHERE session_id = ?"]
+    {
+        sqlx::query(statement).bind(id.as_bytes().as_slice()).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
