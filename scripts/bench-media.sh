@@ -18,7 +18,8 @@ compare the rows of one input, not two reports.
 $table
 
 From the stop button to a recording that plays, through the server, with every chunk in its database, the
-file verified and synced; the median of three:
+file verified and synced; the median of three. The chunks arrive as fast as the server takes them, and it
+stops with the last; what came before is stitched meanwhile:
 
 $playable
 
