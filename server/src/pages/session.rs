@@ -38,11 +38,12 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         Some(recording) => Some(recording_view(state, recording).await?),
         None => None,
     };
-    if let Some(recording) = &session.recording
+    if let (Some(kept), Some(view)) = (&session.recording, &recording)
         && session.status == SessionStatus::Completed
-        && has_several_sounds(recording, &files)
+        && !view.is_mixed
+        && has_several_sounds(kept, &files)
     {
-        state.recordings.mix_in_time(recording.clone());
+        state.recordings.mix_in_time(kept.clone());
     }
     Ok(SessionView {
         id,

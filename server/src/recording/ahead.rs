@@ -9,7 +9,7 @@ use protocol::{Seq, SessionId, SessionStatus, TrackNo};
 
 use super::assemble::AssembleError;
 use super::plan::Plan;
-use super::stitching::{READ_BYTES, Stitching};
+use super::stitching::Stitching;
 use super::{Inner, Recordings};
 
 /// How often it is looked what has come.
@@ -63,14 +63,8 @@ impl Ahead {
 
     /// `None`: it was given up.
     fn resume(&self, id: SessionId) -> Option<Begun> {
-        match self.standings().remove(&id) {
-            Some(Standing::GivenUp) => {
-                self.put(id, Standing::GivenUp);
-                None
-            }
-            Some(Standing::Begun(begun)) => Some(begun),
-            None => Some(Begun::default()),
-        }
+        let is_given_up = matches!(self.standings().get(&id), Some(Standing::GivenUp));
+        (!is_given_up).then(|| self.take(id))
     }
 
     fn put(&self, id: SessionId, standing: Standing) {
@@ -166,9 +160,12 @@ impl Recordings {
                 None => Stitching::begin(scratch, id, track)?,
             };
             stitching.touch()?;
-            let before = stitching.taken_bytes();
-            let stitching = stitching.take_some(store, &**payloads, until).await?;
-            is_more |= stitching.taken_bytes() - before >= READ_BYTES as u64;
+            let stitching = if stitching.lacks(until) {
+                stitching.take_some(store, &**payloads, until).await?
+            } else {
+                stitching
+            };
+            is_more |= stitching.lacks(until);
             begun.tracks.insert(track, stitching);
         }
         Ok((begun, is_more))

@@ -53,6 +53,8 @@ pub(super) struct Stitching {
     stitcher: Stitcher<BufWriter<File>>,
     /// The chunk that was taken in last. All before it are in the file.
     last: Option<(Seq, SegmentNo)>,
+    /// No chunk before this one is still to be read.
+    next: Seq,
     taken_bytes: u64,
     /// `None`: all of them.
     only: Option<BTreeSet<SegmentNo>>,
@@ -75,6 +77,7 @@ impl Stitching {
             file,
             stitcher,
             last: None,
+            next: Seq::ZERO,
             taken_bytes: 0,
             only: None,
             segments: Vec::new(),
@@ -92,9 +95,9 @@ impl Stitching {
         Ok(Self { only: Some(only), ..Self::begin(scratch, session, track)? })
     }
 
-    /// The first seq that may belong to a chunk which is not in the file.
-    pub(super) fn next(&self) -> Seq {
-        self.last.map_or(Seq::ZERO, |(seq, _)| seq.next())
+    /// Whether there may be more to take in up to here.
+    pub(super) fn lacks(&self, until: Seq) -> bool {
+        self.next <= until
     }
 
     /// Payload bytes that were taken in.
@@ -114,7 +117,7 @@ impl Stitching {
         payloads: &dyn PayloadStore,
         have: &Arc<SeqSet>,
     ) -> Result<Self, AssembleError> {
-        let (session, track, mut from) = (self.session, self.track, self.next());
+        let (session, track, mut from) = (self.session, self.track, self.next);
         let until = have.last().unwrap_or(Seq::ZERO);
         let (portions, taking) = mpsc::channel(READ_AHEAD);
         let have = Arc::clone(have);
@@ -146,8 +149,14 @@ impl Stitching {
         payloads: &dyn PayloadStore,
         until: Seq,
     ) -> Result<Self, AssembleError> {
-        let span = self.next()..=until;
+        let span = self.next..=until;
         let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
+        // A track that has ended must not be looked through again and again.
+        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        self.next = match chunks.last() {
+            Some(last) if bytes >= READ_BYTES => last.seq.next(),
+            Some(_) | None => until.next(),
+        };
         let taking = spawn_blocking(move || {
             let nothing_missing = SeqSet::up_to(until);
             for chunk in chunks {
