@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser } from 'puppeteer-core';
 import { getWholeSession, saveRecording } from '../lib/api.ts';
 import { probeFrames } from '../lib/ffmpeg.ts';
-import { expect, FILM_FRAMES, test as base } from '../lib/film-test.ts';
+import { expect, FILM_FRAMES, recordCameraWithReload, test as base } from '../lib/film-test.ts';
 import { FIREFOX, launchFirefox, openPlayer } from '../lib/firefox.ts';
 import { accountForFrames, readShownFrame } from '../lib/frames.ts';
 import { lengthOf, placeOf, seek, type Player } from '../lib/player.ts';
@@ -41,17 +41,10 @@ async function playToTheEnd(player: Player, from: number): Promise<void> {
 }
 
 test('sound and camera of two recorder runs', async ({
-  firefox, page, recordPage, request, server,
+  firefox, recordPage, request, server,
 }, testInfo) => {
-  page.on('dialog', (dialog) => void dialog.accept());
-  await recordPage.open();
-  await page.getByRole('radio', { name: 'Sound and camera' }).check();
-  await recordPage.start();
-  await delay(PART_MS);
-  await page.reload();
-  await recordPage.resumeRecording();
-  await delay(PART_MS);
-  const session = await getWholeSession(request, await recordPage.stopAndSave());
+  const id = await recordCameraWithReload(recordPage, PART_MS);
+  const session = await getWholeSession(request, id);
   const path = await saveRecording(request, session, testInfo);
   const player = await openPlayer(firefox, `${server.baseURL}/sessions/${session.id}`);
 

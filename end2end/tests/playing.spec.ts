@@ -1,9 +1,8 @@
 /** A finished recording of sound and camera in the browser's own player: its length and seeking. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Locator } from '@playwright/test';
 import { getWholeSession, saveRecording, type CompletedSession } from '../lib/api.ts';
 import { probe, probeFrames } from '../lib/ffmpeg.ts';
-import { expect, FILM_FRAMES, test as base } from '../lib/film-test.ts';
+import { expect, FILM_FRAMES, recordCameraWithReload, test as base } from '../lib/film-test.ts';
 import { accountForFrames, readShownFrame } from '../lib/frames.ts';
 import { lengthOf, placeOf, seek } from '../lib/player.ts';
 
@@ -24,15 +23,8 @@ interface Recorded {
 /** Sound and camera, with a reload in the middle: two recorder runs joined into one file. */
 const test = base.extend<{ recorded: Recorded }>({
   recorded: async ({ page, request, recordPage }, use, testInfo) => {
-    page.on('dialog', (dialog) => void dialog.accept());
-    await recordPage.open();
-    await page.getByRole('radio', { name: 'Sound and camera' }).check();
-    await recordPage.start();
-    await delay(PART_MS);
-    await page.reload();
-    await recordPage.resumeRecording();
-    await delay(PART_MS);
-    const session = await getWholeSession(request, await recordPage.stopAndSave());
+    const id = await recordCameraWithReload(recordPage, PART_MS);
+    const session = await getWholeSession(request, id);
     const path = await saveRecording(request, session, testInfo);
     await page.goto(`/sessions/${session.id}`);
     const player = page.getByLabel('Recording', { exact: true });
