@@ -4,6 +4,8 @@
 const PICTURES = 12;
 const WIDTH = 160;
 const WAIT_MS = 15_000;
+/** How long after a seek its picture may take. None comes where the one before is to stay. */
+const PICTURE_WAIT_MS = 1_000;
 
 /** Resolves with the event, or with undefined when it does not come. */
 function happened(target, name) {
@@ -32,6 +34,27 @@ async function opened(address) {
   return isThere && looking.videoWidth > 0 ? looking : undefined;
 }
 
+/** A seek ends before its picture is there. Must be asked before the seek. */
+function shown(looking) {
+  return new Promise((resolve) => {
+    looking.requestVideoFrameCallback?.(resolve);
+    const settle = looking.requestVideoFrameCallback ? PICTURE_WAIT_MS : 0;
+    looking.addEventListener('seeked', () => setTimeout(resolve, settle), { once: true });
+  });
+}
+
+/** Whether the player has come to the place, with its picture. */
+async function sought(looking, at) {
+  const isShown = shown(looking);
+  const isThere = happened(looking, 'seeked');
+  looking.currentTime = at;
+  if (!(await isThere)) {
+    return false;
+  }
+  await isShown;
+  return true;
+}
+
 function picture(looking) {
   const canvas = document.createElement('canvas');
   canvas.width = WIDTH;
@@ -45,8 +68,7 @@ async function fill(strip, player) {
   const length = Number(strip.dataset.seconds);
   for (let place = 0; looking && place < PICTURES; place++) {
     const at = ((place + 0.5) / PICTURES) * length;
-    looking.currentTime = at;
-    if (!(await happened(looking, 'seeked'))) {
+    if (!(await sought(looking, at))) {
       break;
     }
     const button = document.createElement('button');
