@@ -5,6 +5,10 @@ const CI = Boolean(process.env.CI);
 const LONG = process.env.LOSS_REPORT === 'full' || process.env.MINUTES !== undefined;
 const GLOBAL_TIMEOUT_MS = LONG ? 5 * 3_600_000 : 30 * 60_000;
 
+/**
+ * Filming the page takes a third of a small machine: a recorder that is starved of CPU is not what
+ * these tests measure.
+ */
 const TRACE_WITHOUT_FILM = { mode: 'retain-on-failure', screenshots: false, snapshots: false } as const;
 
 export default defineConfig({
@@ -12,7 +16,7 @@ export default defineConfig({
   outputDir: 'output/results',
   forbidOnly: CI,
   fullyParallel: true,
-  // One at a time: a recorder that is starved of CPU is not what these tests measure.
+  // One at a time, for the same reason.
   workers: 1,
   retries: 0,
   timeout: 90_000,
@@ -23,12 +27,11 @@ export default defineConfig({
     actionTimeout: 10_000,
     navigationTimeout: 15_000,
     screenshot: 'only-on-failure',
-    trace: 'retain-on-failure',
+    trace: LONG ? 'off' : TRACE_WITHOUT_FILM,
   },
   projects: [
     { name: 'unit', testMatch: /\.unit\.spec\.ts$/ },
     { name: 'browser', testIgnore: ['**/*.unit.spec.ts', '**/tests/faults/**'] },
-    // Filming the page takes a third of a small machine, and these tests measure what is lost there.
-    { name: 'faults', testDir: 'tests/faults', use: { trace: LONG ? 'off' : TRACE_WITHOUT_FILM } },
+    { name: 'faults', testDir: 'tests/faults' },
   ],
 });
