@@ -4,7 +4,7 @@
 
 use protocol::Millis;
 
-use crate::course::{Course, Span};
+use crate::course::{Bar, Course, Span};
 
 /// By how much each part of a run may be longer or shorter in the file than by the clock, for both to
 /// mean the same: recorders deliver whole packets, and sound has a clock of its own.
@@ -32,6 +32,14 @@ struct Piece {
     in_file: Millis,
     on_timeline: Millis,
     length: Millis,
+}
+
+/// A part of a run without a pause in it, by the clock.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    span: Span,
+    /// So much of the run the file holds before it, where that is known exactly.
+    cut: Option<Millis>,
 }
 
 /// A part of the timeline that is in the recording.
@@ -84,8 +92,8 @@ fn pieces(course: &Course) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut begins_at = Millis::ZERO;
     for bar in &course.bars {
-        let parts = parts(bar.span, &course.pauses);
-        let by_clock = parts.iter().fold(Millis::ZERO, |sum, part| sum + part.length());
+        let parts = parts(course, bar);
+        let by_clock = parts.iter().fold(Millis::ZERO, |sum, part| sum + part.span.length());
         let in_file = bar.in_file.unwrap_or(by_clock);
         pieces.extend(pieces_of_run(begins_at, in_file, by_clock, &parts));
         begins_at = begins_at + in_file;
@@ -94,28 +102,31 @@ fn pieces(course: &Course) -> Vec<Piece> {
 }
 
 /// A run without its pauses. At least one part, be it of no length.
-fn parts(run: Span, pauses: &[Span]) -> Vec<Span> {
+fn parts(course: &Course, bar: &Bar) -> Vec<Part> {
+    let run = bar.span;
     let mut parts = Vec::new();
-    let mut from = run.from;
-    for pause in pauses.iter().filter(|pause| run.holds(**pause)) {
-        parts.push(Span { from, to: pause.from.max(from) });
+    let (mut from, mut cut) = (run.from, None);
+    for pause in course.pauses.iter().filter(|pause| run.holds(**pause)) {
+        parts.push(Part { span: Span { from, to: pause.from.max(from) }, cut });
         from = pause.to.max(from);
+        cut = course.cut(bar, *pause);
     }
-    parts.push(Span { from, to: run.to.max(from) });
-    parts.retain(|part| part.length() > Millis::ZERO);
+    parts.push(Part { span: Span { from, to: run.to.max(from) }, cut });
+    parts.retain(|part| part.span.length() > Millis::ZERO);
     if parts.is_empty() {
-        parts.push(Span { from: run.from, to: run.from });
+        parts.push(Part { span: Span { from: run.from, to: run.from }, cut: None });
     }
     parts
 }
 
-/// Where the file's part of a run is cut. When file and clock tell about the same, what they differ by
-/// is spread over the parts; else something is missing at the end.
+/// Where the file's part of a run is cut. That may be known exactly. Otherwise, when file and clock
+/// tell about the same, what they differ by is spread over the parts; else something is missing at the
+/// end.
 fn pieces_of_run(
     begins_at: Millis,
     in_file: Millis,
     by_clock: Millis,
-    parts: &[Span],
+    parts: &[Part],
 ) -> Vec<Piece> {
     let drift_max = PART_DRIFT_MAX.get().saturating_mul(parts.len() as u64);
     let is_steady = in_file.get().abs_diff(by_clock.get()) <= drift_max;
@@ -127,18 +138,34 @@ fn pieces_of_run(
         let scaled = passed * file / u128::from(by_clock.get());
         Millis::new(u64::try_from(scaled).unwrap_or(u64::MAX)).min(in_file)
     };
-    let mut pieces = Vec::with_capacity(parts.len());
-    let mut passed = Millis::ZERO;
+    let mut pieces: Vec<Piece> = Vec::with_capacity(parts.len());
+    let (mut from, mut passed) = (Millis::ZERO, Millis::ZERO);
     for (place, part) in parts.iter().enumerate() {
-        let from = moment(passed);
-        passed = passed + part.length();
-        let is_last = place + 1 == parts.len();
-        let to = if is_last { in_file } else { moment(passed) };
-        let (in_file, length) = (begins_at + from, to.since(from));
-        pieces.push(Piece { in_file, on_timeline: part.from, length });
+        passed = passed + part.span.length();
+        let to = match parts.get(place + 1) {
+            Some(next) => next.cut.unwrap_or_else(|| moment(passed)).min(in_file).max(from),
+            None => in_file,
+        };
+        let before = place.checked_sub(1).map(|before| (parts[before].span, pieces[before]));
+        let on_timeline = on_timeline(part, before);
+        pieces.push(Piece { in_file: begins_at + from, on_timeline, length: to.since(from) });
+        from = to;
     }
     pieces.retain(|piece| piece.length > Millis::ZERO);
     pieces
+}
+
+/// When a part begins, given the one before it and where that was put. A recorder needs a moment to
+/// start, so that what it recorded comes later than its run's beginning. Where the cut is exact, a
+/// pause is as long as it was and leaves that as it is; unless the clocks of recorder and page have
+/// drifted apart.
+fn on_timeline(part: &Part, before: Option<(Span, Piece)>) -> Millis {
+    let Some((span, piece)) = before.filter(|_| part.cut.is_some()) else {
+        return part.span.from;
+    };
+    let follows = piece.on_timeline + piece.length + part.span.from.since(span.to);
+    let differ = follows.get().abs_diff(part.span.from.get());
+    if differ <= PART_DRIFT_MAX.get() { follows } else { part.span.from }
 }
 
 /// What the files hold counts, not what the clock says: there is nothing to hear in the difference.

@@ -4,7 +4,7 @@
 use protocol::item::{EndCause, StartCause};
 use protocol::{Event, Millis, SegmentNo, TrackKind, TrackNo};
 
-use crate::views::{Happening, SegmentRow};
+use crate::views::{Cut, Happening, SegmentRow};
 
 /// A shorter stretch without a connection is how connections begin, not an interruption.
 const LOSS_MIN: Millis = Millis::new(500);
@@ -50,6 +50,8 @@ pub struct Course {
     pub bars: Vec<Bar>,
     pub gaps: Vec<Gap>,
     pub pauses: Vec<Span>,
+    /// Where pauses lie in the file, as far as it is known exactly.
+    pub cuts: Vec<(SegmentNo, Cut)>,
     /// No connection to the server; recording went on.
     pub losses: Vec<Span>,
 }
@@ -79,7 +81,8 @@ impl Course {
             }
             let mut paused = Millis::ZERO;
             for pause in self.pauses.iter().copied().filter(|pause| bar.span.holds(*pause)) {
-                let at = begins_at + pause.from.since(bar.span.from + paused);
+                let by_clock = pause.from.since(bar.span.from + paused);
+                let at = begins_at + self.cut(bar, pause).unwrap_or(by_clock);
                 stops.push(Stop { at, span: pause, why: None });
                 paused = paused + pause.length();
             }
@@ -87,6 +90,13 @@ impl Course {
             begins_at = begins_at + bar.in_file.unwrap_or(recorded);
         }
         stops
+    }
+
+    /// How much of a run the file holds before one of its pauses.
+    pub(crate) fn cut(&self, bar: &Bar, pause: Span) -> Option<Millis> {
+        let is_it =
+            |(segment, cut): &&(SegmentNo, Cut)| (*segment, cut.over) == (bar.segment, pause.to);
+        self.cuts.iter().find(is_it).map(|(_, cut)| cut.before)
     }
 }
 
@@ -122,6 +132,7 @@ pub fn course_of(track: TrackNo, segments: &[SegmentRow], happened: &[Happening]
         end,
         gaps: gaps(track, &bars, happened),
         pauses: pauses(track, &bars, happened),
+        cuts: runs.iter().flat_map(|run| run.cuts.iter().map(|cut| (run.segment, *cut))).collect(),
         losses: losses(end, happened),
         bars,
     }
@@ -140,7 +151,7 @@ fn bar(run: &SegmentRow, next: Option<Millis>, happened: &[Happening]) -> Bar {
     let by_duration = run.duration.map(|duration| run.start + duration);
     let to = run.captured_until.or(by_duration).max(ended).unwrap_or(run.start);
     let to = next.map_or(to, |next| to.min(next)).max(run.start);
-    Bar { segment: run.segment, span: Span { from: run.start, to }, in_file: run.duration }
+    Bar { segment: run.segment, span: Span { from: run.start, to }, in_file: run.in_file }
 }
 
 fn gaps(track: TrackNo, bars: &[Bar], happened: &[Happening]) -> Vec<Gap> {

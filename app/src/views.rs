@@ -137,6 +137,15 @@ pub struct FrameView {
     pub place: Millis,
 }
 
+/// The place of a pause in what a file holds of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// When the pause was over, on the session's timeline.
+    pub over: Millis,
+    /// So much of the run comes before it.
+    pub before: Millis,
+}
+
 /// One uninterrupted recorder run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentRow {
@@ -149,8 +158,12 @@ pub struct SegmentRow {
     pub label: String,
     /// On the session's timeline.
     pub start: Millis,
-    /// None while the run goes on.
+    /// The most of it that one file holds. None while the run goes on.
     pub duration: Option<Millis>,
+    /// What the first file of its track holds of it. None while the run goes on.
+    pub in_file: Option<Millis>,
+    /// Where its pauses lie in that file, as far as it is known.
+    pub cuts: Vec<Cut>,
     /// Where its newest chunk lies on the timeline, once there is one.
     pub captured_until: Option<Millis>,
 }

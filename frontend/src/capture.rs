@@ -105,8 +105,15 @@ impl Run {
         }
         self.is_paused = true;
         (self.on_event)(RunEvent::Paused);
-        // Otherwise the last fraction of a second would be withheld until the recorder goes on.
+        // Otherwise the last fraction of a second would be withheld until the recorder goes on; and so
+        // would be what was on its way to it.
         self.flush();
+        let recorder = self.recorder.clone();
+        browser::later(LAST_WORDS_TAKE, move || {
+            if recorder.state() == RecordingState::Paused {
+                flush(&recorder);
+            }
+        });
     }
 
     pub(crate) fn resume(&mut self) {
@@ -129,11 +136,7 @@ impl Run {
 
     /// Has what was captured up to now handed over soon, rather than at the end of the timeslice.
     pub(crate) fn flush(&self) {
-        if self.recorder.state() != RecordingState::Inactive
-            && let Err(error) = self.recorder.request_data()
-        {
-            browser::warn("The recorder did not hand over its last data.", &error);
-        }
+        flush(&self.recorder);
     }
 }
 
@@ -148,6 +151,14 @@ fn stop(recorder: &MediaRecorder) {
         && let Err(error) = recorder.stop()
     {
         browser::warn("The recorder could not be stopped.", &error);
+    }
+}
+
+fn flush(recorder: &MediaRecorder) {
+    if recorder.state() != RecordingState::Inactive
+        && let Err(error) = recorder.request_data()
+    {
+        browser::warn("The recorder did not hand over its last data.", &error);
     }
 }
 

@@ -7,8 +7,24 @@ use crate::block::BlockBody;
 use crate::lacing::Lacing;
 use crate::limits;
 use crate::opus;
-use crate::tracks::TrackEntry;
+use crate::tracks::{TrackEntry, TrackKind};
 use crate::units::Millis;
+
+/// The least that packets are apart, as stamps are written.
+const STAMP: Duration = Duration::from_millis(1);
+/// Stamps are rounded, so that a packet of sound can seem to come before the last one has played; by
+/// less than this.
+const STAMP_BLUR: Duration = Duration::from_millis(5);
+
+/// A moment between a packet and whatever follows it in its track. `last` is when the packet begins,
+/// `end` when it has played: sound goes on right there, a picture may be followed earlier.
+pub(crate) fn frontier(kind: TrackKind, last: Duration, end: Duration) -> Duration {
+    let behind = last.saturating_add(STAMP);
+    match kind {
+        TrackKind::Audio => behind.max(end.saturating_sub(STAMP_BLUR)),
+        TrackKind::Video | TrackKind::Other(_) => behind,
+    }
+}
 
 /// Follows one track of the written file, packet by packet.
 #[derive(Debug, Clone)]

@@ -50,6 +50,9 @@ pub(crate) fn role(level: Level, element: ElementId) -> Role {
 /// How many bytes [`recognise`] looks at.
 pub(crate) const RECOGNISED_BY_BYTES: usize = 8;
 
+/// The longest id of an element that may stand in a file (RFC 9559 section 5).
+pub(crate) const ID_BYTES_MAX: usize = 4;
+
 pub(crate) fn recognise(bytes: &[u8]) -> Option<Container> {
     const MP4_BOXES: [&[u8]; 6] = [b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"mdat"];
     if bytes.starts_with(&id::EBML.0.to_be_bytes()) {

@@ -87,6 +87,20 @@ impl<W: Write + Seek> Stitcher<W> {
         self.feed(rest)
     }
 
+    /// Pushes the same, and tells a moment of the file between all packets that came before and those
+    /// that begin with these bytes; zero before the first packet.
+    ///
+    /// # Errors
+    /// As of [`push`](Self::push).
+    pub fn push_marking(&mut self, bytes: &[u8]) -> Result<Duration, MediaError> {
+        // A block is taken for one once it is known what follows it.
+        let (first, rest) = bytes.split_at(bytes.len().min(grammar::ID_BYTES_MAX));
+        self.push(first)?;
+        let mark = self.file.as_ref().map_or(Duration::ZERO, File::frontier);
+        self.push(rest)?;
+        Ok(mark)
+    }
+
     /// Bytes are missing here: the open segment goes on with the next Cluster, or fragment of an
     /// MP4, that comes.
     ///
@@ -262,6 +276,13 @@ impl<W: Write + Seek> File<W> {
         match self {
             Self::Webm(file) => file.end(),
             Self::Mp4(file) => file.end(),
+        }
+    }
+
+    fn frontier(&self) -> Duration {
+        match self {
+            Self::Webm(file) => file.frontier(),
+            Self::Mp4(file) => file.frontier(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use std::time::Duration;
 
 use crate::block::{Block, Placement};
-use crate::clock::TrackClock;
+use crate::clock::{self, TrackClock};
 use crate::error::MediaError;
 use crate::observer::{Observer, PlacedBlock};
 use crate::reader::{Event, WebmReader};
@@ -64,6 +64,15 @@ impl<W: Write + Seek, O: Observer> WebmFile<W, O> {
 
     pub(crate) fn end(&self) -> Duration {
         self.tracks.iter().map(|track| track.clock.end()).max().unwrap_or_default()
+    }
+
+    /// A moment between the packets so far and those that follow; zero before the first.
+    pub(crate) fn frontier(&self) -> Duration {
+        let of_track = |track: &FileTrack| {
+            let last = track.clock.last()?.as_duration();
+            Some(clock::frontier(track.entry.kind, last, track.clock.end()))
+        };
+        self.tracks.iter().filter_map(of_track).max().unwrap_or_default()
     }
 
     pub(crate) fn close_cluster(&mut self) -> Result<(), MediaError> {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{chunks, sample, stitch, stitch_portions};
+use common::{chunks, packets, sample, stitch, stitch_portions};
 use proptest::prelude::*;
 
 /// Cuts bytes at fractions of their length.
@@ -58,4 +58,28 @@ fn empty_pushes_change_nothing() {
     let (start, end) = source.split_at(5000);
     let with_empty = stitch_portions(&[vec![&[], start, &[], &[], end, &[]]]).unwrap();
     assert!(with_empty.file == stitch(&[&source]).unwrap().file);
+}
+
+/// A mark between two of the browser's chunks lies between their packets; but Firefox's encoder of
+/// pictures is late, and what it gives out later still belongs before the mark.
+#[test]
+fn a_mark_lies_between_what_has_come_and_what_follows() {
+    for (name, is_late) in [("a_opus", false), ("ff_a", false), ("b_vp8", false), ("ff_v", true)] {
+        let chunks = chunks(name);
+        let mut stitcher = media::Stitcher::new(std::io::Cursor::new(Vec::new())).unwrap();
+        stitcher.begin_segment().unwrap();
+        let marks: Vec<_> =
+            chunks.iter().map(|chunk| stitcher.push_marking(chunk).unwrap()).collect();
+        stitcher.end_segment().unwrap();
+        let (file, _) = stitcher.finish().unwrap();
+        assert!(file.get_ref() == &stitch(&[&chunks.concat()]).unwrap().file, "{name}");
+        let times: Vec<_> = packets(file.get_ref()).iter().map(|packet| packet.millis).collect();
+        for (order, mark) in marks.iter().enumerate() {
+            let mark = i64::try_from(mark.as_millis()).unwrap();
+            let (came, follows) = times.split_at(packets(&chunks[..order].concat()).len());
+            assert!(came.iter().all(|time| *time < mark), "{name}, {mark} ms: {:?}", came.last());
+            let is_behind = |time: &i64| *time >= mark;
+            assert!(is_late || follows.iter().all(is_behind), "{name}, {mark}: {follows:?}");
+        }
+    }
 }

@@ -32,6 +32,22 @@ CREATE TABLE frames (
     UNIQUE (session_id, number)
 );
 
+-- What the first file of its track holds of a recorder run; its duration is the most that any holds.
+ALTER TABLE segments ADD COLUMN in_file_ms INTEGER;
+UPDATE segments SET in_file_ms = duration_ms;
+
+-- The pauses of a recorder run in that file.
+CREATE TABLE pause_cuts (
+    session_id BLOB    NOT NULL REFERENCES sessions (id),
+    track      INTEGER NOT NULL,
+    segment    INTEGER NOT NULL,
+    -- When it was over, on the session's timeline.
+    over_ms    INTEGER NOT NULL,
+    -- So much of the run comes before it.
+    before_ms  INTEGER NOT NULL,
+    UNIQUE (session_id, track, segment, over_ms)
+);
+
 -- The chunks of each recorder run, marked or not: where the first and the last of them lie on the
 -- timeline. Kept with the items, in the same transaction.
 CREATE TABLE chunk_runs (

@@ -77,8 +77,8 @@ impl Server {
             config: Arc::new(config),
             exports: Exports::new(
                 store.clone(),
+                recordings.clone(),
                 files.clone(),
-                recordings.scratch().to_owned(),
                 stopping.clone(),
             ),
             store,

@@ -4,6 +4,7 @@ use protocol::SegmentNo;
 
 use super::*;
 use crate::course::Bar;
+use crate::views::Cut;
 
 const fn ms(millis: u64) -> Millis {
     Millis::new(millis)
@@ -115,6 +116,23 @@ fn a_run_that_reaches_into_the_next_delays_it_and_no_more_than_that() {
     assert_eq!(place(&first, 10_059), 10_059);
     assert_eq!(place(&first, 10_060), 10_060, "it follows, since both cannot play at once");
     assert_eq!(place(&first, 20_050), 25_000, "after a gap it is in step again");
+}
+
+/// The recorder took 100 ms to start, and one of 60 ms to give out the last packet before the pause.
+#[test]
+fn a_pause_whose_place_is_known_is_cut_out_there_and_as_long_as_it_was() {
+    let cut = |before| (SegmentNo::new(0), Cut { over: ms(6_000), before: ms(before) });
+    let pause = [(4_000, 6_000)];
+    let slow = Course { cuts: vec![cut(3_840)], ..course(&[(0, 10_000, 7_900)], &pause) };
+    let quick = Course { cuts: vec![cut(3_990)], ..course(&[(0, 10_000, 8_000)], &pause) };
+    let both = Alignment::of(&[slow.clone(), quick]);
+    assert_eq!(both.shifts_by_clock(0), shifts(&[(0, 0), (3_840, 2_000)]));
+    assert_eq!(both.shifts_by_clock(1), shifts(&[(0, 0), (3_990, 2_000)]));
+    let [one, other] = [both.shifts(0), both.shifts(1)];
+    assert_eq!(place(&one, 5_000), place(&other, 5_000), "as far apart as before the pause");
+    let drifted = Course { cuts: vec![cut(3_600)], ..slow };
+    let drifted = Alignment::of(&[drifted]);
+    assert_eq!(drifted.shifts_by_clock(0), shifts(&[(0, 0), (3_600, 2_400)]), "in step again");
 }
 
 #[test]

@@ -25,6 +25,8 @@ fn run(segment: u32, start: u64, captured_until: Option<u64>, duration: Option<u
         label: String::new(),
         start: ms(start),
         duration: duration.map(ms),
+        in_file: duration.map(ms),
+        cuts: Vec::new(),
         captured_until: captured_until.map(ms),
     }
 }
@@ -167,9 +169,12 @@ fn stops_stand_where_they_are_in_the_file_and_tell_where_it_goes_on() {
         ],
         gaps: vec![Gap { span: span(10_000, 13_000), why: Absence::PageLeft }],
         pauses: vec![span(4_000, 6_000)],
-        losses: Vec::new(),
+        ..Course::default()
     };
     let pause = Stop { at: ms(4_000), span: span(4_000, 6_000), why: None };
     let gap = Stop { at: ms(8_000), span: span(10_000, 13_000), why: Some(Absence::PageLeft) };
     assert_eq!(course.stops(), [pause, gap]);
+    let cut = Cut { over: ms(6_000), before: ms(3_900) };
+    let exact = Course { cuts: vec![(SegmentNo::new(0), cut)], ..course };
+    assert_eq!(exact.stops(), [Stop { at: ms(3_900), ..pause }, gap]);
 }

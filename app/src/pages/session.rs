@@ -10,7 +10,7 @@ mod waveform;
 mod words;
 
 use leptos::prelude::*;
-use protocol::{SessionId, SessionStatus, TrackNo};
+use protocol::{Millis, SessionId, SessionStatus, TrackNo};
 
 use crate::alignment::Alignment;
 use crate::badge::StatusBadge;
@@ -280,16 +280,26 @@ fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView 
 #[component]
 fn Segment(row: SegmentRow) -> impl IntoView {
     let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
+    let elsewhere = elsewhere(&row).map(|what| view! { <span class="aside">{what}</span> });
     let label = (!row.label.is_empty()).then(|| view! { <span class="aside">{row.label}</span> });
     view! {
         <tr>
             <td>{u16::from(row.track.get()) + 1}</td>
             <td class="number">{u64::from(row.segment.get()) + 1}</td>
             <td>{format::track_kind(row.kind)}{label}</td>
-            <td><code>{row.mime}</code></td>
+            <td><code>{row.mime}</code>{elsewhere}</td>
             <td class="number">{format::duration(row.start)}</td>
             <td class="number">{duration}</td>
         </tr>
+    }
+}
+
+/// Of a run that is not, or not wholly, in the first file of its track.
+fn elsewhere(row: &SegmentRow) -> Option<&'static str> {
+    match (row.duration?, row.in_file?) {
+        (Millis::ZERO, _) => Some("in no file"),
+        (whole, in_file) if in_file < whole => Some("in another file"),
+        (_, _) => None,
     }
 }
 
@@ -318,7 +328,7 @@ fn Facts(view: SessionView) -> impl IntoView {
 mod tests {
     use super::*;
     use crate::rendering::{html, instant, session_id, text};
-    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackKind};
+    use protocol::{Digest, SegmentNo, Seq, SeqSet, TrackKind};
 
     fn a_completed_session() -> SessionView {
         SessionView {
@@ -350,6 +360,8 @@ mod tests {
                 label: "Built-in microphone".to_owned(),
                 start: Millis::ZERO,
                 duration: Some(Millis::from_secs(12)),
+                in_file: Some(Millis::from_secs(12)),
+                cuts: Vec::new(),
                 captured_until: Some(Millis::from_secs(12)),
             }],
             tracks: Vec::new(),
@@ -433,6 +445,7 @@ mod tests {
             segment: SegmentNo::new(segment),
             start: Millis::from_secs(start),
             duration: Some(Millis::from_secs(end - start)),
+            in_file: Some(Millis::from_secs(end - start)),
             captured_until: Some(Millis::from_secs(end)),
             ..one.clone()
         };
@@ -468,6 +481,20 @@ mod tests {
         assert!(page.contains("1 segment is in no file"), "{page}");
         assert!(page.contains("keeps all chunks"), "{page}");
         assert!(!text(&self::page(a_completed_session())).contains("in no file"));
+    }
+
+    #[test]
+    fn a_segment_that_is_not_in_the_first_file_says_so() {
+        let of = |duration, in_file| {
+            let mut view = a_completed_session();
+            view.segments[0].duration = Some(Millis::from_secs(duration));
+            view.segments[0].in_file = Some(Millis::from_secs(in_file));
+            text(&page(view))
+        };
+        assert!(of(12, 0).contains("in another file"));
+        assert!(of(12, 5).contains("in another file"), "not all of it");
+        assert!(of(0, 0).contains("in no file"));
+        assert!(!of(12, 12).contains("another file"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::io::{Seek, Write};
 use std::time::Duration;
 
+use crate::clock;
 use crate::error::{MediaError, Refusal};
 use crate::limits;
 use crate::opus;
@@ -117,6 +118,16 @@ impl<W: Write + Seek> Mp4File<W> {
     pub(crate) fn end(&self) -> Duration {
         let ends = self.tracks.iter().map(|one| one.timescale().duration(one.table.end()));
         ends.max().unwrap_or_default()
+    }
+
+    /// A moment between the packets so far and those that follow; zero before the first.
+    pub(crate) fn frontier(&self) -> Duration {
+        let of_track = |one: &FileTrack| {
+            let (scale, table) = (one.timescale(), &one.table);
+            let last = scale.duration(table.last()?);
+            Some(clock::frontier(one.track.kind, last, scale.duration(table.end())))
+        };
+        self.tracks.iter().filter_map(of_track).max().unwrap_or_default()
     }
 
     /// What comes next stands in chunks of its own.

@@ -87,8 +87,10 @@ pub(super) struct TrackSegment {
     segment: u32,
     /// On the session's timeline.
     started_at_ms: u64,
-    /// Known once the recording is made.
+    /// The most of it that one file of its track holds. Known once the recording is made.
     duration_ms: Option<u64>,
+    /// What the track's own file holds of it; the rest is in a further part, or in none.
+    in_file_ms: Option<u64>,
 }
 
 /// Proof of what the server holds.
@@ -164,6 +166,7 @@ fn tracks(session: &Session, segments: &[Segment], files: &[TrackFile]) -> Vec<T
             segment: segment.segment.get(),
             started_at_ms: segment.started_at.get(),
             duration_ms: segment.duration.map(Millis::get),
+            in_file_ms: segment.in_file.map(Millis::get),
         };
         match tracks.last_mut().filter(|track| track.track == segment.track.get()) {
             Some(track) => track.segments.push(row),

@@ -8,6 +8,7 @@ use super::extract::SessionPath;
 use super::recording::{ServedFile, file_name, recorded, serve};
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
+use crate::store::KeptFile;
 
 /// The recording, to be played
 ///
@@ -34,7 +35,7 @@ pub(super) async fn playback(
     let recording = session.recording.as_ref().ok_or(ApiError::NoRecording)?;
     let mix = state.recordings.mix_of(recording).await;
     let file = match mix.map_err(|error| ApiError::Internal(error.into()))? {
-        Some((key, bytes)) => ServedFile {
+        Some(KeptFile { key, bytes }) => ServedFile {
             key,
             bytes,
             mime: recording.mime.clone(),

@@ -9,8 +9,8 @@ use tempfile::NamedTempFile;
 use super::archive::{self, Entry};
 use super::timeline::{self, Part};
 use super::{ExportError, Exports, Standing, Task, blocking, ffmpeg};
-use crate::recording::mix_key;
-use crate::store::TrackFile;
+use crate::recording::has_several_sounds;
+use crate::store::{KeptFile, TrackFile};
 
 impl Exports {
     pub(super) async fn timeline(
@@ -37,10 +37,11 @@ impl Exports {
     pub(super) async fn ogg(
         &self,
         task: &Task,
+        tracks: &[TrackFile],
         file: NamedTempFile,
     ) -> Result<NamedTempFile, ExportError> {
-        let (recording, stopping) = (&task.recording, &self.0.stopping);
-        let input = self.0.files.reader(&recording.key, recording.bytes, stopping).await?;
+        let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
+        let input = self.0.files.reader(&key, bytes, &self.0.stopping).await?;
         blocking(move || {
             let mut out = BufWriter::new(file.reopen()?);
             media::to_ogg(input, &mut out)?;
@@ -72,16 +73,13 @@ impl Exports {
         .await
     }
 
-    /// Of the mixed sound, where there is one: most players know one sound only.
     pub(super) async fn convert(
         &self,
         task: &Task,
+        tracks: &[TrackFile],
         file: NamedTempFile,
     ) -> Result<NamedTempFile, ExportError> {
-        let files = &self.0.files;
-        let mix = mix_key(&task.recording.key);
-        let is_mixed = files.bytes_of(&mix).await?.is_some();
-        let input = files.path_of(if is_mixed { &mix } else { &task.recording.key });
+        let input = self.0.files.path_of(&self.with_one_sound(task, tracks).await?.key);
         let whole = task.recording.duration;
         let progress = |done: Millis| {
             let thousandths = done.get().saturating_mul(1_000) / whole.get().max(1);
@@ -90,5 +88,20 @@ impl Exports {
         };
         ffmpeg::convert(&input, file.path(), task.format, progress).await?;
         Ok(file)
+    }
+
+    /// The recording, with all of its sound in its first sound track.
+    async fn with_one_sound(
+        &self,
+        task: &Task,
+        tracks: &[TrackFile],
+    ) -> Result<KeptFile, ExportError> {
+        let recording = &task.recording;
+        if has_several_sounds(recording, tracks)
+            && let Some(mix) = self.0.recordings.mixed(recording).await?
+        {
+            return Ok(mix);
+        }
+        Ok(KeptFile { key: recording.key.clone(), bytes: recording.bytes })
     }
 }

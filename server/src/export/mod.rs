@@ -7,7 +7,6 @@ mod making;
 mod timeline;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,7 @@ use protocol::SessionStatus;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::recording::RecordingFiles;
+use crate::recording::{MixError, RecordingFiles, Recordings};
 use crate::store::{Recording, Session, Store, StoreError, TrackFile};
 
 /// Exports made at the same time: each is work for a processor or for the disk.
@@ -31,7 +30,7 @@ const WAV_BYTES_PER_MS: u64 = 192;
 pub(crate) enum Format {
     /// The recording with its pauses and gaps as time.
     Timeline,
-    /// The sound alone, as it was recorded.
+    /// The sound alone, as it was recorded; several sounds mixed into one.
     Ogg,
     Mp3,
     Wav,
@@ -146,8 +145,22 @@ impl From<MediaError> for ExportError {
     }
 }
 
+impl From<MixError> for ExportError {
+    fn from(error: MixError) -> Self {
+        match error {
+            MixError::ShuttingDown => Self::ShuttingDown,
+            MixError::Io(error) => error.into(),
+            MixError::Files(error) => error.into(),
+            error @ (MixError::Media(_) | MixError::BrokeOff) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<std::io::Error> for ExportError {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Self::DiskFull;
+        }
         Self::Failed(error.to_string())
     }
 }
@@ -179,8 +192,8 @@ pub(crate) struct Exports(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    recordings: Recordings,
     files: RecordingFiles,
-    scratch: PathBuf,
     permits: Semaphore,
     /// By their keys. What is ready is found in its place, and is no job any more.
     jobs: Mutex<HashMap<String, watch::Receiver<Standing>>>,
@@ -198,12 +211,19 @@ struct Task {
 impl Exports {
     pub(crate) fn new(
         store: Store,
+        recordings: Recordings,
         files: RecordingFiles,
-        scratch: PathBuf,
         stopping: CancellationToken,
     ) -> Self {
         let permits = Semaphore::new(CONCURRENT_MAX);
-        Self(Arc::new(Inner { store, files, scratch, permits, jobs: Mutex::default(), stopping }))
+        Self(Arc::new(Inner {
+            store,
+            recordings,
+            files,
+            permits,
+            jobs: Mutex::default(),
+            stopping,
+        }))
     }
 
     /// Why the recording cannot be had in this form, if so.
@@ -296,18 +316,19 @@ impl Exports {
     }
 
     async fn make(&self, key: &str, task: &Task) -> Result<u64, ExportError> {
-        let Inner { store, files, scratch, permits, .. } = &*self.0;
+        let Inner { store, recordings, files, permits, .. } = &*self.0;
         let _permit = permits.acquire().await.map_err(|_| ExportError::ShuttingDown)?;
         let tracks = store.track_files(task.session.id).await?;
+        let scratch = recordings.scratch();
         store.room().check(scratch, task.format.room(&task.recording, &tracks))?;
         let suffix = format!(".{}", task.format.extension());
         let file = tempfile::Builder::new().suffix(&suffix).tempfile_in(scratch)?;
         // What reads a recording sees its end when the server stops.
         let file = match task.format {
             Format::Timeline => self.timeline(task, file).await?,
-            Format::Ogg => self.ogg(task, file).await?,
+            Format::Ogg => self.ogg(task, &tracks, file).await?,
             Format::Zip => self.archive(task, &tracks, file).await?,
-            Format::Mp3 | Format::Wav | Format::Mp4 => self.convert(task, file).await?,
+            Format::Mp3 | Format::Wav | Format::Mp4 => self.convert(task, &tracks, file).await?,
         };
         if self.0.stopping.is_cancelled() {
             return Err(ExportError::ShuttingDown);

@@ -115,7 +115,7 @@ impl World {
         };
         let made = Made {
             recording: recording.clone(),
-            segments: Vec::new(),
+            runs: Vec::new(),
             tracks: tracks.iter().map(file).collect(),
             frames: Vec::new(),
         };

@@ -2,7 +2,7 @@
 
 use app::pages::session::SessionPage;
 use app::views::happening::{Happening, origin};
-use app::views::{ExportRow, Instant, RecordingView, SegmentRow, SessionView};
+use app::views::{Cut, ExportRow, Instant, RecordingView, SegmentRow, SessionView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::export::{ExportError, Format, can_be_exported};
 use crate::recording::{has_several_sounds, tracks_in};
 use crate::state::AppState;
-use crate::store::{LoggedEvent, Recording, Segment, Session};
+use crate::store::{LoggedEvent, PauseCut, Recording, Segment, Session};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -107,8 +107,14 @@ pub(crate) fn segment_row(segment: Segment) -> SegmentRow {
         label: segment.label,
         start: segment.started_at,
         duration: segment.duration,
+        in_file: segment.in_file,
+        cuts: cuts(&segment.cuts),
         captured_until: segment.captured_until,
     }
+}
+
+pub(crate) fn cuts(cuts: &[PauseCut]) -> Vec<Cut> {
+    cuts.iter().map(|cut| Cut { over: cut.over, before: cut.before }).collect()
 }
 
 pub(crate) fn happened(events: &[LoggedEvent]) -> Vec<Happening> {

@@ -15,7 +15,7 @@ use super::pictures::{self, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{MediaFile, Stitched, Stitching, WRITE_BUFFER_BYTES, finished};
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoreError};
+use crate::store::{StitchedRun, Store, StoreError};
 
 /// Files of one track: so many formats. Runs of still another are in none.
 const PARTS_MAX: u8 = 8;
@@ -49,8 +49,7 @@ pub(crate) struct Assembled {
     pub(super) pictures: Vec<Pictures>,
     /// Where on the recording the moments of the timeline lie.
     pub(super) alignment: Alignment,
-    /// Track, segment and duration of each recorder run.
-    pub(super) segments: Vec<(u8, u32, Millis)>,
+    pub(super) runs: Vec<StitchedRun>,
     /// Recorder runs that hold something which is in no file.
     pub(super) left_out: u32,
 }
@@ -67,11 +66,11 @@ pub(super) async fn assemble(
     let until = have.last().unwrap_or(Seq::ZERO);
     let sources = Sources { store, payloads, scratch, id, have };
     let (mut tracks, mut parts) = (Vec::new(), Vec::new());
-    let (mut segments, mut left_out) = (Vec::new(), 0);
+    let (mut runs, mut left_out) = (Vec::new(), 0);
     let mut obstacle = None;
     for track in &plan.media {
         let stitched = sources.stitch(*track, begun.take(*track)).await?;
-        segments.extend(stitched.segments);
+        runs.extend(stitched.runs);
         left_out += stitched.left_out;
         parts.extend(stitched.further.into_iter().map(|(part, file)| (*track, part, file)));
         match stitched.file {
@@ -84,7 +83,7 @@ pub(super) async fn assemble(
     if tracks.is_empty() {
         return Err(obstacle.map_or(AssembleError::NothingRecorded, AssembleError::Media));
     }
-    plan.note_durations(&segments);
+    plan.note_runs(&runs);
     let of_the_first = plan.alignment(&[tracks[0].0]);
     let (whole, alignment) = match combine(scratch, &plan, &tracks).await? {
         Some((whole, alignment)) => (Some(whole), alignment),
@@ -101,7 +100,7 @@ pub(super) async fn assemble(
             all_pictures.push(pictures);
         }
     }
-    Ok(Assembled { whole, tracks, parts, pictures: all_pictures, alignment, segments, left_out })
+    Ok(Assembled { whole, tracks, parts, pictures: all_pictures, alignment, runs, left_out })
 }
 
 /// Where a session's chunks are, and where its files are made.
@@ -119,8 +118,7 @@ struct OfTrack {
     file: Result<MediaFile, MediaError>,
     /// Each of another format than those before.
     further: Vec<(u8, MediaFile)>,
-    /// Track, segment and duration of each recorder run in the first file.
-    segments: Vec<(u8, u32, Millis)>,
+    runs: Vec<StitchedRun>,
     left_out: u32,
 }
 
@@ -134,7 +132,7 @@ impl Sources<'_> {
             Some(stitching) => stitching,
             None => Stitching::begin(self.scratch, self.id, track)?,
         };
-        let Stitched { file, segments, mut refused } = self.finish(stitching).await?;
+        let Stitched { file, mut runs, mut refused } = self.finish(stitching).await?;
         let mut further = Vec::new();
         for part in 1..PARTS_MAX {
             if file.is_err() || refused.is_empty() {
@@ -144,10 +142,15 @@ impl Sources<'_> {
             let stitched = self.finish(stitching).await?;
             let Ok(file) = stitched.file else { break };
             further.push((part, file));
+            for StitchedRun { segment, duration, .. } in stitched.runs {
+                if let Some(run) = runs.iter_mut().find(|run| run.segment == segment) {
+                    run.duration = run.duration.max(duration);
+                }
+            }
             refused = stitched.refused;
         }
         let left_out = u32::try_from(refused.len()).unwrap_or(u32::MAX);
-        Ok(OfTrack { file, further, segments, left_out })
+        Ok(OfTrack { file, further, runs, left_out })
     }
 
     async fn finish(&self, stitching: Stitching) -> Result<Stitched, AssembleError> {

@@ -16,7 +16,7 @@ impl RecordingFiles {
         id: SessionId,
         assembled: Assembled,
     ) -> Result<Made, AssembleError> {
-        let Assembled { whole, tracks: first, parts, pictures, alignment, segments, left_out } =
+        let Assembled { whole, tracks: first, parts, pictures, alignment, runs, left_out } =
             assembled;
         let frames = frames(&pictures, &alignment);
         let mut tracks = Vec::new();
@@ -41,7 +41,7 @@ impl RecordingFiles {
             tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
         }
         tracks.sort_by_key(|file| (file.track, file.part));
-        Ok(Made { recording, segments, tracks, frames })
+        Ok(Made { recording, runs, tracks, frames })
     }
 }
 

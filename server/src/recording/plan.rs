@@ -9,8 +9,8 @@ use app::format;
 use app::views::{Happening, SegmentRow};
 use protocol::{Millis, SegmentNo, SessionId, TrackKind, TrackNo};
 
-use crate::pages::{happened, segment_row};
-use crate::store::{ChunkRun, Recording, Store, StoreError, TrackFile};
+use crate::pages::{cuts, happened, segment_row};
+use crate::store::{ChunkRun, Recording, StitchedRun, Store, StoreError, TrackFile};
 
 /// A recording in the making takes the room of its payloads. Where several tracks become one
 /// recording, so do their own files.
@@ -67,15 +67,15 @@ impl Plan {
         self.names.get(&track).cloned().unwrap_or_else(numbered)
     }
 
-    /// The runs that were just stitched last as long as this; others are in no file.
-    pub(super) fn note_durations(&mut self, stitched: &[(u8, u32, Millis)]) {
-        let known: HashMap<(u8, u32), Millis> = stitched
-            .iter()
-            .map(|(track, segment, duration)| ((*track, *segment), *duration))
-            .collect();
+    /// This is what became of the runs that were just stitched; others are in no file.
+    pub(super) fn note_runs(&mut self, stitched: &[StitchedRun]) {
+        let known: HashMap<_, _> =
+            stitched.iter().map(|run| ((run.track, run.segment), run)).collect();
         for run in &mut self.runs {
-            let duration = known.get(&(run.track.get(), run.segment.get()));
-            run.duration = Some(duration.copied().unwrap_or_default());
+            let stitched = known.get(&(run.track, run.segment));
+            run.duration = Some(stitched.map_or(Millis::ZERO, |stitched| stitched.duration));
+            run.in_file = Some(stitched.map_or(Millis::ZERO, |stitched| stitched.in_file));
+            run.cuts = stitched.map_or(Vec::new(), |stitched| cuts(&stitched.cuts));
         }
     }
 
@@ -95,6 +95,7 @@ fn runs(mut marked: Vec<SegmentRow>, chunks: &[ChunkRun]) -> Vec<SegmentRow> {
     for row in &mut marked {
         if !with_chunks.contains(&(row.track, row.segment)) {
             row.duration = Some(Millis::ZERO);
+            row.in_file = Some(Millis::ZERO);
         }
     }
     let known: HashSet<(TrackNo, SegmentNo)> =
@@ -108,6 +109,8 @@ fn runs(mut marked: Vec<SegmentRow>, chunks: &[ChunkRun]) -> Vec<SegmentRow> {
         label: String::new(),
         start: run.first_at,
         duration: None,
+        in_file: None,
+        cuts: Vec::new(),
         captured_until: Some(run.last_at),
     }));
     marked
@@ -165,6 +168,8 @@ mod tests {
             label: "Desk".to_owned(),
             start: Millis::new(start),
             duration: None,
+            in_file: None,
+            cuts: Vec::new(),
             captured_until: None,
         }
     }
@@ -202,8 +207,15 @@ mod tests {
         let mut plan = Plan::new(rows, &[chunks(0, 1, 5_250, 9_000)], Vec::new());
         assert_eq!(plan.runs[0].duration, Some(Millis::ZERO));
         assert_eq!(plan.copies(), COPIES_OF_ONE);
-        plan.note_durations(&[(0, 1, Millis::new(4_000))]);
-        let durations: Vec<_> = plan.runs.iter().map(|run| run.duration).collect();
-        assert_eq!(durations, [Some(Millis::ZERO), Some(Millis::new(4_000))]);
+        plan.note_runs(&[StitchedRun {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(1),
+            duration: Millis::new(4_000),
+            in_file: Millis::new(3_000),
+            cuts: Vec::new(),
+        }]);
+        let known: Vec<_> = plan.runs.iter().map(|run| (run.duration, run.in_file)).collect();
+        let of = |duration, in_file| (Some(Millis::new(duration)), Some(Millis::new(in_file)));
+        assert_eq!(known, [of(0, 0), of(4_000, 3_000)]);
     }
 }

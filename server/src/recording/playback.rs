@@ -11,10 +11,10 @@ use tempfile::NamedTempFile;
 use super::Recordings;
 use super::files::mix_key;
 use super::stitching::WRITE_BUFFER_BYTES;
-use crate::store::Recording;
+use crate::store::{KeptFile, Recording};
 
 #[derive(Debug, thiserror::Error)]
-enum MixError {
+pub(crate) enum MixError {
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error("it cannot be written: {0}")]
@@ -28,13 +28,24 @@ enum MixError {
 }
 
 impl Recordings {
-    /// The mix of a recording, and how many bytes it has; `None` when there is none.
+    /// The mix of a recording; `None` when there is none.
     pub(crate) async fn mix_of(
         &self,
         recording: &Recording,
-    ) -> Result<Option<(String, u64)>, object_store::Error> {
+    ) -> Result<Option<KeptFile>, object_store::Error> {
         let key = mix_key(&recording.key);
-        Ok(self.0.files.bytes_of(&key).await?.map(|bytes| (key, bytes)))
+        Ok(self.0.files.bytes_of(&key).await?.map(|bytes| KeptFile { key, bytes }))
+    }
+
+    /// The same, made now if it is not there; `None` when there is nothing to mix.
+    pub(crate) async fn mixed(&self, recording: &Recording) -> Result<Option<KeptFile>, MixError> {
+        match self.mix(recording).await {
+            // A picture without sound beside a voice.
+            Ok(()) | Err(MixError::Media(MediaError::Refused(Refusal::NothingToMix { .. }))) => {
+                Ok(self.mix_of(recording).await?)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Unless that is done or about to be done. A restart may have come in between: whoever misses
@@ -45,12 +56,10 @@ impl Recordings {
         }
         let this = self.clone();
         tokio::spawn(async move {
-            let mixed = this.mix(&recording).await;
+            let mixed = this.mixed(&recording).await;
             this.mixing().remove(&recording.key);
             match mixed {
-                Ok(()) | Err(MixError::ShuttingDown) => {}
-                // A picture without sound beside a voice.
-                Err(MixError::Media(MediaError::Refused(Refusal::NothingToMix { .. }))) => {}
+                Ok(_) | Err(MixError::ShuttingDown) => {}
                 Err(error) => tracing::warn!(key = recording.key, %error, "no mixed sound"),
             }
         });

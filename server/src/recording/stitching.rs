@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoredChunk};
+use crate::store::{PauseCut, StitchedRun, Store, StoredChunk};
 
 /// Payload bytes read from the database at once.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -38,8 +38,7 @@ pub(crate) struct MediaFile {
 pub(super) struct Stitched {
     /// Or why there is nothing of it.
     pub(super) file: Result<MediaFile, MediaError>,
-    /// Track, segment and duration of each recorder run.
-    pub(super) segments: Vec<(u8, u32, Millis)>,
+    pub(super) runs: Vec<StitchedRun>,
     /// Recorder runs that hold something which is not in the file.
     pub(super) refused: BTreeSet<SegmentNo>,
 }
@@ -52,14 +51,27 @@ pub(super) struct Stitching {
     file: NamedTempFile,
     stitcher: Stitcher<BufWriter<File>>,
     /// The chunk that was taken in last. All before it are in the file.
-    last: Option<(Seq, SegmentNo)>,
+    last: Option<Taken>,
     /// No chunk before this one is still to be read.
     next: Seq,
     taken_bytes: u64,
     /// `None`: all of them.
     only: Option<BTreeSet<SegmentNo>>,
-    segments: Vec<(u8, u32, Millis)>,
+    /// When pauses were over, on the session's timeline, as far as that has come.
+    pauses_over: Vec<Millis>,
+    /// Of the run that is being taken in: where in the file it begins, and its pauses.
+    run_begins: Millis,
+    cuts: Vec<PauseCut>,
+    runs: Vec<StitchedRun>,
     refused: BTreeSet<SegmentNo>,
+}
+
+/// A chunk that is in the file.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    seq: Seq,
+    segment: SegmentNo,
+    at: Millis,
 }
 
 impl Stitching {
@@ -80,7 +92,10 @@ impl Stitching {
             next: Seq::ZERO,
             taken_bytes: 0,
             only: None,
-            segments: Vec::new(),
+            pauses_over: Vec::new(),
+            run_begins: Millis::ZERO,
+            cuts: Vec::new(),
+            runs: Vec::new(),
             refused: BTreeSet::new(),
         })
     }
@@ -112,13 +127,14 @@ impl Stitching {
 
     /// Takes in all chunks that follow.
     pub(super) async fn take_all(
-        self,
+        mut self,
         store: &Store,
         payloads: &dyn PayloadStore,
         have: &Arc<SeqSet>,
     ) -> Result<Self, AssembleError> {
         let (session, track, mut from) = (self.session, self.track, self.next);
         let until = have.last().unwrap_or(Seq::ZERO);
+        self.pauses_over = store.pauses_over(session).await?;
         let (portions, taking) = mpsc::channel(READ_AHEAD);
         let have = Arc::clone(have);
         let stitching = spawn_blocking(move || self.take_portions(taking, &have));
@@ -151,6 +167,8 @@ impl Stitching {
     ) -> Result<Self, AssembleError> {
         let span = self.next..=until;
         let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
+        // Read after the chunks: what is over before one of them is known.
+        self.pauses_over = store.pauses_over(self.session).await?;
         // A track that has ended must not be looked through again and again.
         let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
         self.next = match chunks.last() {
@@ -181,25 +199,44 @@ impl Stitching {
     }
 
     fn take(&mut self, chunk: &StoredChunk, have: &SeqSet) -> Result<(), MediaError> {
-        let StoredChunk { seq, segment, ref bytes, at: _ } = *chunk;
+        let StoredChunk { seq, segment, ref bytes, at } = *chunk;
         if self.only.as_ref().is_some_and(|only| !only.contains(&segment)) {
             return Ok(());
         }
+        let mut pauses = Vec::new();
         match self.last {
-            Some((last, same)) if same == segment => {
-                if (last.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq))) {
+            Some(last) if last.segment == segment => {
+                if (last.seq.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq))) {
                     self.stitcher.hole()?;
                 }
+                pauses = self.pauses_between(last.at, at);
             }
-            Some((_, before)) => {
-                self.end_segment(before)?;
+            Some(last) => {
+                self.end_segment(last.segment)?;
                 self.stitcher.begin_segment()?;
             }
             None => self.stitcher.begin_segment()?,
         }
-        self.last = Some((seq, segment));
+        self.last = Some(Taken { seq, segment, at });
         self.taken_bytes += bytes.len() as u64;
-        self.stitcher.push(bytes)
+        if pauses.is_empty() {
+            return self.stitcher.push(bytes);
+        }
+        let before = millis(self.stitcher.push_marking(bytes)?).since(self.run_begins);
+        self.cuts.extend(pauses.into_iter().map(|over| PauseCut { over, before }));
+        Ok(())
+    }
+
+    /// When the pauses of a run were over that lie between two of its chunks. They do in the file, too:
+    /// a recorder hands over what it has when it is paused.
+    fn pauses_between(&self, last: Millis, next: Millis) -> Vec<Millis> {
+        let is_between = |over: &Millis| (last..next).contains(over);
+        // Each once, whatever a browser says of its chunks' times.
+        let is_new = |over: &Millis| self.cuts.last().is_none_or(|cut| cut.over < *over);
+        let over = self.pauses_over.iter().filter(|over| is_between(over) && is_new(over));
+        let mut pauses: Vec<Millis> = over.copied().collect();
+        pauses.dedup();
+        pauses
     }
 
     fn end_segment(&mut self, segment: SegmentNo) -> Result<(), MediaError> {
@@ -212,8 +249,16 @@ impl Stitching {
             self.refused.insert(segment);
         }
         // What is cut off of each end must not add up.
-        let duration = millis(report.start + report.duration).since(millis(report.start));
-        self.segments.push((self.track.get(), segment.get(), duration));
+        let end = millis(report.start + report.duration);
+        let duration = end.since(millis(report.start));
+        self.runs.push(StitchedRun {
+            track: self.track,
+            segment,
+            duration,
+            in_file: duration,
+            cuts: std::mem::take(&mut self.cuts),
+        });
+        self.run_begins = end;
         Ok(())
     }
 
@@ -224,19 +269,17 @@ impl Stitching {
     }
 
     fn finish_blocking(mut self) -> Result<Stitched, MediaError> {
-        if let Some((_, segment)) = self.last {
-            self.end_segment(segment)?;
+        if let Some(last) = self.last {
+            self.end_segment(last.segment)?;
         }
-        let Self { file, stitcher, segments, refused, .. } = self;
+        let Self { file, stitcher, runs, refused, .. } = self;
         let file = match stitcher.finish() {
             Ok((out, report)) => finished(file, out, report.file_type, report.duration),
             Err(error) => Err(error),
         };
         match file {
-            Err(error @ MediaError::Refused(_)) => {
-                Ok(Stitched { file: Err(error), segments, refused })
-            }
-            file => Ok(Stitched { file: Ok(file?), segments, refused }),
+            Err(error @ MediaError::Refused(_)) => Ok(Stitched { file: Err(error), runs, refused }),
+            file => Ok(Stitched { file: Ok(file?), runs, refused }),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Store {
         began_in: SessionStatus,
         now: UnixMillis,
     ) -> Result<Option<SessionStatus>, StoreError> {
-        let Made { recording, segments, tracks, frames } = made;
+        let Made { recording, runs, tracks, frames } = made;
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         if began_in.takes_items() && !row.status.takes_items() {
@@ -88,18 +88,7 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
-        for (track, segment, duration) in segments {
-            sqlx::query(
-                "UPDATE segments SET duration_ms = ? \
-                 WHERE session_id = ? AND track = ? AND segment = ?",
-            )
-            .bind(signed(duration.get()))
-            .bind(id.as_bytes().as_slice())
-            .bind(track)
-            .bind(segment)
-            .execute(&mut *tx)
-            .await?;
-        }
+        tracks::note_runs(&mut tx, id, runs).await?;
         tracks::replace(&mut tx, id, tracks, frames).await?;
         let made = Event::RecordingMade {
             duration_ms: recording.duration,

@@ -78,6 +78,20 @@ impl Store {
         .await?;
         rows.iter().map(LoggedEvent::from_row).collect()
     }
+
+    /// When the pauses of a session were over, on its timeline, in order.
+    pub async fn pauses_over(&self, id: SessionId) -> Result<Vec<Millis>, StoreError> {
+        let (kind, _) = columns(&Event::PauseOver)?;
+        let rows = sqlx::query_scalar(
+            "SELECT timeline_ms FROM events WHERE session_id = ? AND kind = ? \
+             AND timeline_ms IS NOT NULL ORDER BY timeline_ms",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(kind)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().map(|millis| Millis::new(rows::unsigned(millis))).collect())
+    }
 }
 
 /// Writes one event as part of a transaction. Past the bound nothing is written any more.

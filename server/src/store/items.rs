@@ -52,14 +52,22 @@ impl Store {
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
-            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, last_at_ms \
-             FROM segments LEFT JOIN chunk_runs USING (session_id, track, segment) \
+            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, in_file_ms, \
+             last_at_ms FROM segments LEFT JOIN chunk_runs USING (session_id, track, segment) \
              WHERE session_id = ? ORDER BY track, segment",
         )
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
         .await?;
-        rows.iter().map(Segment::from_row).collect()
+        let mut segments: Vec<Segment> =
+            rows.iter().map(Segment::from_row).collect::<Result<_, _>>()?;
+        for (track, segment, cut) in self.pause_cuts(id).await? {
+            let is_its = |one: &&mut Segment| (one.track, one.segment) == (track, segment);
+            if let Some(its) = segments.iter_mut().find(is_its) {
+                its.cuts.push(cut);
+            }
+        }
+        Ok(segments)
     }
 
     /// Where the items end that follow `from` without a gap; `None` when it is missing itself.

@@ -38,6 +38,15 @@ pub struct Recording {
     pub left_out: u32,
 }
 
+/// The place of a pause in what a file holds of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PauseCut {
+    /// When the pause was over, on the session's timeline.
+    pub over: Millis,
+    /// So much of the run comes before it.
+    pub before: Millis,
+}
+
 /// A recorder run, from its marker.
 #[derive(Debug, Clone)]
 pub struct Segment {
@@ -47,7 +56,12 @@ pub struct Segment {
     pub mime: String,
     pub label: String,
     pub started_at: Millis,
+    /// The most of it that one file holds.
     pub duration: Option<Millis>,
+    /// What the first file of its track holds of it.
+    pub in_file: Option<Millis>,
+    /// Its pauses in that file, as far as it is known where they are.
+    pub cuts: Vec<PauseCut>,
     /// Where its newest chunk lies on the timeline.
     pub captured_until: Option<Millis>,
 }
@@ -123,12 +137,10 @@ impl Segment {
             mime: row.try_get("mime")?,
             label: row.try_get("label")?,
             started_at: Millis::new(unsigned(row.try_get("started_at_ms")?)),
-            duration: row
-                .try_get::<Option<i64>, _>("duration_ms")?
-                .map(|millis| Millis::new(unsigned(millis))),
-            captured_until: row
-                .try_get::<Option<i64>, _>("last_at_ms")?
-                .map(|millis| Millis::new(unsigned(millis))),
+            duration: millis(row.try_get("duration_ms")?),
+            in_file: millis(row.try_get("in_file_ms")?),
+            cuts: Vec::new(),
+            captured_until: millis(row.try_get("last_at_ms")?),
         })
     }
 }
@@ -140,6 +152,11 @@ pub(super) fn unsigned(value: i64) -> u64 {
 
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Where there is one.
+fn millis(value: Option<i64>) -> Option<Millis> {
+    value.map(|value| Millis::new(unsigned(value)))
 }
 
 pub(super) fn unix_millis(value: i64) -> UnixMillis {

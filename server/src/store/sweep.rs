@@ -99,6 +99,7 @@ impl Store {
             "DELETE FROM track_files WHERE session_id = ?",
             "DELETE FROM frames WHERE session_id = ?",
             "DELETE FROM chunk_runs WHERE session_id = ?",
+            "DELETE FROM pause_cuts WHERE session_id = ?",
             "DELETE FROM segments WHERE session_id = ?",
             "DELETE FROM items WHERE session_id = ?",
             "DELETE FROM sessions WHERE id = ?",

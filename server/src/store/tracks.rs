@@ -5,18 +5,30 @@ use protocol::{Digest, Millis, SegmentNo, SessionId, TrackNo};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::rows::{self, signed, unsigned};
+use super::rows::{self, PauseCut, signed, unsigned};
 use super::{ROWS_PER_STATEMENT, Recording, Segment, Store, StoreError, Tx};
 
 /// What is noted of a recording that was made.
 #[derive(Debug, Clone)]
 pub struct Made {
     pub recording: Recording,
-    /// Track, segment and duration of each recorder run.
-    pub segments: Vec<(u8, u32, Millis)>,
+    pub runs: Vec<StitchedRun>,
     /// Empty when the recording is the file of the only track.
     pub tracks: Vec<TrackFile>,
     pub frames: Vec<Frame>,
+}
+
+/// A recorder run that was put into the files of its track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StitchedRun {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    /// The most of it that one file holds.
+    pub duration: Millis,
+    /// What the first file holds.
+    pub in_file: Millis,
+    /// Its pauses in the first file.
+    pub cuts: Vec<PauseCut>,
 }
 
 /// The file of one track.
@@ -130,7 +142,7 @@ pub fn media_of(
     if part > 0 || files.iter().any(TrackFile::is_media) {
         return None;
     }
-    let is_in_it = |segment: &&Segment| segment.duration.is_some_and(|one| one > Millis::ZERO);
+    let is_in_it = |segment: &&Segment| segment.in_file.is_some_and(|one| one > Millis::ZERO);
     let only = segments.iter().find(is_in_it)?.track;
     let recording = recording.filter(|_| only == track)?;
     Some(TrackFile {
@@ -200,6 +212,28 @@ impl Store {
         Ok(kept_files(&recording, &self.track_files(id).await?))
     }
 
+    /// Where in the first files of the tracks the pauses of their runs lie, in order.
+    pub(super) async fn pause_cuts(
+        &self,
+        id: SessionId,
+    ) -> Result<Vec<(TrackNo, SegmentNo, PauseCut)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT track, segment, over_ms, before_ms FROM pause_cuts WHERE session_id = ? \
+             ORDER BY track, segment, over_ms",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_all(&self.reader)
+        .await?;
+        let cut = |row: &SqliteRow| {
+            let over = Millis::new(unsigned(row.try_get("over_ms")?));
+            let before = Millis::new(unsigned(row.try_get("before_ms")?));
+            let track = TrackNo::new(row.try_get("track")?);
+            let segment = SegmentNo::new(row.try_get("segment")?);
+            Ok((track, segment, PauseCut { over, before }))
+        };
+        rows.iter().map(cut).collect()
+    }
+
     /// The recorder runs that have chunks, in the order of their tracks and numbers. Their markers may
     /// be missing.
     pub async fn chunk_runs(&self, id: SessionId) -> Result<Vec<ChunkRun>, StoreError> {
@@ -220,6 +254,45 @@ impl Store {
         };
         rows.iter().map(run).collect()
     }
+}
+
+/// Notes what became of the recorder runs, in the place of what was noted before.
+pub(super) async fn note_runs(
+    tx: &mut Tx,
+    id: SessionId,
+    runs: &[StitchedRun],
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM pause_cuts WHERE session_id = ?")
+        .bind(id.as_bytes().as_slice())
+        .execute(&mut **tx)
+        .await?;
+    for StitchedRun { track, segment, duration, in_file, cuts } in runs {
+        sqlx::query(
+            "UPDATE segments SET duration_ms = ?, in_file_ms = ? \
+             WHERE session_id = ? AND track = ? AND segment = ?",
+        )
+        .bind(signed(duration.get()))
+        .bind(signed(in_file.get()))
+        .bind(id.as_bytes().as_slice())
+        .bind(track.get())
+        .bind(segment.get())
+        .execute(&mut **tx)
+        .await?;
+        for cuts in cuts.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO pause_cuts (session_id, track, segment, over_ms, before_ms) ",
+            );
+            query.push_values(cuts, |mut row, cut| {
+                row.push_bind(id.as_bytes().to_vec())
+                    .push_bind(track.get())
+                    .push_bind(segment.get())
+                    .push_bind(signed(cut.over.get()))
+                    .push_bind(signed(cut.before.get()));
+            });
+            query.build().execute(&mut **tx).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts the files of a new recording in the place of those before.

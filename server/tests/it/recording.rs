@@ -137,6 +137,13 @@ async fn runs_of_another_format_become_a_further_file_of_their_track() {
         (&receipt.bytes.into(), &receipt.duration.get().into())
     );
     let parts = track["further_parts"].as_array().unwrap();
+    let held = |name: &str| -> Vec<u64> {
+        let segments = track["segments"].as_array().unwrap();
+        segments.iter().map(|segment| segment[name].as_u64().unwrap()).collect()
+    };
+    let (lasts, in_file) = (held("duration_ms"), held("in_file_ms"));
+    assert!(lasts.iter().all(|lasts| *lasts > 500), "{lasts:?}");
+    assert_eq!(in_file, [lasts[0], 0, lasts[2], 0]);
     let kinds: Vec<_> = parts.iter().map(|part| (&part["part"], part["mime"].as_str())).collect();
     assert_eq!(kinds, [(&1.into(), Some("video/mp4")), (&2.into(), Some("video/webm"))]);
     for part in parts {
@@ -155,6 +162,7 @@ async fn runs_of_another_format_become_a_further_file_of_their_track() {
     assert_eq!(server.get(&format!("{own}?part=many")).await.status(), 400);
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("part 3"), "the page hides it");
+    assert_eq!(page.matches("in another file").count(), 2);
 }
 
 /// The payloads of a segment's chunks, read past the server.

@@ -216,6 +216,49 @@ async fn in_step_with_the_clock_all_tracks_keep_their_gaps() {
     }
 }
 
+/// A recorder takes 100 ms to start, and hands over what it has when it is paused.
+#[tokio::test]
+async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
+    const CHUNKS_BEFORE: usize = 4;
+    const PAUSED_MS: u64 = 3_000;
+    let server = TestServer::start().await;
+    let mut run = Run::of(0, 0, TrackKind::Microphone, 0, "beep1");
+    let own = packets(&run.chunks.concat()).remove(&1).unwrap();
+    let before = packets(&run.chunks[..CHUNKS_BEFORE].concat())[&1].len();
+    let place = own[before].0;
+    run.chunk_every = (place + 100) / CHUNKS_BEFORE as u64;
+    let mut captured = run.captured();
+    let paused_at = captured[CHUNKS_BEFORE].0;
+    for (at, _) in &mut captured[CHUNKS_BEFORE + 1..] {
+        *at += PAUSED_MS;
+    }
+    let pause = [
+        (paused_at, Content::Marker(Marker::Paused)),
+        (paused_at + PAUSED_MS, Content::Marker(Marker::Resumed)),
+    ];
+    // What it hands over comes right behind the word that it is paused.
+    captured.splice(CHUNKS_BEFORE..CHUNKS_BEFORE, [pause[0].clone()]);
+    captured.splice(CHUNKS_BEFORE + 2..CHUNKS_BEFORE + 2, [pause[1].clone()]);
+    let item = |(seq, (at, content))| Item::new(Seq::new(seq), Millis::new(at), content);
+    let items: Vec<Item> = (0..).zip(captured).map(item).collect();
+    let last = items.last().unwrap().seq;
+    let candidate = Candidate::new(15);
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(items).await;
+    socket.finish_completely(last).await;
+
+    let by_clock = packets(&file(&server, &candidate, "exports/timeline").await);
+    let shifted = |(order, (at, bytes)): (usize, &(u64, Vec<u8>))| {
+        (if order < before { *at } else { at + PAUSED_MS }, bytes.clone())
+    };
+    let wanted: Vec<_> = own.iter().enumerate().map(shifted).collect();
+    assert_holds(&by_clock[&1], &wanted);
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    let (_, mark) = page.split_once("data-seek=\"").unwrap();
+    let mark: f64 = mark.split_once('"').unwrap().0.parse().unwrap();
+    assert!((mark * 1_000.0 - place as f64).abs() < 10.0, "{mark} s, not {place} ms");
+}
+
 #[tokio::test]
 async fn each_track_has_its_file_and_says_so() {
     let server = TestServer::start().await;
@@ -498,6 +541,21 @@ async fn players_get_all_sound_in_one_track_once_it_is_mixed() {
         let path = format!("/api/sessions/{}/waveform?track={track}", candidate.session);
         assert_eq!(server.get(&path).await.status(), status, "{track}");
     }
+}
+
+#[tokio::test]
+async fn an_export_of_the_sound_holds_all_of_several() {
+    let server = TestServer::start().await;
+    let (candidate, _) = recorded(&server, 14, &two_microphones()).await;
+    // Whether it is mixed already or not.
+    let exported = file(&server, &candidate, "exports/ogg").await;
+    let ogg_of = |webm: Vec<u8>| {
+        let mut ogg = Vec::new();
+        media::to_ogg(Cursor::new(webm), &mut ogg).unwrap();
+        ogg
+    };
+    assert!(exported == ogg_of(file(&server, &candidate, "playback").await), "the mix");
+    assert!(exported != ogg_of(file(&server, &candidate, "recording").await), "not the first one");
 }
 
 /// As it was before tracks had files.

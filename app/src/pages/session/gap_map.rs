@@ -258,6 +258,7 @@ mod tests {
             gaps: vec![Gap { span: span(6_000, 9_000), why: Absence::PageLeft }],
             pauses: vec![span(11_000, 13_000)],
             losses: vec![span(5_000, 9_500)],
+            ..Course::default()
         }
     }
 

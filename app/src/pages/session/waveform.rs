@@ -172,7 +172,7 @@ mod tests {
             bars: vec![bar(0, 0, 10_000, 8_000), bar(1, 13_000, 18_000, 5_000)],
             gaps: vec![Gap { span: span(10_000, 13_000), why: Absence::PageLeft }],
             pauses: vec![span(4_000, 6_000)],
-            losses: Vec::new(),
+            ..Course::default()
         }
     }
 
