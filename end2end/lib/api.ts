@@ -30,6 +30,7 @@ export interface Session {
   }[];
   recording_url: string | null;
   left_out_segments: number;
+  payload_bytes: number;
   receipt: { items: number; bytes: number; duration_ms: number; digest: string } | null;
 }
 

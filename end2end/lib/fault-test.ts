@@ -7,9 +7,15 @@ import {
   type Page,
   type TestInfo,
 } from '@playwright/test';
-import { fetchRecording, getSession, getWholeSession, type CompletedSession } from './api.ts';
+import {
+  fetchRecording,
+  getSession,
+  getWholeSession,
+  type CompletedSession,
+  type Session,
+} from './api.ts';
 import { decode } from './audio.ts';
-import { measureLoss, type Loss, type Part } from './loss.ts';
+import { handedOver, measureLoss, type Loss, type Part } from './loss.ts';
 import { Proxy } from './proxy.ts';
 import type { RecordPage } from './record-page.ts';
 import { expect, test as base } from './test.ts';
@@ -75,7 +81,10 @@ export async function stopAndMeasure(
 ): Promise<{ session: CompletedSession; loss: Loss }> {
   const part = await pressStop(recordPage);
   const id = await recordPage.expectDone(60_000);
-  return measureWhole(id, api, testInfo, [...before, part]);
+  const handedOverBytes = await recordPage.page.evaluate(
+    () => window.holdfastWitness.handedOverBytes,
+  );
+  return measureWhole(id, api, testInfo, [...before, { ...part, handedOverBytes }]);
 }
 
 /**
@@ -95,6 +104,14 @@ export async function stopAndMeasureAfterCrash(
   return measureLoss(session, pcm, [before, part]);
 }
 
+function expectAllBytes(session: Session, parts: Part[]): void {
+  const handedOverBytes = handedOver(parts);
+  if (handedOverBytes !== undefined) {
+    const what = 'every byte that a recorder handed over';
+    expect(session.payload_bytes, what).toBeGreaterThanOrEqual(handedOverBytes);
+  }
+}
+
 /** Measures a session that is completed and must be whole. */
 export async function measureWhole(
   id: string,
@@ -103,6 +120,7 @@ export async function measureWhole(
   parts: Part[],
 ): Promise<{ session: CompletedSession; loss: Loss }> {
   const session = await getWholeSession(api, id);
+  expectAllBytes(session, parts);
   const { pcm } = await fetchRecording(api, session, testInfo);
   return { session, loss: measureLoss(session, pcm, parts) };
 }
@@ -117,6 +135,7 @@ export async function measureIncomplete(
   const session = await getSession(api, id);
   expect(session.status).toBe('incomplete');
   expect(session.missing).toEqual([]);
+  expectAllBytes(session, [part]);
   const response = await api.get(session.recording_url ?? '');
   expect(response.status()).toBe(200);
   const path = testInfo.outputPath('incomplete.webm');
@@ -142,5 +161,6 @@ export async function recordedUntilUnload(
     capture,
     endedAt: end.beforeUnloadAt,
     livedOnMs: end.pageHideAt - end.beforeUnloadAt,
+    handedOverBytes: end.handedOverBytes,
   };
 }

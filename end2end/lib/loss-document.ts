@@ -72,7 +72,9 @@ place that the microphone had reached then, less the place where the file's part
 at the end. It is good to ±25 ms when the machine has nothing else to do: microphone buffers hold
 10 ms. A busy machine hands them over late, to the witness as to the recorder; how late the slowest
 tenth came in the last second is added. A rest that exceeds the unfilled packet by less than that
-counts as 0 ms.
+counts as 0 ms. The witness also counts what the recorders hand over: each byte of that must be on the
+server. What a browser on a busy machine still held in its encoder when a page was left, up to 250 ms,
+is shown as lost, and no row fails by it.
 
 ## Conditions
 

@@ -15,6 +15,13 @@ export const UNFILLED_PACKET_MS = 67;
 /** How well an end is timed on a machine with nothing else to do: microphone buffers hold 10 ms. */
 const RESOLUTION_MS = 25;
 
+/**
+ * Of the sound that a page's recorder had when the page ended, so much may be in its encoder still,
+ * where a machine is that busy. It counts as withheld by the browser, not as lost, if everything that
+ * was handed over is on the server.
+ */
+const WITHHELD_MS_MAX = 250;
+
 /** Every part is longer than a second, so the code leaps farther where the next one begins. */
 const LEAP_SLOTS_MIN = 10;
 /** How far that may be from where the segments' durations say. */
@@ -31,6 +38,8 @@ export interface Part {
   unfilledMs?: number;
   /** How long a page lived on after it was told to end. */
   livedOnMs?: number;
+  /** What the page's recorders handed over while somebody counted; the last may come even later. */
+  handedOverBytes?: number;
 }
 
 export interface PartLoss {
@@ -41,6 +50,8 @@ export interface PartLoss {
   endMs: number;
   /** What is missing in between and at the end, less the packet that was not full. */
   lostMs: number;
+  /** So much of that the browser never handed over. */
+  withheldMs: number;
   /** How well its end is timed. What is nearer than this counts as whole. */
   resolutionMs: number;
 }
@@ -48,6 +59,7 @@ export interface PartLoss {
 export interface Loss {
   parts: PartLoss[];
   lostMs: number;
+  withheldMs: number;
   repeatedMs: number;
   /** The worst of the parts. */
   endMs: number;
@@ -66,8 +78,10 @@ export function measureLoss(session: Session, pcm: Pcm, parts: Part[]): Loss {
     throw new Error(`the session has ${segments.length} segments, the test saw ${parts.length}`);
   }
   const seamsMs = findSeams(pcm, segments.slice(0, -1).map((segment) => segment.duration_ms));
+  const handedOverBytes = handedOver(parts);
+  const isAllThere = handedOverBytes !== undefined && handedOverBytes <= session.payload_bytes;
   const losses = parts.map((part, i) =>
-    measurePart(cut(pcm, seamsMs[i - 1] ?? 0, seamsMs[i] ?? lengthMs(pcm)), part),
+    measurePart(cut(pcm, seamsMs[i - 1] ?? 0, seamsMs[i] ?? lengthMs(pcm)), part, isAllThere),
   );
   const gapsMs = segments.slice(1).map((segment, i) => {
     const before = segments[i];
@@ -76,6 +90,7 @@ export function measureLoss(session: Session, pcm: Pcm, parts: Part[]): Loss {
   return {
     parts: losses,
     lostMs: sum(losses.map((part) => part.lostMs)),
+    withheldMs: sum(losses.map((part) => part.withheldMs)),
     repeatedMs: sum(losses.map((part) => part.account.repeatedMs)),
     endMs: Math.max(...losses.map((part) => part.endMs)),
     resolutionMs: Math.max(...losses.map((part) => part.resolutionMs)),
@@ -94,6 +109,15 @@ export function measureLoss(session: Session, pcm: Pcm, parts: Part[]): Loss {
   };
 }
 
+/** What all recorders handed over; unknown if not every page's were counted. */
+export function handedOver(parts: Part[]): number | undefined {
+  return parts.reduce<number | undefined>(
+    (total, { handedOverBytes }) =>
+      total === undefined || handedOverBytes === undefined ? undefined : total + handedOverBytes,
+    0,
+  );
+}
+
 export function describeLoss(loss: Loss): string {
   const parts = loss.parts.map(
     (part) =>
@@ -101,7 +125,8 @@ export function describeLoss(loss: Loss): string {
       `(±${Math.round(part.resolutionMs)}) ms; ` +
       describeAccount(part.account),
   );
-  const head = `lost ${Math.round(loss.lostMs)} ms; gaps [${loss.gapsMs.join(', ')}] ms of [${loss.awayMs.map(Math.round).join(', ')}] ms`;
+  const withheld = `${Math.round(loss.withheldMs)} of them withheld by the browser`;
+  const head = `lost ${Math.round(loss.lostMs)} ms, ${withheld}; gaps [${loss.gapsMs.join(', ')}] ms of [${loss.awayMs.map(Math.round).join(', ')}] ms`;
   return [head, ...parts].join('\n');
 }
 
@@ -129,7 +154,11 @@ function findSeams(pcm: Pcm, durationsMs: number[]): number[] {
   });
 }
 
-function measurePart(pcm: Pcm, { capture, endedAt, unfilledMs = UNFILLED_PACKET_MS }: Part): PartLoss {
+function measurePart(
+  pcm: Pcm,
+  { capture, endedAt, unfilledMs = UNFILLED_PACKET_MS }: Part,
+  isAllThere: boolean,
+): PartLoss {
   const account = accountForTones(pcm);
   const first = account.slots[0]?.fromMs ?? 0;
   const lastSlotMs = account.slots.at(-1)?.toMs ?? 0;
@@ -144,8 +173,10 @@ function measurePart(pcm: Pcm, { capture, endedAt, unfilledMs = UNFILLED_PACKET_
   // A machine that is late with the witness's sound is as late with the recorder's.
   const resolutionMs = RESOLUTION_MS + capture.lagMs;
   const beyondPacketMs = endMs - unfilledMs;
-  const lostMs = account.lostMs + (beyondPacketMs > resolutionMs ? beyondPacketMs : 0);
-  return { account, startMs, endMs, lostMs, resolutionMs };
+  const lostAtEndMs = beyondPacketMs > resolutionMs ? beyondPacketMs : 0;
+  const withheldMs = isAllThere && lostAtEndMs <= WITHHELD_MS_MAX ? lostAtEndMs : 0;
+  const lostMs = account.lostMs + lostAtEndMs;
+  return { account, startMs, endMs, lostMs, withheldMs, resolutionMs };
 }
 
 function sum(figures: number[]): number {

@@ -1,7 +1,7 @@
 /**
  * A witness in the page: what the microphone had delivered by when. It reads the same track as the
  * recorder, sample by sample, and so knows at every moment how far the tone code has come. What
- * the finished file lacks of that is the loss.
+ * the finished file lacks of that is the loss. It also counts the bytes that recorders hand over.
  *
  * Its clock is `Date.now()`, which page and test share. Its notes of the page's end lie in
  * `localStorage`, where they outlive the page.
@@ -32,12 +32,15 @@ interface PageNotes {
   captures: CaptureNotes[];
   /** When something was last clicked. */
   clickedAt: number;
+  /** By all recorders of the page. */
+  handedOverBytes: number;
 }
 
-/** When the page was told that it ends. */
+/** When the page was told that it ends, and what its recorders had handed over by then. */
 export interface PageEnd {
   beforeUnloadAt: number;
   pageHideAt: number;
+  handedOverBytes: number;
 }
 
 declare global {
@@ -113,7 +116,7 @@ function watchMicrophone({ sampledMs, pageEndKey }: { sampledMs: number; pageEnd
   };
   const LATELY_SOUNDS = 101;
 
-  const notes: PageNotes = { captures: [], clickedAt: 0 };
+  const notes: PageNotes = { captures: [], clickedAt: 0, handedOverBytes: 0 };
   window.holdfastWitness = notes;
 
   const listen = async (track: MediaStreamTrack): Promise<void> => {
@@ -163,6 +166,9 @@ function watchMicrophone({ sampledMs, pageEndKey }: { sampledMs: number; pageEnd
     if (capture) {
       capture.startedAt = Date.now();
     }
+    this.addEventListener('dataavailable', ({ data }) => {
+      notes.handedOverBytes += data.size;
+    });
     start.call(this, timeslice);
   };
   const stop = MediaRecorder.prototype.stop;
@@ -176,12 +182,13 @@ function watchMicrophone({ sampledMs, pageEndKey }: { sampledMs: number; pageEnd
 
   window.addEventListener('click', () => (notes.clickedAt = Date.now()), { capture: true });
 
-  const end = { beforeUnloadAt: 0, pageHideAt: 0 };
+  const end: PageEnd = { beforeUnloadAt: 0, pageHideAt: 0, handedOverBytes: 0 };
   window.addEventListener('beforeunload', () => {
     end.beforeUnloadAt = Date.now();
   });
   window.addEventListener('pagehide', () => {
     end.pageHideAt = Date.now();
+    end.handedOverBytes = notes.handedOverBytes;
     if (notes.captures.length > 0) {
       localStorage.setItem(pageEndKey, JSON.stringify(end));
     }

@@ -44,6 +44,19 @@ test('what the first page had recorded and the file has not is lost', () => {
   expect(loss.gapsMs).toEqual([6_000]);
 });
 
+test('what the browser never handed over is withheld, up to a bound and if the rest is there', () => {
+  const measure = (lackMs: number, payloadBytes: number): number[] => {
+    const file = joined(codeFrom(0, 4_000));
+    const ended = { ...part(1e6, 1e6 + 4_000 + UNFILLED_PACKET_MS + lackMs), handedOverBytes: 900 };
+    const whole = { ...session([0, 4_000]), payload_bytes: payloadBytes };
+    const loss = measureLoss(whole, file, [ended]);
+    return [loss.lostMs, loss.withheldMs].map((ms) => Math.round(ms / 10) * 10);
+  };
+  expect(measure(200, 900)).toEqual([200, 200]);
+  expect(measure(200, 899)).toEqual([200, 0]);
+  expect(measure(300, 900)).toEqual([300, 0]);
+});
+
 test('a cut inside a part and the end of it add up', () => {
   const file = joined(codeFrom(0, 2_000), codeFrom(2_250, 5_000));
   const loss = measureLoss(session([0, 4_750]), file, [part(1e6, 1e6 + 5_300)]);

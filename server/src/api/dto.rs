@@ -37,6 +37,8 @@ pub(super) struct SessionDetails {
     /// Inclusive pairs of item numbers that never arrived.
     #[schema(value_type = Vec<[u64; 2]>)]
     missing: SeqSet,
+    /// Of the payloads of all items stored, whether they are still needed or not.
+    payload_bytes: u64,
     /// What was recorded, source by source.
     tracks: Vec<Track>,
     /// Where the recording is, once there is one: of all tracks that can be put into one file.
@@ -138,6 +140,7 @@ impl SessionDetails {
             summary: SessionSummary::new(session),
             last_seq: session.last_seq.max(have.last()).map(protocol::Seq::get),
             missing: session.missing(have),
+            payload_bytes: session.payload_bytes,
             tracks: tracks(session, segments, files),
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
