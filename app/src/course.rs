@@ -110,10 +110,15 @@ impl Span {
     }
 }
 
-/// Of the first track that is no pictures now and then.
-pub fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
+/// The first track that is no pictures now and then.
+pub fn main_track(segments: &[SegmentRow]) -> Option<TrackNo> {
     let running = segments.iter().filter(|row| row.kind != TrackKind::Stills);
-    match running.map(|row| row.track).min() {
+    running.map(|row| row.track).min()
+}
+
+/// Of the [`main_track`].
+pub fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
+    match main_track(segments) {
         Some(track) => course_of(track, segments, happened),
         None => Course::default(),
     }

@@ -41,6 +41,8 @@ interface SourceNotes {
   askings: Asking[];
   /** How far the schedule had come when something was last clicked. */
   clickedAtMs: number;
+  /** What is shared of the screen. */
+  shared: MediaStreamTrack[];
 }
 
 declare global {
@@ -76,6 +78,16 @@ export async function readAskings(page: Page): Promise<Asking[]> {
 /** How far the schedule had come when something was last clicked in the page that is there now. */
 export async function readClick(page: Page): Promise<number> {
   return page.evaluate(() => window.holdfastSources.clickedAtMs);
+}
+
+/** Stops sharing the screen, as the browser's own button does. */
+export async function endSharing(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    for (const track of window.holdfastSources.shared.splice(0)) {
+      track.stop();
+      track.dispatchEvent(new Event('ended'));
+    }
+  });
 }
 
 /** How far the schedule had come when the page before this one was told to end. */
@@ -216,7 +228,7 @@ function standIn(setting: Setting): void {
     return on.canvas.captureStream(framesPerSecond).getVideoTracks()[0] as MediaStreamTrack;
   };
 
-  const notes: SourceNotes = { askings: [], clickedAtMs: 0 };
+  const notes: SourceNotes = { askings: [], clickedAtMs: 0, shared: [] };
   window.holdfastSources = notes;
   let isInsideClick = false;
   window.addEventListener(
@@ -280,6 +292,7 @@ function standIn(setting: Setting): void {
     if (options.audio) {
       tracks.push(named(sound(on, setting.computerHz), 'computer', 'Sound of the computer'));
     }
+    notes.shared = tracks;
     return new MediaStream(tracks);
   };
   devices.enumerateDevices = async () => {

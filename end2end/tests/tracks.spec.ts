@@ -32,6 +32,7 @@ import { lengthOf } from '../lib/player.ts';
 import type { RecordPage } from '../lib/record-page.ts';
 import {
   BARS_STEP_MS,
+  endSharing,
   installSources,
   PICTURE,
   PITCH_HZ,
@@ -50,6 +51,7 @@ const PARTS_MS = [6_000, 4_000] as const;
 /** Bursts come every 650 ms on average; those at the ends of a part may be cut. */
 const BURSTS_MIN = PARTS_MS.map((partMs) => Math.floor(partMs / 650) - 4);
 const PAUSE_MS = 1_500;
+const SHARED_MS = 4_000;
 const APART_MS_MAX = 40;
 /** So much single bursts stray within a part: by the stamps that a busy browser gives its packets. */
 const STRAY_MS_MAX = INTERVAL_TOLERANCE_MS;
@@ -471,4 +473,45 @@ test('nothing begins when no screen is shared, and it is asked for once more', a
   await delay(1_000);
   const session = await getWholeSession(request, await recordPage.stopAndSave());
   expect(session.tracks.map(({ kind }) => kind)).toEqual(['microphone', 'screen']);
+});
+
+test('a share that ends can be shared again, and the voice goes on all the while', async ({
+  page,
+  request,
+  recordPage,
+}, testInfo) => {
+  await installSources(page);
+  await recordPage.open();
+  await recordPage.choose('Sound and screen');
+  await recordPage.start();
+  await delay(SHARED_MS);
+  await endSharing(page);
+  const shareAgain = page.getByRole('button', { name: 'Share again' });
+  await expect(shareAgain).toBeVisible();
+  await expect(recordPage.recorder).toContainText('Sharing has ended. Your own sound is still');
+  await recordPage.expectState('recording');
+  await lookAt(page, 'share-ended');
+  await shareAgain.click();
+  await expect(shareAgain).toBeHidden();
+  await delay(SHARED_MS);
+  const session = await getWholeSession(request, await recordPage.stopAndSave());
+  const [voice, screen] = session.tracks;
+  expect(session.tracks.map(({ kind }) => kind)).toEqual(['microphone', 'screen']);
+  expect([voice!.segments.length, screen!.segments.length]).toEqual([1, 2]);
+
+  const path = await saveRecording(request, session, testInfo);
+  const onsetsMs = wholeOnsets(burstsOf(await decodeInTime(path, 0), DESK.pitchHz));
+  const parts = partsOf(onsetsMs);
+  expect(parts, 'the voice in one go').toHaveLength(1);
+  const flips = flipsToWhite(await readBrightness(path));
+  const begins = voice!.segments[0]!.started_at_ms;
+  for (const { started_at_ms, duration_ms } of screen!.segments) {
+    const from = started_at_ms - begins + PICTURES_START_MS;
+    const to = started_at_ms - begins + duration_ms;
+    const shared = parts[0]!.onsetsMs.filter((at) => at >= from && at < to);
+    expect(shared.length, 'bursts while it was shared').toBeGreaterThan(1);
+    const { apartMs } = apartness({ ...parts[0]!, onsetsMs: shared }, flips);
+    expect(apartMs, 'each burst with its flip').toHaveLength(shared.length);
+    expectTogether(apartMs.map((apart) => apart + PICTURE_LEAD_MS), 'picture', PICTURE_MS);
+  }
 });

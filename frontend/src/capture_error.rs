@@ -26,6 +26,9 @@ pub(crate) enum CaptureError {
     NoSecondMicrophone,
     #[error("Nothing was shared")]
     NotShared,
+    /// It was, for a while.
+    #[error("Sharing has ended")]
+    ShareEnded,
     /// Something was, but without its sound.
     #[error("No sound was shared")]
     NoSharedSound,
@@ -103,7 +106,7 @@ impl CaptureError {
             Self::NoSecondMicrophone => {
                 "Please connect a second microphone, then try again. One is enough to record."
             }
-            Self::NotShared => {
+            Self::NotShared | Self::ShareEnded => {
                 "Please choose what to share when your browser asks. If it does not ask, look into \
                  your system's privacy settings."
             }
@@ -153,6 +156,7 @@ impl CaptureError {
             | Self::BlockedBySystem
             | Self::CameraBlocked
             | Self::NotShared
+            | Self::ShareEnded
             | Self::NoSharedSound
             | Self::CannotShare
             | Self::RecorderStopped

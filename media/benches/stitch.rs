@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use media::{Stitcher, Waveforms};
+use media::{Schedule, Source, Stitcher, Waveforms};
 
 const ROUNDS: usize = 5;
 const READ_BYTES: usize = 1024 * 1024;
@@ -75,6 +75,7 @@ fn compare() -> ExitCode {
         }
         if input.fixture == "beep1" {
             draw(&out);
+            mix(&out, folder.path());
         }
     }
     ExitCode::SUCCESS
@@ -88,11 +89,35 @@ fn draw(file: &Path) {
     let waveforms = waveforms.expect("there is sound in it");
     let buckets = waveforms[0].peaks.buckets().len();
     let lasts = waveforms[0].peaks.level().bucket() * u32::try_from(buckets).expect("some hours");
+    tell_speed("1 h of audio", "decoded to peaks", took, lasts);
+}
+
+/// The same voice twice, side by side, and how much faster than real time it becomes one sound.
+fn mix(voice: &Path, folder: &Path) {
+    let path = |name| folder.join(name);
+    let create = |name| {
+        let file = File::create(path(name)).expect("a file");
+        BufWriter::with_capacity(WRITE_BUFFER_BYTES, file)
+    };
+    let source = || Source {
+        file: File::open(voice).expect("a stitched file"),
+        schedule: Schedule::new(),
+        labels: Vec::new(),
+    };
+    let (out, both) =
+        media::combine(vec![source(), source()], create("both.webm")).expect("two voices");
+    out.into_inner().expect("room");
+    let both_file = File::open(path("both.webm")).expect("both voices");
+    let started = Instant::now();
+    let (out, _) = media::mix(both_file, create("mixed.webm")).expect("there is sound in it");
+    out.into_inner().expect("room");
+    tell_speed("1 h of two voices", "mixed into one", started.elapsed(), both.duration);
+}
+
+fn tell_speed(input: &str, what: &str, took: Duration, lasts: Duration) {
     let speed = lasts.as_secs_f64() / took.as_secs_f64();
-    println!(
-        "| 1 h of audio | decoded to peaks | {:.0} ms | {speed:.0} × real time | |",
-        took.as_secs_f64() * 1_000.0
-    );
+    let millis = took.as_secs_f64() * 1_000.0;
+    println!("| {input} | {what} | {millis:.0} ms | {speed:.0} × real time | |");
 }
 
 /// One run as long as half of the input.

@@ -22,7 +22,7 @@ use crate::shell::{Section, Shell};
 use crate::views::{ExportRow, Instant, RecordingView, SegmentRow, SessionView};
 use exports::Exports;
 use frames::Frames;
-use gap_map::GapMap;
+use gap_map::{GapMap, beside};
 use story::Story;
 use thumbnails::Thumbnails;
 use tracks::{Tracks, name_of_sound};
@@ -63,7 +63,7 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
                     }
                 })}
             <Completeness view=view.clone()/>
-            <GapMap course recording=view.recording.clone()/>
+            <GapMap course beside=beside(&view) recording=view.recording.clone()/>
             <Story happened=view.happened.clone()/>
             {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
             <Segments segments=view.segments.clone()/>

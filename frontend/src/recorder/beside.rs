@@ -170,17 +170,17 @@ impl Recorder {
     /// The run beside the microphone has ended by itself.
     fn lose_beside(&mut self, now: Millis) {
         let is_live = self.beside.companion.as_ref().is_some_and(Companion::is_live);
-        let (error, cause) = if is_live {
-            (CaptureError::RecorderStopped, EndCause::RecorderFailed)
-        } else {
-            (CaptureError::Disconnected, EndCause::DeviceLost)
-        };
+        let cause = if is_live { EndCause::RecorderFailed } else { EndCause::DeviceLost };
         let Phase::Capturing(live) = &mut self.phase else { return };
         if let (Some(ended), Some(session)) = (live.beside.take(), &mut self.session) {
             session.companion_ended(now, ended.segment, cause);
         }
         self.beside.close();
-        self.beside.error = self.source.companion().map(|kind| error.of_companion(kind));
+        self.beside.error = self.source.companion().map(|kind| match (is_live, kind.is_shared()) {
+            (true, _) => CaptureError::RecorderStopped.of_companion(kind),
+            (false, true) => CaptureError::ShareEnded,
+            (false, false) => CaptureError::Disconnected.of_companion(kind),
+        });
         self.show_preview();
     }
 

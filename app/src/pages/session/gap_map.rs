@@ -6,9 +6,9 @@ use protocol::Millis;
 
 use super::Folded;
 use super::words::of_absence;
-use crate::course::{Bar, Course, Gap, Span};
+use crate::course::{Bar, Course, Gap, Span, course_of, main_track};
 use crate::format;
-use crate::views::RecordingView;
+use crate::views::{RecordingView, SessionView};
 
 /// The picture's height in its own units; its width is the session's in milliseconds, so that
 /// places need no conversion.
@@ -17,15 +17,43 @@ const HEIGHT: u64 = 100;
 const RECORDED: (u64, u64) = (0, 34);
 const CONNECTION: (u64, u64) = (40, 6);
 const FILE: (u64, u64) = (70, 30);
+/// A track beside the main one has a picture of its own.
+const WHOLE_STRIP: (u64, u64) = (0, HEIGHT);
+/// Parts of such a track that are read out one by one.
+const SPANS_TOLD_MAX: usize = 10;
 /// The whole is at least so many times as long as what is drawn of anything: a short gap in a long
 /// session can still be seen.
 const SMALLEST_PART: u64 = 400;
 
+/// A track beside the main one.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    name: String,
+    course: Course,
+}
+
+pub(super) fn beside(view: &SessionView) -> Vec<Beside> {
+    let main = main_track(&view.segments);
+    let others = view.tracks.iter().filter(|track| Some(track.track) != main);
+    others
+        .map(|track| Beside {
+            name: format::track_name(track.kind, &track.label),
+            course: course_of(track.track, &view.segments, &view.happened),
+        })
+        .collect()
+}
+
 #[component]
-pub(super) fn GapMap(course: Course, recording: Option<RecordingView>) -> impl IntoView {
+pub(super) fn GapMap(
+    mut course: Course,
+    beside: Vec<Beside>,
+    recording: Option<RecordingView>,
+) -> impl IntoView {
     if course.end == Millis::ZERO {
         return ().into_any();
     }
+    let end = beside.iter().map(|one| one.course.end).fold(course.end, Millis::max);
+    course.end = end;
     let file = recording.map(|recording| recording.duration);
     let sentences = summary(&course, file);
     view! {
@@ -39,6 +67,7 @@ pub(super) fn GapMap(course: Course, recording: Option<RecordingView>) -> impl I
                     <span>"In the file"</span>
                 </div>
                 <Picture course=course.clone() has_file=file.is_some()/>
+                {beside.into_iter().map(|one| view! { <Strip beside=one end/> }).collect_view()}
                 <div class="gap-map-scale" aria-hidden="true">
                     <span>"0:00"</span>
                     <span>{format::duration(Millis::new(course.end.get() / 2))}</span>
@@ -118,15 +147,8 @@ fn total(spans: impl Iterator<Item = Span>) -> Millis {
 /// Stretched to whatever width there is: there is no text in it. The table says all of it again.
 #[component]
 fn Picture(course: Course, has_file: bool) -> impl IntoView {
-    let (end, least) = (course.end.get(), (course.end.get() / SMALLEST_PART).max(1));
-    let rect = move |span: Span, (y, height): (u64, u64), class: &'static str| {
-        let width = span.length().get().max(least);
-        let x = span.from.get().min(end.saturating_sub(width));
-        view! { <rect class=class x=x y=y width=width height=height></rect> }
-    };
-    let rects = |spans: &[Span], row, class| {
-        spans.iter().map(|span| rect(*span, row, class)).collect_view()
-    };
+    let end = course.end;
+    let rects = |spans: &[Span], row, class| rects(spans, row, class, end);
     let bars: Vec<Span> = course.bars.iter().map(|bar| bar.span).collect();
     let gaps: Vec<Span> = course.gaps.iter().map(|gap| gap.span).collect();
     let whole = Span { from: Millis::ZERO, to: course.end };
@@ -135,7 +157,7 @@ fn Picture(course: Course, has_file: bool) -> impl IntoView {
     view! {
         <svg
             class="gap-map-picture"
-            viewBox=format!("0 0 {end} {HEIGHT}")
+            viewBox=format!("0 0 {} {HEIGHT}", end.get())
             preserveAspectRatio="none"
             role="img"
             aria-label="When something was recorded, when the server was in reach, and where both \
@@ -144,12 +166,58 @@ fn Picture(course: Course, has_file: bool) -> impl IntoView {
             {rects(&bars, RECORDED, "map-recorded")}
             {rects(&gaps, RECORDED, "map-gap")}
             {rects(&course.pauses, RECORDED, "map-pause")}
-            {rect(whole, CONNECTION, "map-connected")}
+            {rects(&[whole], CONNECTION, "map-connected")}
             {rects(&course.losses, CONNECTION, "map-lost")}
             {shifts}
             {rects(&pieces, FILE, "map-file")}
         </svg>
     }
+}
+
+/// When a track beside the main one was recorded.
+#[component]
+fn Strip(beside: Beside, end: Millis) -> impl IntoView {
+    let Beside { name, course } = beside;
+    let bars: Vec<Span> = course.bars.iter().map(|bar| bar.span).collect();
+    let told = format!("{name}: {}", when(&bars));
+    view! {
+        <span class="gap-map-track" title=name.clone() aria-hidden="true">{name.clone()}</span>
+        <svg
+            class="gap-map-strip"
+            viewBox=format!("0 0 {} {HEIGHT}", end.get())
+            preserveAspectRatio="none"
+            role="img"
+            aria-label=told
+        >
+            {rects(&bars, WHOLE_STRIP, "map-recorded", end)}
+            {rects(&course.pauses, WHOLE_STRIP, "map-pause", end)}
+        </svg>
+    }
+}
+
+/// "0:02 to 0:14, 0:20 to 1:05"; of many, how many there are.
+fn when(bars: &[Span]) -> String {
+    if bars.len() > SPANS_TOLD_MAX {
+        return format::count(bars.len() as u64, "part", "parts");
+    }
+    let span =
+        |bar: &Span| format!("{} to {}", format::duration(bar.from), format::duration(bar.to));
+    bars.iter().map(span).collect::<Vec<_>>().join(", ")
+}
+
+fn rects(
+    spans: &[Span],
+    (y, height): (u64, u64),
+    class: &'static str,
+    end: Millis,
+) -> impl IntoView + use<> {
+    let least = (end.get() / SMALLEST_PART).max(1);
+    let rect = move |span: &Span| {
+        let width = span.length().get().max(least);
+        let x = span.from.get().min(end.get().saturating_sub(width));
+        view! { <rect class=class x=x y=y width=width height=height></rect> }
+    };
+    spans.iter().map(rect).collect_view()
 }
 
 /// Where each run lies in the file: one after another.
@@ -310,6 +378,26 @@ mod tests {
         assert!(table.contains("0:06 0:09 3 s No page: it was left or reloaded"), "{table}");
         assert!(table.contains("0:11 0:13 2 s Paused by the candidate"));
         assert!(table.contains("0:05 0:09 4.5 s Server out of reach"));
+    }
+
+    #[test]
+    fn a_track_beside_the_main_one_has_a_strip_on_the_same_scale() {
+        let screen = Course {
+            end: Millis::new(20_000),
+            bars: vec![bar(7, 2_000, 8_000, None), bar(8, 14_000, 20_000, None)],
+            ..Course::default()
+        };
+        let beside = vec![Beside { name: "Screen: Whole".to_owned(), course: screen }];
+        let page = html(|| view! { <GapMap course=reloaded() beside recording=None/> });
+        assert_eq!(page.matches("viewBox=\"0 0 20000 100\"").count(), 2, "{page}");
+        assert!(
+            page.contains("aria-label=\"Screen: Whole: 0:02 to 0:08, 0:14 to 0:20\""),
+            "{page}"
+        );
+        assert!(!page.contains("style="));
+        let many = vec![span(0, 1_000); SPANS_TOLD_MAX + 1];
+        assert_eq!(when(&many), "11 parts");
+        assert!(when(&many[1..]).starts_with("0:00 to 0:01, "));
     }
 
     #[test]
