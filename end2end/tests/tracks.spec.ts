@@ -305,7 +305,11 @@ for (const kind of KINDS) {
 
     await page.goto(`/sessions/${session.id}`);
     await expect(page.getByRole('slider', { name: 'Place in the recording' }).first()).toBeVisible();
-    await lookAt(page, `tracks-${kind.choice.replaceAll(/\W+/g, '-').toLowerCase()}`);
+    const name = `tracks-${kind.choice.replaceAll(/\W+/g, '-').toLowerCase()}`;
+    await lookAt(page, name);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await lookAt(page, `${name}-dark-390`);
   });
 }
 
