@@ -1,10 +1,10 @@
 //! Where the moments of a session's recording lie on the session's timeline.
 
 use media::Schedule;
-use protocol::{Millis, SessionId, TrackNo};
+use protocol::{SessionId, TrackNo};
 
 use crate::recording::{Plan, labels, schedule, tracks_in};
-use crate::store::{Recording, Store, StoreError, TrackFile};
+use crate::store::{Recording, Store, StoreError, TrackFile, only_track};
 
 /// A file, and when it plays.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) async fn parts(
     if tracks.len() < 2 {
         let only = match tracks.first() {
             Some(track) => Some(*track),
-            None => only_track(store, id).await?,
+            None => only_track(&store.segments(id).await?),
         };
         let alignment = plan.alignment(only.as_slice());
         let schedule = schedule(&alignment.shifts_by_clock(0));
@@ -46,11 +46,4 @@ pub(super) async fn parts(
         })
     };
     Ok(tracks.iter().enumerate().filter_map(part).collect())
-}
-
-/// Of a recording that has no track beside it: the one that it holds.
-async fn only_track(store: &Store, id: SessionId) -> Result<Option<TrackNo>, StoreError> {
-    let is_in_file = |held: Option<Millis>| held.is_some_and(|one| one > Millis::ZERO);
-    let segments = store.segments(id).await?;
-    Ok(segments.iter().find(|segment| is_in_file(segment.in_file)).map(|segment| segment.track))
 }

@@ -31,7 +31,9 @@ pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{PauseCut, Recording, Segment, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
 pub use sweep::Useless;
-pub use tracks::{ChunkRun, Frame, KeptFile, Made, StitchedRun, TrackFile, media_of, track_stem};
+pub use tracks::{
+    ChunkRun, Frame, KeptFile, Made, StitchedRun, TrackFile, media_of, only_track, track_stem,
+};
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -128,6 +128,12 @@ pub fn track_stem(track: TrackNo, part: u8) -> String {
     }
 }
 
+/// The track that the recording holds where no track has a file of its own.
+pub fn only_track(segments: &[Segment]) -> Option<TrackNo> {
+    let is_in_it = |segment: &&Segment| segment.in_file.is_some_and(|one| one > Millis::ZERO);
+    segments.iter().find(is_in_it).map(|segment| segment.track)
+}
+
 /// A media file of a track: its own, or the recording where that is made of this track alone.
 pub fn media_of(
     track: TrackNo,
@@ -142,9 +148,7 @@ pub fn media_of(
     if part > 0 || files.iter().any(TrackFile::is_media) {
         return None;
     }
-    let is_in_it = |segment: &&Segment| segment.in_file.is_some_and(|one| one > Millis::ZERO);
-    let only = segments.iter().find(is_in_it)?.track;
-    let recording = recording.filter(|_| only == track)?;
+    let recording = recording.filter(|_| only_track(segments) == Some(track))?;
     Some(TrackFile {
         track,
         part,
