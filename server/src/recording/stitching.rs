@@ -167,8 +167,10 @@ impl Stitching {
     ) -> Result<Self, AssembleError> {
         let span = self.next..=until;
         let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
-        // Read after the chunks: what is over before one of them is known.
-        self.pauses_over = store.pauses_over(self.session).await?;
+        if !chunks.is_empty() {
+            // Read after the chunks: what is over before one of them is known.
+            self.pauses_over = store.pauses_over(self.session).await?;
+        }
         // A track that has ended must not be looked through again and again.
         let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
         self.next = match chunks.last() {

@@ -68,6 +68,10 @@ impl Run {
 fn items(first: u64, runs: &[Run]) -> Vec<Item> {
     let mut captured: Vec<(u64, Content)> = runs.iter().flat_map(Run::captured).collect();
     captured.sort_by_key(|(at, _)| *at);
+    numbered(first, captured)
+}
+
+fn numbered(first: u64, captured: Vec<(u64, Content)>) -> Vec<Item> {
     let item = |(seq, (at, content))| Item::new(Seq::new(seq), Millis::new(at), content);
     (first..).zip(captured).map(item).collect()
 }
@@ -239,8 +243,7 @@ async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
     // What it hands over comes right behind the word that it is paused.
     captured.splice(CHUNKS_BEFORE..CHUNKS_BEFORE, [pause[0].clone()]);
     captured.splice(CHUNKS_BEFORE + 2..CHUNKS_BEFORE + 2, [pause[1].clone()]);
-    let item = |(seq, (at, content))| Item::new(Seq::new(seq), Millis::new(at), content);
-    let items: Vec<Item> = (0..).zip(captured).map(item).collect();
+    let items = numbered(0, captured);
     let last = items.last().unwrap().seq;
     let candidate = Candidate::new(15);
     let (mut socket, _) = candidate.open(&server).await;
@@ -257,6 +260,29 @@ async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
     let (_, mark) = page.split_once("data-seek=\"").unwrap();
     let mark: f64 = mark.split_once('"').unwrap().0.parse().unwrap();
     assert!((mark * 1_000.0 - place as f64).abs() < 10.0, "{mark} s, not {place} ms");
+}
+
+#[tokio::test]
+async fn runs_that_take_turns_with_times_that_go_back_become_a_recording_all_the_same() {
+    const PAUSED_AT: u64 = 2_500;
+    let server = TestServer::start().await;
+    let run = |segment| Run::of(0, segment, TrackKind::Microphone, 0, "beep1").captured();
+    let mut captured = run(0);
+    let pause = [(PAUSED_AT, Marker::Paused), (PAUSED_AT, Marker::Resumed)];
+    captured.splice(3..3, pause.map(|(at, marker)| (at, Content::Marker(marker))));
+    captured.extend(run(1));
+    // The first one comes once more, over the same pause.
+    captured
+        .extend(run(0).into_iter().filter(|(_, content)| !matches!(content, Content::Marker(_))));
+    let items = numbered(0, captured);
+    let last = items.last().unwrap().seq;
+    let candidate = Candidate::new(16);
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(items).await;
+    socket.finish_completely(last).await;
+
+    let own = packets(&Run::of(0, 0, TrackKind::Microphone, 0, "beep1").chunks.concat());
+    assert_eq!(own_packets(&server, &candidate, 0).await.len(), 3 * own[&1].len());
 }
 
 #[tokio::test]
