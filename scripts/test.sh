@@ -17,9 +17,13 @@ summarise() {
   # Cargo's "test result: ok. 12 passed; 0 failed; …" and Playwright's "  12 passed (3.4s)".
   awk '
     /^test result:/ { passed += $4; failed += $6 }
-    /^ +[0-9]+ passed( \(|$)/ { passed += $1 }
+    /^ +[0-9]+ (passed|flaky)( \(|$)/ { passed += $1 }
+    /^ +[0-9]+ flaky$/ { again += $1 }
     /^ +[0-9]+ (failed|interrupted|did not run)$/ { failed += $1 }
-    END { if (passed + failed > 0) printf "%d passed, %d failed\n", passed, failed }
+    END {
+      again = again > 0 ? sprintf(", %d only when tried again", again) : ""
+      if (passed + failed > 0) printf "%d passed, %d failed%s\n", passed, failed, again
+    }
   ' "$log"
 }
 trap summarise EXIT
@@ -39,4 +43,4 @@ run 'unit and integration tests' cargo test "${LOCKED[@]}" --no-fail-fast
 run "the frontend's unit tests" cargo test "${LOCKED[@]}" --package frontend
 run 'build' scripts/build.sh
 say "Browser tests"
-run 'browser tests' scripts/e2e.sh
+RETRIES=2 run 'browser tests' scripts/e2e.sh
