@@ -14,7 +14,9 @@ const WINDOW_MS = 10;
 /** A dip shorter than this is the codec's. */
 const DIP_MS_MAX = 25;
 /** A burst that was cut is shorter than it should be, and says nothing about its onset. */
-const LENGTH_TOLERANCE_MS = 30;
+export const SHORTER_MS_MAX = 30;
+/** One is longer when its source stood still in the middle of it, as a busy browser's does. */
+export const LONGER_MS_MAX = 60;
 /** Two halves of bursts that meet at a seam can look like one. A seam is known this well. */
 const SEAM_BLUR_MS = 150;
 /**
@@ -101,7 +103,8 @@ export function wholeOnsets(bursts: Burst[], seamsMs: number[] = []): number[] {
   const touches = ({ atMs, lengthMs }: Burst, seamMs: number): boolean =>
     seamMs > atMs - SEAM_BLUR_MS && seamMs < atMs + lengthMs + SEAM_BLUR_MS;
   return bursts
-    .filter(({ lengthMs }) => Math.abs(lengthMs - BURST_MS) <= LENGTH_TOLERANCE_MS)
+    .filter(({ lengthMs }) => lengthMs >= BURST_MS - SHORTER_MS_MAX)
+    .filter(({ lengthMs }) => lengthMs <= BURST_MS + LONGER_MS_MAX)
     .filter((burst) => !seamsMs.some((seamMs) => touches(burst, seamMs)))
     .map(({ atMs }) => atMs);
 }

@@ -5,10 +5,12 @@ import {
   apartness,
   burstsOf,
   flipsToWhite,
+  LONGER_MS_MAX,
   partsOf,
   readBrightness,
   scheduleAt,
   scheduledMs,
+  SHORTER_MS_MAX,
   wholeOnsets,
 } from '../lib/alignment.ts';
 import { decodeInTime, encodeOpusWebm, putInTime, writeWav } from '../lib/audio.ts';
@@ -104,6 +106,12 @@ test('a burst that one of two tracks lacks is told, but not where a part begins 
   expect(apartness(part!, reference.slice(1, -1)).aloneMs).toEqual([]);
   const stray = (reference[4]! + reference[5]!) / 2;
   expect(apartness(part!, [...reference, stray]).aloneMs).toEqual([stray]);
+});
+
+test('a burst that lacks a piece has no onset, and one that was held up for a moment has', () => {
+  const lengthsMs = [-SHORTER_MS_MAX - 1, -SHORTER_MS_MAX, LONGER_MS_MAX, LONGER_MS_MAX + 1];
+  const bursts = lengthsMs.map((by, i) => ({ atMs: i * 1_000, lengthMs: BURST_MS + by }));
+  expect(wholeOnsets(bursts)).toEqual([1_000, 2_000]);
 });
 
 test('any two bursts say where in the schedule they stand', () => {

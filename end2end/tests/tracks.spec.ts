@@ -129,6 +129,22 @@ interface Recorded {
   askings: [Asking[], Asking[]];
 }
 
+/** Where no second microphone is named, the page takes the one that is not the first. */
+async function startKind(
+  page: Page,
+  recordPage: RecordPage,
+  choice: string,
+  secondMicrophone?: string,
+): Promise<void> {
+  await installSources(page);
+  await recordPage.open();
+  await recordPage.choose(choice);
+  if (secondMicrophone !== undefined) {
+    await recordPage.secondMicrophone.selectOption({ label: secondMicrophone });
+  }
+  await recordPage.start();
+}
+
 /** Records, reloads, goes on, and stops. */
 async function recordWithReload(
   page: Page,
@@ -137,13 +153,8 @@ async function recordWithReload(
   choice: string,
 ): Promise<Recorded> {
   page.on('dialog', (dialog) => void dialog.accept());
-  await installSources(page);
-  await recordPage.open();
-  await recordPage.choose(choice);
-  if (choice === 'Two microphones') {
-    await recordPage.secondMicrophone.selectOption({ label: 'Lapel microphone' });
-  }
-  await recordPage.start();
+  const second = choice === 'Two microphones' ? 'Lapel microphone' : undefined;
+  await startKind(page, recordPage, choice, second);
   await delay(PARTS_MS[0]);
   const firstAskings = await readAskings(page);
   await page.reload();
@@ -319,10 +330,7 @@ for (const kind of KINDS.filter(({ tracks }) => tracks.length > 1)) {
     request,
     recordPage,
   }, testInfo) => {
-    await installSources(page);
-    await recordPage.open();
-    await recordPage.choose(kind.choice);
-    await recordPage.start();
+    await startKind(page, recordPage, kind.choice);
     await delay(PARTS_MS[0]);
     await recordPage.pause();
     await delay(PAUSE_MS);
@@ -342,10 +350,7 @@ test('a player that plays one sound alone hears both microphones', async ({
   request,
   recordPage,
 }, testInfo) => {
-  await installSources(page);
-  await recordPage.open();
-  await recordPage.choose('Two microphones');
-  await recordPage.start();
+  await startKind(page, recordPage, 'Two microphones');
   await delay(PARTS_MS[1]);
   const session = await getWholeSession(request, await recordPage.stopAndSave());
   const mixed = testInfo.outputPath('mixed.webm');
@@ -484,10 +489,7 @@ test('a share that ends can be shared again, and the voice goes on all the while
   request,
   recordPage,
 }, testInfo) => {
-  await installSources(page);
-  await recordPage.open();
-  await recordPage.choose('Sound and screen');
-  await recordPage.start();
+  await startKind(page, recordPage, 'Sound and screen');
   await delay(SHARED_MS);
   await endSharing(page);
   const shareAgain = page.getByRole('button', { name: 'Share again' });
