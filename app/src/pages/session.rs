@@ -1,8 +1,11 @@
 //! One session: its recording, what is missing, what happened, and what the server knows of it.
 
+mod completeness;
 mod exports;
 mod frames;
 mod gap_map;
+mod player;
+mod segments;
 mod story;
 mod thumbnails;
 mod tracks;
@@ -10,7 +13,7 @@ mod waveform;
 mod words;
 
 use leptos::prelude::*;
-use protocol::{Millis, SessionId, SessionStatus, TrackNo};
+use protocol::{SessionId, SessionStatus, TrackNo};
 
 use crate::alignment::Alignment;
 use crate::badge::StatusBadge;
@@ -19,14 +22,14 @@ use crate::format;
 use crate::moment::Moment;
 use crate::paths;
 use crate::shell::{Section, Shell};
-use crate::views::{ExportRow, Instant, RecordingView, SegmentRow, SessionView};
-use exports::Exports;
+use crate::views::{Instant, SessionView};
+use completeness::{Completeness, Proof};
 use frames::Frames;
 use gap_map::{GapMap, beside};
+use player::Player;
+use segments::Segments;
 use story::Story;
-use thumbnails::Thumbnails;
 use tracks::{Tracks, name_of_sound};
-use waveform::Waveform;
 
 /// Rows that a table shows before it folds up.
 const ROWS_SHOWN_MAX: usize = 20;
@@ -131,136 +134,6 @@ fn stops(view: &SessionView, course: &Course) -> Vec<Stop> {
     course.stops().into_iter().map(moved).collect()
 }
 
-#[component]
-fn Player(
-    id: SessionId,
-    recording: RecordingView,
-    stops: Vec<Stop>,
-    first_sound: Option<String>,
-    exports: Vec<ExportRow>,
-) -> impl IntoView {
-    // What is being played must not become another file.
-    let source = if recording.is_mixed { paths::playback(id) } else { paths::recording(id) };
-    let player = if recording.has_video {
-        view! {
-            <video controls preload="metadata" playsinline src=source aria-label="Recording"></video>
-        }
-        .into_any()
-    } else {
-        view! { <audio controls preload="metadata" src=source aria-label="Recording"></audio> }
-            .into_any()
-    };
-    view! {
-        <section class="player" aria-label="Player">
-            {player}
-            {recording.has_video.then(|| view! { <Thumbnails duration=recording.duration/> })}
-            <Waveform id recording=recording.clone() stops name=first_sound/>
-            <p>
-                <a class="button" href=paths::recording_download(id) download>
-                    {format!("Download ({})", format::size(recording.bytes))}
-                </a>
-            </p>
-            <Exports id exports/>
-        </section>
-    }
-}
-
-#[component]
-fn Completeness(view: SessionView) -> impl IntoView {
-    let open = view.status.takes_items();
-    let arrived = format!(
-        "{} received, {}.",
-        format::count(view.items, "item", "items"),
-        format::size(view.bytes)
-    );
-    let whole = view.missing.is_empty();
-    // Before the end nobody knows the last number.
-    let so_far = if open && whole { " so far." } else { "." };
-    let left_out = view.recording.as_ref().map_or(0, |recording| recording.left_out);
-    view! {
-        <section>
-            <h2>"Completeness"</h2>
-            <p class=if whole { "whole" } else { "lost" }>
-                {format::missing(&view.missing, open)}{so_far}
-            </p>
-            <p>
-                {arrived}
-                {(whole && !open).then_some(" Every number from the first to the last is there.")}
-            </p>
-            {(left_out > 0)
-                .then(|| {
-                    view! {
-                        <p class="lost">
-                            {format::count(u64::from(left_out), "segment is", "segments are")}
-                            " in no file, or not wholly: what is there cannot be read. The server keeps \
-                             all chunks of this session."
-                        </p>
-                    }
-                })}
-        </section>
-    }
-}
-
-#[component]
-fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
-    view! {
-        <section>
-            <h2>"Receipt"</h2>
-            <dl class="facts">
-                <div><dt>"Items"</dt><dd>{format::grouped(items)}</dd></div>
-                <div><dt>"Duration"</dt><dd>{format::duration(recording.duration)}</dd></div>
-                <div>
-                    <dt>"File size"</dt>
-                    <dd>
-                        {format::size(recording.bytes)}" ("
-                        {format::count(recording.bytes, "byte", "bytes")}")"
-                    </dd>
-                </div>
-                <div>
-                    <dt>"SHA-256"</dt>
-                    <dd><code>{recording.digest.to_string()}</code></dd>
-                </div>
-            </dl>
-        </section>
-    }
-}
-
-#[component]
-fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
-    if segments.is_empty() {
-        return ().into_any();
-    }
-    view! {
-        <section>
-            <h2 id="segments">"Tracks and segments"</h2>
-            <p>
-                "A segment is one uninterrupted run of the recorder. A reload or a change of "
-                "device starts a new one."
-            </p>
-            <Folded rows=segments.len() what="segments">
-                <div class="scroll" role="region" aria-labelledby="segments" tabindex="0">
-                    <table>
-                        <thead>
-                            <tr>
-                                <th scope="col">"Track"</th>
-                                <th scope="col" class="number">"Segment"</th>
-                                <th scope="col">"Source"</th>
-                                <th scope="col">"Format"</th>
-                                <th scope="col" class="number">"Start"</th>
-                                <th scope="col" class="number">"Duration"</th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
-                        </tbody>
-                    </table>
-                </div>
-            </Folded>
-        </section>
-    }
-    .into_any()
-}
-
 /// Shows a short table as it is, and a long one when it is asked for.
 #[component]
 fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView {
@@ -274,33 +147,6 @@ fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView 
         </details>
     }
     .into_any()
-}
-
-/// People count from 1; the numbers on the wire start at 0.
-#[component]
-fn Segment(row: SegmentRow) -> impl IntoView {
-    let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
-    let elsewhere = elsewhere(&row).map(|what| view! { <span class="aside">{what}</span> });
-    let label = (!row.label.is_empty()).then(|| view! { <span class="aside">{row.label}</span> });
-    view! {
-        <tr>
-            <td>{u16::from(row.track.get()) + 1}</td>
-            <td class="number">{u64::from(row.segment.get()) + 1}</td>
-            <td>{format::track_kind(row.kind)}{label}</td>
-            <td><code>{row.mime}</code>{elsewhere}</td>
-            <td class="number">{format::duration(row.start)}</td>
-            <td class="number">{duration}</td>
-        </tr>
-    }
-}
-
-/// Of a run that is not, or not wholly, in the first file of its track.
-fn elsewhere(row: &SegmentRow) -> Option<&'static str> {
-    match (row.duration?, row.in_file?) {
-        (Millis::ZERO, _) => Some("in no file"),
-        (whole, in_file) if in_file < whole => Some("in another file"),
-        (_, _) => None,
-    }
 }
 
 #[component]
@@ -328,7 +174,8 @@ fn Facts(view: SessionView) -> impl IntoView {
 mod tests {
     use super::*;
     use crate::rendering::{html, instant, session_id, text};
-    use protocol::{Digest, SegmentNo, Seq, SeqSet, TrackKind};
+    use crate::views::{RecordingView, SegmentRow};
+    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackKind};
 
     fn a_completed_session() -> SessionView {
         SessionView {

@@ -1,15 +1,18 @@
-//! Several tracks in one session: a file for each, one recording of them all, pictures beside them.
+//! Several tracks in one session: a file for each, and one recording of them all.
+
+mod mixing;
+mod pictures;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
 use bytes::Bytes;
-use media::{Event, TrackKind as MediaKind, WebmReader};
+use media::{Event, WebmReader};
 use protocol::item::{EndCause, SegmentEnd, SegmentStart, StartCause};
 use protocol::{
-    Content, Item, Marker, Millis, Receipt, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
-    TrackKind, TrackNo, UnixMillis,
+    Content, Item, Marker, Millis, Receipt, SegmentNo, Seq, SessionId, TrackKind, TrackNo,
+    UnixMillis,
 };
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -381,80 +384,6 @@ fn jpeg(mark: u8, bytes: usize) -> Vec<u8> {
     jpeg
 }
 
-#[tokio::test]
-async fn pictures_are_listed_with_their_moments_and_served_one_by_one() {
-    let server = TestServer::start().await;
-    let pictures = vec![jpeg(1, 100), jpeg(2, 4_000), jpeg(3, 50)];
-    let runs = [
-        Run::of(0, 0, TrackKind::Microphone, 0, "beep1"),
-        Run::stills(1, 1, 500, pictures[..2].to_vec()),
-        Run::of(0, 2, TrackKind::Microphone, 60_000, "beep2"),
-        Run::stills(1, 3, 61_000, pictures[2..].to_vec()),
-    ];
-    let (candidate, _) = recorded(&server, 7, &runs).await;
-    let session = server.session(candidate.session).await;
-    assert_eq!(
-        (&session["left_out_segments"], &session["tracks"][1]["kind"]),
-        (&0.into(), &"stills".into())
-    );
-    assert_eq!(session["tracks"][1]["recording_url"], Value::Null);
-    let first = durations(&session, 0)[0];
-    let path = format!("/api/sessions/{}/frames", candidate.session);
-    let listed = server.json(&path).await;
-    let listed = listed["frames"].as_array().unwrap();
-    let told: Vec<_> = listed
-        .iter()
-        .map(|one| {
-            (
-                one["number"].as_u64().unwrap(),
-                one["at_ms"].as_u64().unwrap(),
-                one["place_ms"].as_u64().unwrap(),
-            )
-        })
-        .collect();
-    assert_eq!(told, [(0, 2_500, 2_500), (1, 4_500, 4_500), (2, 63_000, first + 3_000)]);
-    for (one, picture) in listed.iter().zip(&pictures) {
-        let response = server.get(one["url"].as_str().unwrap()).await;
-        assert_eq!(response.headers()["content-type"], "image/jpeg");
-        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
-        assert_eq!(response.bytes().await.unwrap(), picture[..]);
-    }
-    for name in ["3.jpg", "1.png", "1", "-1.jpg", "x.jpg"] {
-        assert_eq!(server.get(&format!("{path}/{name}")).await.status(), 404, "{name}");
-    }
-    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
-    assert_eq!(page.matches("loading=\"lazy\"").count(), 3);
-    assert_eq!(payloads_left(server.folder.path(), candidate.session).await, 0);
-}
-
-#[tokio::test]
-async fn what_is_no_picture_is_left_out_and_kept() {
-    let server = TestServer::start().await;
-    let html = b"<script>alert(1)</script>".to_vec();
-    let runs = [
-        Run::of(0, 0, TrackKind::Microphone, 0, "beep1"),
-        Run::stills(1, 1, 0, vec![jpeg(1, 60), html, jpeg(2, 70)]),
-    ];
-    let (candidate, _) = recorded(&server, 8, &runs).await;
-    assert_eq!(server.session(candidate.session).await["left_out_segments"], 1);
-    assert_eq!(file(&server, &candidate, "frames/1.jpg").await, jpeg(2, 70));
-    assert!(payloads_left(server.folder.path(), candidate.session).await > 0);
-}
-
-#[tokio::test]
-async fn pictures_alone_are_no_recording_and_stay_on_the_server() {
-    let server = TestServer::start().await;
-    let candidate = Candidate::new(9);
-    let items = items(0, &[Run::stills(0, 0, 0, vec![jpeg(1, 60), jpeg(2, 60)])]);
-    let last = items.last().unwrap().seq;
-    let (mut socket, _) = candidate.open(&server).await;
-    socket.deliver(items).await;
-    let answer = socket.finish(Some(last), SeqSet::new()).await;
-    assert_eq!(answer, ServerMessage::Failed("nothing was recorded".into()));
-    assert_eq!(server.session(candidate.session).await["status"], "failed");
-    assert_eq!(payloads_left(server.folder.path(), candidate.session).await, 2);
-}
-
 /// With pictures, so that there is a file of each kind.
 fn everything() -> Vec<Run> {
     let mut runs = Vec::from(two_microphones());
@@ -534,54 +463,6 @@ async fn the_zip_holds_every_file_under_a_name_that_says_what_it_is() {
     }
     assert_eq!(read("track-3-stills/00000.jpg"), jpeg(1, 60));
     assert_eq!(read("track-3-stills/00001.jpg"), jpeg(2, 70));
-}
-
-#[tokio::test]
-async fn players_get_all_sound_in_one_track_once_it_is_mixed() {
-    let server = TestServer::start().await;
-    let (candidate, _) = recorded(&server, 13, &two_microphones()).await;
-    let recording = file(&server, &candidate, "recording").await;
-    let mixed = async || {
-        let playback = file(&server, &candidate, "playback").await;
-        (playback != recording).then_some(playback)
-    };
-    let playback = eventually("the sound is mixed", mixed).await;
-    let verified = media::verify(Cursor::new(&playback)).unwrap();
-    let kinds: Vec<_> = verified.tracks.iter().map(|track| track.kind).collect();
-    assert_eq!(kinds, [MediaKind::Audio; 3]);
-    let (was, is) = (packets(&recording), packets(&playback));
-    assert!(is[&2] == was[&1] && is[&3] == was[&2], "the others are as they were");
-    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
-    let address = format!("src=\"/api/sessions/{}/playback\"", candidate.session);
-    assert!(page.contains(&address), "{page}");
-    // A kill may come before the mix is there: then it is made for whoever looks at the session.
-    let kept = kept_files(&server, candidate.session);
-    let mix = kept.iter().find(|name| name.ends_with(".mix.webm")).unwrap();
-    let folder = server.folder.path().join("recordings").join(candidate.session.to_string());
-    std::fs::remove_file(folder.join(mix)).unwrap();
-    assert!(file(&server, &candidate, "playback").await == recording, "the recording is played");
-    server.get(&format!("/sessions/{}", candidate.session)).await;
-    assert!(eventually("it is mixed again", mixed).await == playback, "the same as before");
-    // What is drawn is of the recording: two sounds.
-    for (track, status) in [(0, 200), (1, 200), (2, 404)] {
-        let path = format!("/api/sessions/{}/waveform?track={track}", candidate.session);
-        assert_eq!(server.get(&path).await.status(), status, "{track}");
-    }
-}
-
-#[tokio::test]
-async fn an_export_of_the_sound_holds_all_of_several() {
-    let server = TestServer::start().await;
-    let (candidate, _) = recorded(&server, 14, &two_microphones()).await;
-    // Whether it is mixed already or not.
-    let exported = file(&server, &candidate, "exports/ogg").await;
-    let ogg_of = |webm: Vec<u8>| {
-        let mut ogg = Vec::new();
-        media::to_ogg(Cursor::new(webm), &mut ogg).unwrap();
-        ogg
-    };
-    assert!(exported == ogg_of(file(&server, &candidate, "playback").await), "the mix");
-    assert!(exported != ogg_of(file(&server, &candidate, "recording").await), "not the first one");
 }
 
 /// As it was before tracks had files.
