@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use media::limits::FILE_BUFFER_BYTES;
 use media::{Schedule, Source, Stitcher, Waveforms};
 
 const ROUNDS: usize = 5;
-const READ_BYTES: usize = 1024 * 1024;
-const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 /// Says to this program, started by itself, to stitch and to tell how much memory that took.
 const AS_STITCHER: &str = "stitch-these";
 
@@ -97,7 +96,7 @@ fn mix(voice: &Path, folder: &Path) {
     let path = |name| folder.join(name);
     let create = |name| {
         let file = File::create(path(name)).expect("a file");
-        BufWriter::with_capacity(WRITE_BUFFER_BYTES, file)
+        BufWriter::with_capacity(FILE_BUFFER_BYTES, file)
     };
     let source = || Source {
         file: File::open(voice).expect("a stitched file"),
@@ -123,7 +122,7 @@ fn tell_speed(input: &str, what: &str, took: Duration, lasts: Duration) {
 /// One run as long as half of the input.
 fn make_run(input: &Input, path: &Path) {
     let chunks = recording(input.fixture);
-    let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, File::create(path).expect("a file"));
+    let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(path).expect("a file"));
     let mut stitcher = Stitcher::new(out).expect("room");
     let repeats = (input.bytes / 2).div_ceil(chunks.len() as u64);
     for _ in 0..repeats.min(media::limits::SEGMENTS_MAX as u64) {
@@ -143,9 +142,9 @@ fn recording(name: &str) -> Vec<u8> {
 }
 
 fn stitch<'a>(out: &Path, runs: impl Iterator<Item = &'a Path>) {
-    let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, File::create(out).expect("a file"));
+    let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(out).expect("a file"));
     let mut stitcher = Stitcher::new(out).expect("room");
-    let mut piece = vec![0; READ_BYTES];
+    let mut piece = vec![0; FILE_BUFFER_BYTES];
     for run in runs {
         let mut run = File::open(run).expect("a run");
         stitcher.begin_segment().expect("no segment is open");

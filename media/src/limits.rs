@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Largest SimpleBlock or BlockGroup body, or MP4 sample, taken from a source, in bytes. A larger claim is damage.
 pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How much of a large file to read or write at a time. The system takes several times as long for
+/// writes of a megabyte, whose pages it has to find side by side (`benches/stitch.rs`).
+pub const FILE_BUFFER_BYTES: usize = 128 * 1024;
+
 /// Largest EBML header, Info or Tracks body, or MP4 `ftyp` or `moov`, taken from a source, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
 

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use harness::{Candidate, TestServer, chunk, fixture_chunks, segment_start};
 use media::Stitcher;
+use media::limits::FILE_BUFFER_BYTES;
 use protocol::Seq;
 use tempfile::NamedTempFile;
 
 const ROUNDS: u8 = 3;
 /// Items that are on their way at the same time.
 const BATCH: usize = 100;
-const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 
 struct Input {
     label: &'static str,
@@ -93,7 +93,7 @@ async fn stop_to_playable(input: &Input, run: &Path, round: u8) -> (u64, Duratio
 /// One recorder run of about so many bytes.
 fn one_run(input: &Input) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file for the input");
-    let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen().expect("the same file"));
+    let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen().expect("the same file"));
     let recorded = fixture_chunks(input.fixture).concat();
     let mut stitcher = Stitcher::new(out).expect("room");
     for _ in 0..input.bytes.div_ceil(recorded.len() as u64) {

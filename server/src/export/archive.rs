@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write as _};
 
+use media::limits::FILE_BUFFER_BYTES;
 use protocol::{TrackKind, TrackNo};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -12,8 +13,6 @@ use zip::{CompressionMethod, ZipWriter};
 use super::{ExportError, extension_of};
 use crate::api;
 use crate::store::{KeptFile, Recording, Session, Store, TrackFile, track_stem};
-
-const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// A file's name and its text.
 pub(super) type Document = (&'static str, String);
@@ -73,7 +72,7 @@ pub(super) fn write(
 ) -> Result<(), ExportError> {
     let stored =
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
-    let mut archive = ZipWriter::new(BufWriter::with_capacity(WRITE_BUFFER_BYTES, out));
+    let mut archive = ZipWriter::new(BufWriter::with_capacity(FILE_BUFFER_BYTES, out));
     for (name, text) in documents {
         archive.start_file(*name, stored).map_err(failed)?;
         archive.write_all(text.as_bytes())?;

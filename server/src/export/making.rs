@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write as _};
 
 use media::Source;
+use media::limits::FILE_BUFFER_BYTES;
 use protocol::Millis;
 use tempfile::NamedTempFile;
 
@@ -26,7 +27,7 @@ impl Exports {
             sources.push(Source { file, schedule, labels });
         }
         blocking(move || {
-            let out = BufWriter::new(file.reopen()?);
+            let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
             let (mut out, _) = media::combine(sources, out)?;
             out.flush()?;
             Ok(file)
@@ -43,7 +44,7 @@ impl Exports {
         let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
         let input = self.0.files.reader(&key, bytes, &self.0.stopping).await?;
         blocking(move || {
-            let mut out = BufWriter::new(file.reopen()?);
+            let mut out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
             media::to_ogg(input, &mut out)?;
             out.flush()?;
             Ok(file)

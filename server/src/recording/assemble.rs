@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
+use media::limits::FILE_BUFFER_BYTES;
 use media::{FileType, MediaError, Schedule, Source};
 use protocol::{Millis, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
@@ -13,7 +14,7 @@ use tempfile::NamedTempFile;
 use super::ahead::Begun;
 use super::pictures::{self, Pictures};
 use super::plan::{Plan, joined};
-use super::stitching::{MediaFile, Stitched, Stitching, WRITE_BUFFER_BYTES, finished};
+use super::stitching::{MediaFile, Stitched, Stitching, finished};
 use crate::ledger::payload::PayloadStore;
 use crate::store::{StitchedRun, Store, StoreError};
 
@@ -185,7 +186,7 @@ async fn combine(
     }
     let file = NamedTempFile::new_in(scratch)?;
     let combining = tokio::task::spawn_blocking(move || {
-        let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
+        let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
         let (out, combined) = media::combine(sources, out)?;
         finished(file, out, file_type, combined.duration)
     });

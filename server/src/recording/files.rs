@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use media::limits::FILE_BUFFER_BYTES;
 use object_store::local::LocalFileSystem;
 use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt as _, WriteMultipart,
@@ -293,7 +294,7 @@ fn move_durably(file: NamedTempFile, place: &Path) -> io::Result<Option<NamedTem
 
 fn digest_of(mut file: File) -> io::Result<(Digest, u64)> {
     let (mut hasher, mut bytes) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 256 * 1024];
+    let mut buffer = vec![0; FILE_BUFFER_BYTES];
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use media::limits::FILE_BUFFER_BYTES;
 use media::{FileType, MediaError, Refusal, Stitcher, TrackKind, Verified};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
@@ -21,7 +22,6 @@ use crate::store::{PauseCut, StitchedRun, Store, StoredChunk};
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Portions of that size read ahead of the stitcher.
 const READ_AHEAD: usize = 1;
-pub(super) const WRITE_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// A finished, verified file that is not yet in its place.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl Stitching {
         track: TrackNo,
     ) -> Result<Self, AssembleError> {
         let file = NamedTempFile::new_in(scratch)?;
-        let out = BufWriter::with_capacity(WRITE_BUFFER_BYTES, file.reopen()?);
+        let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
         let stitcher = Stitcher::new(out)?;
         Ok(Self {
             session,

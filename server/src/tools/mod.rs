@@ -7,11 +7,10 @@ mod stitch;
 
 use std::path::{Path, PathBuf};
 
+use media::limits::FILE_BUFFER_BYTES;
+
 pub use inspect::{InspectArgs, inspect};
 pub use stitch::{StitchArgs, stitch};
-
-/// How much of a file is in memory at a time.
-const READ_BYTES: usize = 256 * 1024;
 
 /// Why a command failed. What it was working on is as it was before.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +46,7 @@ fn each_portion(
 ) -> Result<(), ToolError> {
     use std::io::Read as _;
     let mut file = std::fs::File::open(path).map_err(ToolError::read(path))?;
-    let mut buffer = vec![0; READ_BYTES];
+    let mut buffer = vec![0; FILE_BUFFER_BYTES];
     loop {
         match file.read(&mut buffer).map_err(ToolError::read(path))? {
             0 => return Ok(()),

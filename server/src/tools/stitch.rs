@@ -4,6 +4,7 @@ use std::io::{BufReader, BufWriter, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use media::limits::FILE_BUFFER_BYTES;
 use media::{StitchReport, Stitcher};
 use tempfile::NamedTempFile;
 
@@ -64,7 +65,7 @@ fn join(
     unfinished: NamedTempFile,
     segments: &[PathBuf],
 ) -> Result<(NamedTempFile, StitchReport), ToolError> {
-    let mut stitcher = Stitcher::new(BufWriter::new(unfinished))?;
+    let mut stitcher = Stitcher::new(BufWriter::with_capacity(FILE_BUFFER_BYTES, unfinished))?;
     for segment in segments {
         stitcher.begin_segment()?;
         each_portion(segment, |bytes| Ok(stitcher.push(bytes)?))?;
