@@ -15,6 +15,8 @@ const WINDOW_MS = 10;
 const DIP_MS_MAX = 25;
 /** A burst that was cut is shorter than it should be, and says nothing about its onset. */
 export const SHORTER_MS_MAX = 30;
+/** The first one may have sounded already when its recording began. */
+export const FIRST_SHORTER_MS_MAX = 10;
 /** One is longer when its source stood still in the middle of it, as a busy browser's does. */
 export const LONGER_MS_MAX = 60;
 /** Two halves of bursts that meet at a seam can look like one. A seam is known this well. */
@@ -103,7 +105,10 @@ export function wholeOnsets(bursts: Burst[], seamsMs: number[] = []): number[] {
   const touches = ({ atMs, lengthMs }: Burst, seamMs: number): boolean =>
     seamMs > atMs - SEAM_BLUR_MS && seamMs < atMs + lengthMs + SEAM_BLUR_MS;
   return bursts
-    .filter(({ lengthMs }) => lengthMs >= BURST_MS - SHORTER_MS_MAX)
+    .filter(({ lengthMs }, i) => {
+      const shorterMax = i === 0 ? FIRST_SHORTER_MS_MAX : SHORTER_MS_MAX;
+      return lengthMs >= BURST_MS - shorterMax;
+    })
     .filter(({ lengthMs }) => lengthMs <= BURST_MS + LONGER_MS_MAX)
     .filter((burst) => !seamsMs.some((seamMs) => touches(burst, seamMs)))
     .map(({ atMs }) => atMs);

@@ -4,6 +4,7 @@ import { expect, test } from '@playwright/test';
 import {
   apartness,
   burstsOf,
+  FIRST_SHORTER_MS_MAX,
   flipsToWhite,
   LONGER_MS_MAX,
   partsOf,
@@ -109,9 +110,12 @@ test('a burst that one of two tracks lacks is told, but not where a part begins 
 });
 
 test('a burst that lacks a piece has no onset, and one that was held up for a moment has', () => {
-  const lengthsMs = [-SHORTER_MS_MAX - 1, -SHORTER_MS_MAX, LONGER_MS_MAX, LONGER_MS_MAX + 1];
-  const bursts = lengthsMs.map((by, i) => ({ atMs: i * 1_000, lengthMs: BURST_MS + by }));
-  expect(wholeOnsets(bursts)).toEqual([1_000, 2_000]);
+  const onsetsOfLonger = (byMs: number[]): number[] =>
+    wholeOnsets(byMs.map((by, i) => ({ atMs: i * 1_000, lengthMs: BURST_MS + by })));
+  const byMs = [-SHORTER_MS_MAX - 1, -SHORTER_MS_MAX, LONGER_MS_MAX, LONGER_MS_MAX + 1];
+  expect(onsetsOfLonger([0, ...byMs])).toEqual([0, 2_000, 3_000]);
+  expect(onsetsOfLonger([-FIRST_SHORTER_MS_MAX, 0])).toEqual([0, 1_000]);
+  expect(onsetsOfLonger([-FIRST_SHORTER_MS_MAX - 1, 0])).toEqual([1_000]);
 });
 
 test('any two bursts say where in the schedule they stand', () => {
