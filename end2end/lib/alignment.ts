@@ -107,9 +107,8 @@ export function wholeOnsets(bursts: Burst[], seamsMs: number[] = []): number[] {
   return bursts
     .filter(({ lengthMs }, i) => {
       const shorterMax = i === 0 ? FIRST_SHORTER_MS_MAX : SHORTER_MS_MAX;
-      return lengthMs >= BURST_MS - shorterMax;
+      return lengthMs >= BURST_MS - shorterMax && lengthMs <= BURST_MS + LONGER_MS_MAX;
     })
-    .filter(({ lengthMs }) => lengthMs <= BURST_MS + LONGER_MS_MAX)
     .filter((burst) => !seamsMs.some((seamMs) => touches(burst, seamMs)))
     .map(({ atMs }) => atMs);
 }

@@ -1,16 +1,15 @@
 //! Makes the single forms. What reads a recording here sees its end when the server stops.
 
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 
 use media::Source;
-use media::limits::FILE_BUFFER_BYTES;
 use protocol::Millis;
 use tempfile::NamedTempFile;
 
 use super::archive::{self, Entry};
 use super::timeline::{self, Part};
 use super::{ExportError, Exports, Standing, Task, blocking, ffmpeg};
-use crate::recording::has_several_sounds;
+use crate::recording::{has_several_sounds, writer_into};
 use crate::store::{KeptFile, TrackFile};
 
 impl Exports {
@@ -27,7 +26,7 @@ impl Exports {
             sources.push(Source { file, schedule, labels });
         }
         blocking(move || {
-            let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
+            let out = writer_into(&file)?;
             let (mut out, _) = media::combine(sources, out)?;
             out.flush()?;
             Ok(file)
@@ -44,7 +43,7 @@ impl Exports {
         let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
         let input = self.0.files.reader(&key, bytes, &self.0.stopping).await?;
         blocking(move || {
-            let mut out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
+            let mut out = writer_into(&file)?;
             media::to_ogg(input, &mut out)?;
             out.flush()?;
             Ok(file)

@@ -1,17 +1,16 @@
 //! Makes the files of a session out of its chunks: one for each track, one recording of all that can
 //! be put side by side, and the pictures. Nothing of it is in its place yet.
 
-use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
-use media::limits::FILE_BUFFER_BYTES;
 use media::{FileType, MediaError, Schedule, Source};
 use protocol::{Millis, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
+use super::files::writer_into;
 use super::pictures::{self, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{MediaFile, Stitched, Stitching, finished};
@@ -186,7 +185,7 @@ async fn combine(
     }
     let file = NamedTempFile::new_in(scratch)?;
     let combining = tokio::task::spawn_blocking(move || {
-        let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
+        let out = writer_into(&file)?;
         let (out, combined) = media::combine(sources, out)?;
         finished(file, out, file_type, combined.duration)
     });

@@ -1,7 +1,7 @@
 //! Where finished recordings lie: an object store, a local folder with fsync by default.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, BufWriter, ErrorKind, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -290,6 +290,11 @@ fn move_durably(file: NamedTempFile, place: &Path) -> io::Result<Option<NamedTem
         File::open(folder)?.sync_all()?;
     }
     Ok(None)
+}
+
+/// What is written into such a file, in pieces that the system takes well.
+pub(crate) fn writer_into(file: &NamedTempFile) -> io::Result<BufWriter<File>> {
+    Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?))
 }
 
 fn digest_of(mut file: File) -> io::Result<(Digest, u64)> {

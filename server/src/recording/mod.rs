@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, is_of};
+pub(crate) use files::{RecordingFiles, is_of, writer_into};
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
 pub(crate) use postponed::Postponed;

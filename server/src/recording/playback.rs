@@ -2,15 +2,14 @@
 //! to hand out a receipt; without it the recording itself is played.
 
 use std::collections::HashSet;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::sync::{MutexGuard, PoisonError};
 
-use media::limits::FILE_BUFFER_BYTES;
 use media::{MediaError, Refusal};
 use tempfile::NamedTempFile;
 
 use super::Recordings;
-use super::files::mix_key;
+use super::files::{mix_key, writer_into};
 use crate::store::{KeptFile, Recording};
 
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +80,7 @@ impl Recordings {
         let input = inner.files.reader(&recording.key, recording.bytes, stopping).await?;
         let file = NamedTempFile::new_in(&inner.scratch)?;
         let mixing = tokio::task::spawn_blocking(move || {
-            let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
+            let out = writer_into(&file)?;
             let (mut out, _) = media::mix(input, out)?;
             out.flush()?;
             media::verify(file.reopen()?)?;

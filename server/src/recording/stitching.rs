@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use media::limits::FILE_BUFFER_BYTES;
 use media::{FileType, MediaError, Refusal, Stitcher, TrackKind, Verified};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
@@ -15,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
+use super::files::writer_into;
 use crate::ledger::payload::PayloadStore;
 use crate::store::{PauseCut, StitchedRun, Store, StoredChunk};
 
@@ -81,7 +81,7 @@ impl Stitching {
         track: TrackNo,
     ) -> Result<Self, AssembleError> {
         let file = NamedTempFile::new_in(scratch)?;
-        let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
+        let out = writer_into(&file)?;
         let stitcher = Stitcher::new(out)?;
         Ok(Self {
             session,

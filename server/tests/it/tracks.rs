@@ -1,7 +1,9 @@
 //! Several tracks in one session: a file for each, and one recording of them all.
 
 mod mixing;
+mod pauses;
 mod pictures;
+mod upgrade;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -80,8 +82,11 @@ fn numbered(first: u64, captured: Vec<(u64, Content)>) -> Vec<Item> {
 }
 
 async fn recorded(server: &TestServer, number: u8, runs: &[Run]) -> (Candidate, Receipt) {
+    delivered(server, number, items(0, runs)).await
+}
+
+async fn delivered(server: &TestServer, number: u8, items: Vec<Item>) -> (Candidate, Receipt) {
     let candidate = Candidate::new(number);
-    let items = items(0, runs);
     let last = items.last().unwrap().seq;
     let (mut socket, _) = candidate.open(server).await;
     socket.deliver(items).await;
@@ -221,71 +226,6 @@ async fn in_step_with_the_clock_all_tracks_keep_their_gaps() {
         let wanted = placed(&own, &[(starts[0], lasts[0]), (starts[1], lasts[1])]);
         assert_holds(&by_clock[&(track as u64 + 1)], &wanted);
     }
-}
-
-/// A recorder takes 100 ms to start, and hands over what it has when it is paused.
-#[tokio::test]
-async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
-    const CHUNKS_BEFORE: usize = 4;
-    const PAUSED_MS: u64 = 3_000;
-    let server = TestServer::start().await;
-    let mut run = Run::of(0, 0, TrackKind::Microphone, 0, "beep1");
-    let own = packets(&run.chunks.concat()).remove(&1).unwrap();
-    let before = packets(&run.chunks[..CHUNKS_BEFORE].concat())[&1].len();
-    let place = own[before].0;
-    run.chunk_every = (place + 100) / CHUNKS_BEFORE as u64;
-    let mut captured = run.captured();
-    let paused_at = captured[CHUNKS_BEFORE].0;
-    for (at, _) in &mut captured[CHUNKS_BEFORE + 1..] {
-        *at += PAUSED_MS;
-    }
-    let pause = [
-        (paused_at, Content::Marker(Marker::Paused)),
-        (paused_at + PAUSED_MS, Content::Marker(Marker::Resumed)),
-    ];
-    // What it hands over comes right behind the word that it is paused.
-    captured.splice(CHUNKS_BEFORE..CHUNKS_BEFORE, [pause[0].clone()]);
-    captured.splice(CHUNKS_BEFORE + 2..CHUNKS_BEFORE + 2, [pause[1].clone()]);
-    let items = numbered(0, captured);
-    let last = items.last().unwrap().seq;
-    let candidate = Candidate::new(15);
-    let (mut socket, _) = candidate.open(&server).await;
-    socket.deliver(items).await;
-    socket.finish_completely(last).await;
-
-    let by_clock = packets(&file(&server, &candidate, "exports/timeline").await);
-    let shifted = |(order, (at, bytes)): (usize, &(u64, Vec<u8>))| {
-        (if order < before { *at } else { at + PAUSED_MS }, bytes.clone())
-    };
-    let wanted: Vec<_> = own.iter().enumerate().map(shifted).collect();
-    assert_holds(&by_clock[&1], &wanted);
-    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
-    let (_, mark) = page.split_once("data-seek=\"").unwrap();
-    let mark: f64 = mark.split_once('"').unwrap().0.parse().unwrap();
-    assert!((mark * 1_000.0 - place as f64).abs() < 10.0, "{mark} s, not {place} ms");
-}
-
-#[tokio::test]
-async fn runs_that_take_turns_with_times_that_go_back_become_a_recording_all_the_same() {
-    const PAUSED_AT: u64 = 2_500;
-    let server = TestServer::start().await;
-    let run = |segment| Run::of(0, segment, TrackKind::Microphone, 0, "beep1").captured();
-    let mut captured = run(0);
-    let pause = [(PAUSED_AT, Marker::Paused), (PAUSED_AT, Marker::Resumed)];
-    captured.splice(3..3, pause.map(|(at, marker)| (at, Content::Marker(marker))));
-    captured.extend(run(1));
-    // The first one comes once more, over the same pause.
-    captured
-        .extend(run(0).into_iter().filter(|(_, content)| !matches!(content, Content::Marker(_))));
-    let items = numbered(0, captured);
-    let last = items.last().unwrap().seq;
-    let candidate = Candidate::new(16);
-    let (mut socket, _) = candidate.open(&server).await;
-    socket.deliver(items).await;
-    socket.finish_completely(last).await;
-
-    let own = packets(&Run::of(0, 0, TrackKind::Microphone, 0, "beep1").chunks.concat());
-    assert_eq!(own_packets(&server, &candidate, 0).await.len(), 3 * own[&1].len());
 }
 
 #[tokio::test]
@@ -463,53 +403,4 @@ async fn the_zip_holds_every_file_under_a_name_that_says_what_it_is() {
     }
     assert_eq!(read("track-3-stills/00000.jpg"), jpeg(1, 60));
     assert_eq!(read("track-3-stills/00001.jpg"), jpeg(2, 70));
-}
-
-/// As it was before tracks had files.
-#[tokio::test]
-async fn a_database_of_an_earlier_version_is_brought_up_to_date() {
-    let mut server = TestServer::start().await;
-    server.stop().await;
-    let database = server.folder.path().join("holdfast.db");
-    for suffix in ["", "-wal", "-shm"] {
-        drop(std::fs::remove_file(server.folder.path().join(format!("holdfast.db{suffix}"))));
-    }
-    let earlier = tempfile::tempdir().unwrap();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
-    for entry in std::fs::read_dir(migrations).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if name.as_str() < "0004" {
-            std::fs::copy(entry.path(), earlier.path().join(name)).unwrap();
-        }
-    }
-    let candidate = Candidate::new(14);
-    let id = candidate.session;
-    let options = SqliteConnectOptions::new().filename(&database).create_if_missing(true);
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    let migrator = sqlx::migrate::Migrator::new(earlier.path()).await.unwrap();
-    migrator.run(&mut connection).await.unwrap();
-    let key = format!("recordings/{id}/one.webm");
-    for statement in [
-        "INSERT INTO sessions (id, token_hash, status, created_at, started_at, last_heartbeat_at, \
-         completed_at, items, recording_key, recording_mime, recording_bytes, recording_digest, \
-         recording_ms, payloads_dropped) VALUES (?1, zeroblob(32), 'completed', 1, 1, 1, 1, 3, ?2, \
-         'audio/webm', 9, zeroblob(32), 750, 1)",
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms, \
-         duration_ms) VALUES (?1, 0, 0, 'microphone', 'audio/webm', ?2, 0, 750)",
-    ] {
-        let query = sqlx::query(statement).bind(id.as_bytes().as_slice()).bind(&key);
-        query.execute(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
-    let place = server.folder.path().join(&key);
-    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-    std::fs::write(place, b"recording").unwrap();
-
-    server.start_again().await;
-    let session = server.session(id).await;
-    assert_eq!((&session["status"], &session["bytes"]), (&"completed".into(), &9.into()));
-    assert_eq!(session["tracks"][0]["bytes"], 9);
-    assert_eq!(file(&server, &candidate, "tracks/0/recording").await, b"recording");
-    assert_eq!(server.get(&format!("/sessions/{id}")).await.status(), 200);
 }
