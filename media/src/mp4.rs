@@ -3,6 +3,8 @@
 
 mod boxes;
 mod file;
+#[cfg_attr(not(test), expect(dead_code, reason = "the readers that use it come next"))]
+mod index;
 mod layout;
 mod moof;
 mod moov;
