@@ -26,7 +26,7 @@ fn finished(run: &[u8]) -> (Vec<u8>, u64) {
         stitcher.push(run).expect("a segment is open");
         stitcher.end_segment().expect("a segment is open");
     }
-    let (file, report) = stitcher.finish().expect("there are packets");
+    let (file, report) = stitcher.finish().expect("there are packets").accept(|_| ());
     (file.into_inner(), u64::try_from(report.duration.as_millis()).expect("some minutes"))
 }
 

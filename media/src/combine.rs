@@ -217,7 +217,7 @@ impl<R: Read> Playing<R> {
                         return Ok(());
                     }
                 }
-                Some(Event::Cluster { .. } | Event::Damage(_)) => {}
+                Some(Event::Cluster { .. } | Event::ClockBreak | Event::Damage(_)) => {}
                 None if self.is_over => return Ok(()),
                 None => self.read_on()?,
             }

@@ -92,7 +92,7 @@ impl OpusTrack {
         if track.kind != TrackKind::Audio || !track.is_opus() {
             return None;
         }
-        let headless = OpusHead { pre_skip: 0, gain: 0, is_plain: true };
+        let headless = OpusHead { pre_skip: 0, gain: 0, is_plain: true, channels: 1, family: 0 };
         let head = OpusHead::parse(&track.codec_private).unwrap_or(headless);
         let pre_skip = i64::from(head.pre_skip) * i64::from(rate.0) / HEAD_RATE;
         head.is_plain.then(|| Self {

@@ -67,6 +67,9 @@ pub enum Refusal {
     /// More than [`limits::SAMPLES_MAX`] samples in one MP4; the segment, or its rest, is left out.
     #[error("more than {} samples in one MP4", limits::SAMPLES_MAX)]
     TooManySamples,
+    /// The stream begins in the middle, and no header is known by which it could be read.
+    #[error("the beginning of the segment is missing: without a header it cannot be read")]
+    NoHeader,
     /// The bytes end, or are damaged, before the description of the tracks.
     #[error("the segment has no usable track description")]
     NoTracks,

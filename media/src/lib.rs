@@ -16,7 +16,7 @@
 //!     }
 //!     stitcher.end_segment()?;
 //! }
-//! let (file, _report) = stitcher.finish()?;
+//! let (file, _report) = stitcher.finish()?.accept(|_| ());
 //! # Ok(file.into_inner())
 //! # }
 //! # assert!(stitch(&[]).is_err());
@@ -38,13 +38,16 @@
 //! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12) and Opus
 //! (RFC 6716).
 
+mod account;
 mod block;
 mod clock;
 mod combine;
 mod decode;
 mod ebml;
 mod error;
+mod frame;
 mod grammar;
+mod headless;
 mod inspect;
 mod lacing;
 pub mod limits;
@@ -52,17 +55,18 @@ mod mix;
 mod mp4;
 mod observer;
 mod ogg;
+mod ogg_reader;
 mod opus;
 mod peaks;
 mod reader;
 mod report;
-mod resync;
 mod schedule;
 mod seek_index;
 mod segment;
 mod silence;
 mod source;
 mod stitch;
+mod stretch;
 mod tracks;
 mod units;
 mod verify;
@@ -71,11 +75,13 @@ mod webm_file;
 mod writer;
 
 pub use self::ogg::{OggReport, to_ogg};
+pub use account::{Account, Bytes, Cause, LeftOut, Tally};
 pub use block::Block;
 pub use combine::{Combined, Source, combine};
 pub use decode::{DecodeReport, OpusTrack, SOUND_RATE_HZ, Sound};
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
+pub use grammar::{Opening, opening};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
 pub use mp4::BoxType;
@@ -84,7 +90,7 @@ pub use peaks::{Level, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
 pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
 pub use schedule::Schedule;
-pub use stitch::Stitcher;
+pub use stitch::{Headers, Stitched, Stitcher};
 pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};
 pub use verify::{Verified, VerifiedTrack, verify};

@@ -81,7 +81,7 @@ pub fn mix<R: Read, W: Write + Seek>(mut input: R, mut out: W) -> Result<(W, Mix
                     mixer.take(&block)?;
                 }
             }
-            Some(Event::Cluster { .. } | Event::Damage(_)) => {}
+            Some(Event::Cluster { .. } | Event::ClockBreak | Event::Damage(_)) => {}
             None if is_over => return mixer.ok_or(Refusal::NoTracks)?.finish(),
             None => match input.read(&mut piece) {
                 Ok(0) => {

@@ -3,13 +3,13 @@
 
 mod boxes;
 mod file;
-#[cfg_attr(not(test), expect(dead_code, reason = "the readers that use it come next"))]
 mod index;
 mod layout;
 mod moof;
 mod moov;
 mod reader;
 mod resync;
+mod sample;
 mod table;
 mod tables_read;
 mod time;
@@ -18,7 +18,7 @@ mod writer;
 
 pub use boxes::BoxType;
 pub(crate) use file::Mp4File;
-pub(crate) use moof::SampleInfo;
-pub(crate) use moov::Track;
-pub(crate) use reader::{Event, Mp4Reader};
+pub(crate) use moov::{Place, Track};
+pub(crate) use reader::Mp4Reader;
+pub(crate) use sample::{Sample, SampleCopy};
 pub(crate) use verify::verify;

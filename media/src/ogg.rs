@@ -51,7 +51,9 @@ pub fn to_ogg(mut input: impl Read, out: impl Write) -> Result<OggReport, MediaE
                     frames.into_iter().try_for_each(|frame| stream.packet(frame))?;
                 }
             }
-            Some(Event::Header { .. } | Event::Cluster { .. } | Event::Damage(_)) => {}
+            Some(
+                Event::Header { .. } | Event::Cluster { .. } | Event::ClockBreak | Event::Damage(_),
+            ) => {}
             None if is_over => return stream.finish(),
             None => match input.read(&mut piece) {
                 Ok(0) => {
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_head_for_a_track_without_one_is_read_as_it_is_meant() {
-        let head = OpusHead { pre_skip: 0, gain: 0, is_plain: true };
+        let head = OpusHead { pre_skip: 0, gain: 0, is_plain: true, channels: 1, family: 0 };
         assert_eq!(OpusHead::parse(&plain_head()), Some(head));
         assert_eq!(plain_head().len(), 19);
     }

@@ -11,7 +11,7 @@ use crate::observer::{Observer, PlacedBlock};
 use crate::opus;
 use crate::peaks::{Peaks, PeaksBuilder};
 use crate::reader::WebmReader;
-use crate::segment::Segment;
+use crate::stitch::{Input, Reading};
 use crate::tracks::TrackEntry;
 use crate::units::TrackNumber;
 use crate::webm_file::WebmFile;
@@ -69,26 +69,20 @@ impl Waveforms {
     pub fn from_webm(mut input: impl Read) -> Result<Vec<Waveform>, MediaError> {
         // Where a packet plays is for the file to say; what it writes is not wanted.
         let mut file = WebmFile::observed(io::empty(), 0, Self::default());
-        let mut reader = WebmReader::new();
-        let mut segment = Segment::starting_at(Duration::ZERO);
+        let mut reading = Reading::new(WebmReader::new(), Duration::ZERO);
         let mut piece = vec![0; limits::PUSH_PIECE_BYTES];
         loop {
             match input.read(&mut piece) {
                 Ok(0) => break,
-                Ok(bytes) => {
-                    segment.count_bytes(bytes);
-                    reader.push(&piece[..bytes]);
-                    file.drain(&mut reader, &mut segment)?;
-                }
+                Ok(bytes) => reading.tell(Input::Bytes(&piece[..bytes]), &mut file)?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        reader.end();
-        file.drain(&mut reader, &mut segment)?;
-        let report = segment.into_report(file.end(), reader.dangling_bytes());
+        reading.tell(Input::End, &mut file)?;
+        let report = reading.into_report(file.end());
         match report.refusal() {
-            Some(refusal) if report.packets == 0 => Err(refusal.clone().into()),
+            Some(refusal) if report.packets() == 0 => Err(refusal.clone().into()),
             Some(_) | None => Ok(file.into_observer().finish()),
         }
     }

@@ -66,7 +66,7 @@ fn sounds(file: &[u8]) -> Vec<Vec<i16>> {
                     heard.extend_from_slice(sound.samples);
                 }
             }
-            Event::Header { .. } | Event::Cluster { .. } => {}
+            Event::Header { .. } | Event::Cluster { .. } | Event::ClockBreak => {}
             Event::Damage(damage) => panic!("{damage}"),
         }
     }

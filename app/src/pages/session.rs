@@ -197,6 +197,7 @@ mod tests {
                 left_out: 0,
                 digest: Digest::from_bytes([0xab; 32]),
             }),
+            left_out: Vec::new(),
             exports: Vec::new(),
             failure: None,
             segments: vec![SegmentRow {

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::units::TrackNumber;
 
 use super::boxes::{self, Fields, kind};
-use super::moof::{Extent, SampleInfo};
+use super::moof::{Extent, First, SampleInfo};
 use super::moov::{self, Track};
 use super::time::Ticks;
 
@@ -21,6 +21,7 @@ use super::time::Ticks;
 #[derive(Debug)]
 pub(crate) struct SampleIndex {
     tracks: Vec<Ahead>,
+    #[cfg(test)]
     samples: u64,
 }
 
@@ -52,7 +53,7 @@ impl SampleIndex {
             }
             walks.push(walk);
         }
-        let samples = walks.iter().map(|walk| walk.sizes.samples() as u64).sum();
+        let samples: u64 = walks.iter().map(|walk| walk.sizes.samples() as u64).sum();
         if samples > limits::SAMPLES_MAX as u64 {
             return Err(Malformed);
         }
@@ -61,15 +62,32 @@ impl SampleIndex {
             while all.next_extent()?.is_some() {}
         }
         let tracks = walks.into_iter().map(Ahead::new).collect::<Result<_, _>>()?;
-        Ok((samples > 0).then_some(Self { tracks, samples }))
+        Ok((samples > 0).then_some(Self {
+            tracks,
+            #[cfg(test)]
+            samples,
+        }))
+    }
+
+    /// The first sample of each track.
+    pub(crate) fn firsts(&self, tracks: &[Track]) -> Vec<First> {
+        let first = |ahead: &Ahead| {
+            let info = ahead.next.as_ref()?.info;
+            let track = tracks.iter().find(|track| track.number == info.track)?;
+            let (order, shown) = (track.presented(info.at), track.presentation(&info));
+            Some(First { track: info.track, order, shown })
+        };
+        self.tracks.iter().filter_map(first).collect()
     }
 
     /// Where the next sample stands.
+    #[cfg(test)]
     pub(crate) fn peek(&self) -> Option<u64> {
         self.tracks.iter().filter_map(|track| Some(track.next?.start)).min()
     }
 
     /// How many there are in all, those without bytes too.
+    #[cfg(test)]
     pub(crate) fn samples(&self) -> u64 {
         self.samples
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::format;
-use crate::views::{RecordingView, SessionView};
+use crate::views::{LeftOutRow, RecordingView, SessionView};
 
 #[component]
 pub(super) fn Completeness(view: SessionView) -> impl IntoView {
@@ -27,18 +27,32 @@ pub(super) fn Completeness(view: SessionView) -> impl IntoView {
                 {arrived}
                 {(whole && !open).then_some(" Every number from the first to the last is there.")}
             </p>
-            {(left_out > 0)
-                .then(|| {
-                    view! {
-                        <p class="lost">
-                            {format::count(u64::from(left_out), "segment is", "segments are")}
-                            " in no file, or not wholly: what is there cannot be read. The server keeps \
-                             all chunks of this session."
-                        </p>
-                    }
-                })}
+            {(left_out > 0).then(|| view! { <LeftOut runs=left_out rows=view.left_out/> })}
         </section>
     }
+}
+
+/// What arrived and is in no file, run by run.
+#[component]
+fn LeftOut(runs: u32, rows: Vec<LeftOutRow>) -> impl IntoView {
+    let rows: Vec<_> = rows.into_iter().map(|row| view! { <li>{left_out(&row)}</li> }).collect();
+    view! {
+        <p class="lost">
+            {format::count(u64::from(runs), "segment is", "segments are")}
+            " in no file, or not wholly. The server keeps all chunks of this session."
+        </p>
+        <ul class="left-out">{rows}</ul>
+    }
+}
+
+fn left_out(row: &LeftOutRow) -> String {
+    let LeftOutRow { track, segment, packets, bytes, why } = row;
+    let track = u16::from(track.get()) + 1;
+    let what = match packets {
+        0 => format::size(*bytes),
+        _ => format!("{}, {}", format::count(*packets, "packet", "packets"), format::size(*bytes)),
+    };
+    format!("Track {track}, segment {}: {what}. {why}.", segment.get() + 1)
 }
 
 #[component]

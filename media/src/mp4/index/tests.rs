@@ -51,11 +51,12 @@ fn seen_in_chunks(chunks: &[&[u8]]) -> Vec<Seen> {
     let mut seen = Vec::new();
     for chunk in chunks {
         reader.push(chunk);
-        while let Some(event) = reader.next_event() {
+        while let Some(event) = reader.next_event().unwrap() {
             match event {
                 Event::Tracks(tracks) => timed = Timed::of(tracks),
-                Event::Sample { info, payload } => seen.push(timed.see(&info, payload)),
+                Event::Sample(sample) => seen.push(timed.see(&sample.info, sample.payload)),
                 Event::Header | Event::Fragment { .. } => {}
+                Event::OutOfPlace => panic!("a sample is out of place"),
                 Event::Damage(damage) => panic!("{damage:?}"),
             }
         }
@@ -70,7 +71,7 @@ fn stitched(chunks: &[&[u8]]) -> Vec<u8> {
         stitcher.push(chunk).unwrap();
     }
     stitcher.end_segment().unwrap();
-    stitcher.finish().unwrap().0.into_inner()
+    stitcher.finish().unwrap().accept(|_| ()).0.into_inner()
 }
 
 #[test]
