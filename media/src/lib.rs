@@ -35,8 +35,8 @@
 //!
 //! [`Waveforms`] decodes the sound of a file and keeps its [`Peaks`].
 //!
-//! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12) and Opus
-//! (RFC 6716).
+//! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12), Opus (RFC 6716) and
+//! AAC (ISO/IEC 14496-3).
 
 mod block;
 mod clock;
@@ -73,7 +73,7 @@ mod writer;
 pub use self::ogg::{OggReport, to_ogg};
 pub use block::Block;
 pub use combine::{Combined, Source, combine};
-pub use decode::{DecodeReport, OpusTrack, SOUND_RATE_HZ, Sound};
+pub use decode::{DecodeReport, SOUND_RATE_HZ, Sound, SoundTrack};
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};

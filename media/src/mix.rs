@@ -8,7 +8,7 @@ use std::time::Duration;
 use ropus::{Application, Bitrate, Channels, Encoder};
 
 use crate::block::{Block, BlockBody, BlockCopy};
-use crate::decode::{FULL_RATE_HZ, OpusTrack};
+use crate::decode::{FULL_RATE_HZ, IN_FULL, SoundTrack};
 use crate::ebml::{self, id};
 use crate::error::{MediaError, Refusal};
 use crate::limits;
@@ -124,7 +124,7 @@ struct Copied {
 }
 
 struct Heard {
-    sound: OpusTrack,
+    sound: SoundTrack,
     /// Where what was decoded so far ends, in samples from the zero of the file.
     until: u64,
 }
@@ -148,7 +148,7 @@ impl<W: Write + Seek> Mixer<W> {
         let copied = |(order, entry): (usize, &TrackEntry)| Copied {
             number: entry.number,
             place: order + usize::from(order >= place),
-            heard: OpusTrack::in_full(entry).map(|sound| Heard { sound, until: 0 }),
+            heard: SoundTrack::of_webm(entry, IN_FULL).map(|sound| Heard { sound, until: 0 }),
         };
         let tracks: Vec<Copied> = entries.iter().enumerate().map(copied).collect();
         let sounds = tracks.iter().filter(|track| track.heard.is_some()).count();

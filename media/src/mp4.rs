@@ -3,13 +3,14 @@
 
 mod boxes;
 mod file;
-#[cfg_attr(not(test), expect(dead_code, reason = "the readers that use it come next"))]
+mod finished;
 mod index;
 mod layout;
 mod moof;
 mod moov;
 mod reader;
 mod resync;
+mod sound;
 mod table;
 mod tables_read;
 mod time;
@@ -18,7 +19,9 @@ mod writer;
 
 pub use boxes::BoxType;
 pub(crate) use file::Mp4File;
+pub(crate) use finished::FinishedMp4;
 pub(crate) use moof::SampleInfo;
 pub(crate) use moov::Track;
 pub(crate) use reader::{Event, Mp4Reader};
+pub(crate) use sound::SoundCodec;
 pub(crate) use verify::verify;

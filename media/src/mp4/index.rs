@@ -65,11 +65,13 @@ impl SampleIndex {
     }
 
     /// Where the next sample stands.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for reading a file as a stream"))]
     pub(crate) fn peek(&self) -> Option<u64> {
         self.tracks.iter().filter_map(|track| Some(track.next?.start)).min()
     }
 
     /// How many there are in all, those without bytes too.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for reading a file as a stream"))]
     pub(crate) fn samples(&self) -> u64 {
         self.samples
     }

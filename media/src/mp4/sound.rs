@@ -1,0 +1,161 @@
+//! Owns what a track's description says of its sound: which codec it is, and what a decoder has to
+//! know. Decodes nothing.
+
+use std::time::Duration;
+
+use crate::opus::OpusHead;
+use crate::tracks::TrackKind;
+
+use super::boxes::{self, BoxType, Fields};
+use super::moof::SampleInfo;
+use super::moov::Track;
+use super::time::Ticks;
+
+const OPUS: BoxType = BoxType(*b"Opus");
+const MP4A: BoxType = BoxType(*b"mp4a");
+const DOPS: BoxType = BoxType(*b"dOps");
+const ESDS: BoxType = BoxType(*b"esds");
+
+/// Bytes of a box's header, and of the fields of a sample entry of sound (ISO/IEC 14496-12 section
+/// 12.2.3), before the boxes in it.
+const ENTRY_HEAD_BYTES: usize = 8 + 28;
+
+/// Sound that can be decoded here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SoundCodec {
+    Opus(OpusHead),
+    /// By its AudioSpecificConfig (ISO/IEC 14496-3 section 1.6.2).
+    Aac(Vec<u8>),
+}
+
+impl Track {
+    /// `None` of what is no sound, and of a codec that isn't known here. Where the descriptions
+    /// differ, the first counts.
+    pub(crate) fn sound(&self) -> Option<SoundCodec> {
+        if self.kind != TrackKind::Audio {
+            return None;
+        }
+        let inside = self.descriptions.first()?.get(ENTRY_HEAD_BYTES..)?;
+        match self.codec {
+            OPUS => opus_head(boxes::child(inside, DOPS)?).map(SoundCodec::Opus),
+            MP4A => audio_specific_config(boxes::child(inside, ESDS)?).map(SoundCodec::Aac),
+            _ => None,
+        }
+    }
+
+    /// When a sample is decoded, on the track's own timeline.
+    pub(crate) fn decoded_at(&self, sample: &SampleInfo) -> Duration {
+        self.timescale.duration(sample.at)
+    }
+
+    /// What of the track's beginning is not presented.
+    pub(crate) fn cut_off(&self) -> Duration {
+        self.timescale.duration(self.ahead)
+    }
+
+    /// How much later than the movie the track begins.
+    pub(crate) fn late_by(&self) -> Duration {
+        self.timescale.duration(Ticks(self.ahead.0.saturating_neg()))
+    }
+}
+
+/// A `dOps` body (Encapsulation of Opus in ISO Base Media File Format, section 4.3.2): the fields of
+/// an `OpusHead`, the other way round.
+fn opus_head(dops: &[u8]) -> Option<OpusHead> {
+    let mut fields = Fields::new(dops);
+    let [version, channels] = fields.take()?;
+    let pre_skip = u16::from_be_bytes(fields.take()?);
+    fields.skip(4)?;
+    let gain = i16::from_be_bytes(fields.take()?);
+    let [family] = fields.take()?;
+    let is_plain = version == 0 && matches!((family, channels), (0 | 1, 1 | 2));
+    Some(OpusHead { pre_skip, gain, is_plain })
+}
+
+/// What an `esds` body leads to (ISO/IEC 14496-1 section 7.2.6): a descriptor in a descriptor in a
+/// descriptor. `None` if the sound is not that of MPEG-4.
+fn audio_specific_config(esds: &[u8]) -> Option<Vec<u8>> {
+    const ELEMENTARY_STREAM: u8 = 3;
+    const DECODER: u8 = 4;
+    const SPECIFIC: u8 = 5;
+    const MPEG4_AUDIO: u8 = 0x40;
+    /// Buffer size, greatest and average bitrate, and what kind of stream it is.
+    const RATES_BYTES: usize = 12;
+
+    let (_, _, fields) = Fields::of_full_box(esds)?;
+    let mut stream = Fields::new(descriptor(fields.rest(), ELEMENTARY_STREAM)?);
+    stream.skip(2)?;
+    let [flags] = stream.take()?;
+    if flags & 0x80 != 0 {
+        stream.skip(2)?;
+    }
+    if flags & 0x40 != 0 {
+        let [address_bytes] = stream.take()?;
+        stream.skip(address_bytes.into())?;
+    }
+    if flags & 0x20 != 0 {
+        stream.skip(2)?;
+    }
+    let mut decoder = Fields::new(descriptor(stream.rest(), DECODER)?);
+    let [codec] = decoder.take()?;
+    decoder.skip(RATES_BYTES)?;
+    let config = descriptor(decoder.rest(), SPECIFIC)?;
+    (codec == MPEG4_AUDIO).then(|| config.to_vec())
+}
+
+/// The body of the first descriptor, which must have this tag.
+fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
+    let mut fields = Fields::new(bytes);
+    let [told] = fields.take()?;
+    let mut size = 0_usize;
+    // Seven bits in a byte, as long as the eighth is set; four of them at most.
+    for _ in 0..4 {
+        let [byte] = fields.take()?;
+        size = size << 7 | usize::from(byte & 0x7F);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    fields.rest().get(..size).filter(|_| told == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: [u8; 2] = [0x12, 0x08];
+
+    fn put(tag: u8, body: &[u8]) -> Vec<u8> {
+        [&[tag, 0x80, 0x80, 0x80, u8::try_from(body.len()).unwrap()], body].concat()
+    }
+
+    fn esds(flags: u8, optional: &[u8], codec: u8) -> Vec<u8> {
+        let decoder = [&[codec][..], &[0; 12], &put(5, &CONFIG)].concat();
+        let stream = [&[0, 1, flags][..], optional, &put(4, &decoder), &put(6, &[2])].concat();
+        [&[0; 4][..], &put(3, &stream)].concat()
+    }
+
+    #[test]
+    fn a_configuration_is_found_behind_whatever_may_stand_before_it() {
+        let found = |esds: &[u8]| audio_specific_config(esds);
+        assert_eq!(found(&esds(0, &[], 0x40)), Some(CONFIG.to_vec()));
+        let all = [0, 9, 2, b'h', b'i', 0, 7];
+        assert_eq!(found(&esds(0xE0, &all, 0x40)), Some(CONFIG.to_vec()));
+        assert_eq!(found(&esds(0, &[], 0x6B)), None, "MP3");
+        let whole = esds(0, &[], 0x40);
+        for cut in 0..whole.len() - 3 {
+            assert_eq!(found(&whole[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_description_of_opus_tells_its_gain_and_its_channels() {
+        let head = |channels, family| {
+            opus_head(&[0, channels, 1, 0x38, 0, 0, 0xBB, 0x80, 0xFF, 0, family])
+        };
+        let plain = OpusHead { pre_skip: 312, gain: -256, is_plain: true };
+        assert_eq!(head(2, 0), Some(plain));
+        assert_eq!(head(6, 1).map(|head| head.is_plain), Some(false));
+        assert_eq!(opus_head(&[0, 1]), None);
+    }
+}
