@@ -109,6 +109,9 @@ impl Waveforms {
         for (track, sound) in tracks.iter().zip(sounds) {
             drawn.add(track.number, sound);
         }
+        if tracks.is_empty() {
+            return Ok(Vec::new());
+        }
         while let Some((info, packet)) = file.next_sample()? {
             let Some(place) = tracks.iter().position(|track| track.number == info.track) else {
                 continue;

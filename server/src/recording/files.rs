@@ -1,7 +1,7 @@
 //! Where finished recordings lie: an object store, a local folder with fsync by default.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,25 @@ pub(crate) struct RecordingFiles {
     root: PathBuf,
     /// Where the recordings are.
     folder: PathBuf,
+}
+
+/// A file that ends early when the server stops.
+#[derive(Debug)]
+pub(crate) struct Stoppable {
+    file: File,
+    stopping: CancellationToken,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stopping.is_cancelled() { Ok(0) } else { self.file.read(buffer) }
+    }
+}
+
+impl Seek for Stoppable {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// A file in its place.
@@ -143,6 +162,17 @@ impl RecordingFiles {
             .map(|piece| piece.map_err(io::Error::from))
             .take_until(stopping.clone().cancelled_owned());
         Ok(SyncIoBridge::new(StreamReader::new(stream.boxed())))
+    }
+
+    /// The same for what has to go back and forth in the file, which lies in a folder here. (Of a
+    /// store that is none it would have to be fetched whole before.)
+    pub(crate) async fn seekable(
+        &self,
+        key: &str,
+        stopping: &CancellationToken,
+    ) -> io::Result<Stoppable> {
+        let file = tokio::fs::File::open(self.path_of(key)).await?.into_std().await;
+        Ok(Stoppable { file, stopping: stopping.clone() })
     }
 
     /// Where a recording is as a file, for another program.
