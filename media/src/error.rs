@@ -70,6 +70,9 @@ pub enum Refusal {
     /// The bytes end, or are damaged, before the description of the tracks.
     #[error("the segment has no usable track description")]
     NoTracks,
+    /// No track whose sound can be decoded.
+    #[error("there is no sound in the recording that can be read")]
+    NoSound,
     /// No track of Opus.
     #[error("there is no Opus sound in the recording")]
     NoOpus,

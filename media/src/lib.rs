@@ -29,7 +29,7 @@
 //! [`combine`] puts finished files side by side on one timeline; of a single one it makes the same
 //! with its gaps in time, as a [`Schedule`] tells them.
 //!
-//! [`to_ogg`] takes the sound out without decoding it.
+//! [`to_ogg`] takes the sound out without decoding it; [`mp4_to_ogg`] makes Opus of AAC.
 //!
 //! [`mix`] puts one sound track before the others in which all of them are heard.
 //!
@@ -70,7 +70,7 @@ mod waveform;
 mod webm_file;
 mod writer;
 
-pub use self::ogg::{OggReport, to_ogg};
+pub use self::ogg::{OggReport, mp4_to_ogg, to_ogg};
 pub use block::Block;
 pub use combine::{Combined, Source, combine};
 pub use decode::{DecodeReport, SOUND_RATE_HZ, Sound, SoundTrack};

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use crate::decode::FULL_RATE_HZ;
 use crate::opus::OpusHead;
 use crate::tracks::TrackKind;
 
 use super::boxes::{self, BoxType, Fields};
 use super::moof::SampleInfo;
 use super::moov::Track;
-use super::time::Ticks;
+use super::time::{Ticks, Timescale};
 
 const OPUS: BoxType = BoxType(*b"Opus");
 const MP4A: BoxType = BoxType(*b"mp4a");
@@ -41,6 +42,30 @@ impl Track {
             MP4A => audio_specific_config(boxes::child(inside, ESDS)?).map(SoundCodec::Aac),
             _ => None,
         }
+    }
+
+    /// The `OpusHead` (RFC 7845 section 5.1) of a track of Opus. What is to be dropped from its
+    /// beginning is what the edit list cuts off, in samples at 48 kHz: the description has another
+    /// number for it, which Chromium always gives and never means.
+    pub(crate) fn opus_head(&self) -> Option<Vec<u8>> {
+        let Some(SoundCodec::Opus(OpusHead { gain, .. })) = self.sound() else {
+            return None;
+        };
+        let dops = boxes::child(self.descriptions.first()?.get(ENTRY_HEAD_BYTES..)?, DOPS)?;
+        let mut fields = Fields::new(dops);
+        let [_, channels] = fields.take()?;
+        fields.skip(2)?;
+        let rate = fields.u32()?;
+        fields.skip(2)?;
+        let pre_skip = self.timescale.to(Timescale::new(FULL_RATE_HZ)?, self.ahead).0;
+        let pre_skip = u16::try_from(pre_skip.max(0)).unwrap_or(u16::MAX);
+        let mut head = b"OpusHead\x01".to_vec();
+        head.push(channels);
+        head.extend_from_slice(&pre_skip.to_le_bytes());
+        head.extend_from_slice(&rate.to_le_bytes());
+        head.extend_from_slice(&gain.to_le_bytes());
+        head.extend_from_slice(fields.rest());
+        Some(head)
     }
 
     /// When a sample is decoded, on the track's own timeline.
