@@ -67,6 +67,9 @@ pub enum Refusal {
     /// More than [`limits::SAMPLES_MAX`] samples in one MP4; the segment, or its rest, is left out.
     #[error("more than {} samples in one MP4", limits::SAMPLES_MAX)]
     TooManySamples,
+    /// Packets of a track lie further apart than the table of an MP4 can say: weeks.
+    #[error("two packets are too far apart for an MP4")]
+    TooFarApart,
     /// The bytes end, or are damaged, before the description of the tracks.
     #[error("the segment has no usable track description")]
     NoTracks,

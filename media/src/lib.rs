@@ -27,7 +27,7 @@
 //! is an error. [`Inspector`] describes a file, finished or not, as it is.
 //!
 //! [`combine`] puts finished files side by side on one timeline; of a single one it makes the same
-//! with its gaps in time, as a [`Schedule`] tells them.
+//! with its gaps in time, as a [`Schedule`] tells them. [`combine_mp4`] does so with MP4.
 //!
 //! [`to_ogg`] takes the sound out without decoding it; [`mp4_to_ogg`] makes Opus of AAC.
 //!
@@ -78,7 +78,7 @@ pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
-pub use mp4::BoxType;
+pub use mp4::{BoxType, combine_mp4};
 pub use opus::packet_duration as opus_packet_duration;
 pub use peaks::{Level, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};

@@ -87,6 +87,10 @@ pub const TIMESTAMP_JITTER_MAX: Duration = Duration::from_millis(5);
 /// a recorder's packets come.
 pub const SILENCE_FROM: Duration = Duration::from_millis(200);
 
+/// In an MP4 a gap longer than this is left as it is. Of AAC there is no silence longer than a packet,
+/// and each costs the tables some bytes.
+pub const MP4_SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
 /// [`PEAKS_MAX`] buckets.
 pub const WAVEFORM_TRACKS_MAX: usize = 4;

@@ -2,12 +2,15 @@
 //! writes, and writing and verifying the one ordinary file they become.
 
 mod boxes;
+mod combine;
 mod file;
 mod finished;
 mod index;
 mod layout;
 mod moof;
 mod moov;
+mod plain;
+mod quiet;
 mod reader;
 mod resync;
 mod sound;
@@ -18,10 +21,11 @@ mod verify;
 mod writer;
 
 pub use boxes::BoxType;
+pub use combine::combine_mp4;
 pub(crate) use file::Mp4File;
 pub(crate) use finished::FinishedMp4;
 pub(crate) use moof::SampleInfo;
 pub(crate) use moov::Track;
 pub(crate) use reader::{Event, Mp4Reader};
-pub(crate) use sound::SoundCodec;
+pub(crate) use sound::{AAC_RATES_HZ, SoundCodec};
 pub(crate) use verify::verify;

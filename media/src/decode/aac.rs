@@ -11,16 +11,10 @@ use symphonia_core::packet::PacketRef;
 use symphonia_core::units::{Duration, Timestamp};
 
 use super::Rate;
+use crate::mp4::AAC_RATES_HZ;
 
 pub(super) const PACKET_SAMPLES: usize = 1024;
 const CHANNELS_MAX: usize = 2;
-
-/// The rates that have a number (ISO/IEC 14496-3 table 1.18). Others can be spelled out, down to
-/// none at all, and no recorder does.
-const RATES_HZ: [u32; 13] = [
-    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
-    7_350,
-];
 
 pub(super) struct Aac {
     rate: Rate,
@@ -38,7 +32,7 @@ impl Aac {
         parameters.for_codec(CODEC_ID_AAC).with_extra_data(config.into());
         let decoder = new_decoder(&parameters)?;
         let told = decoder.codec_params();
-        let rate = told.sample_rate.filter(|rate| RATES_HZ.contains(rate))?;
+        let rate = told.sample_rate.filter(|rate| AAC_RATES_HZ.contains(rate))?;
         let channels = told.channels.as_ref().map_or(0, |channels| channels.count());
         (1..=CHANNELS_MAX).contains(&channels).then(|| Self {
             rate: Rate(rate),
@@ -115,7 +109,7 @@ mod tests {
 
     #[test]
     fn low_complexity_in_one_or_two_channels_is_decoded_at_every_rate_that_has_a_number() {
-        for (index, rate) in (0..).zip(RATES_HZ) {
+        for (index, rate) in (0..).zip(AAC_RATES_HZ) {
             for channels in [1, 2] {
                 let aac = Aac::new(&config(2, index, channels)).expect("a plain configuration");
                 assert_eq!(aac.rate(), Rate(rate));

@@ -21,6 +21,13 @@ const ESDS: BoxType = BoxType(*b"esds");
 /// 12.2.3), before the boxes in it.
 const ENTRY_HEAD_BYTES: usize = 8 + 28;
 
+/// The rates of AAC that have a number (ISO/IEC 14496-3 table 1.18). Others can be spelled out, down
+/// to none at all, and no recorder does.
+pub(crate) const AAC_RATES_HZ: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+
 /// Sound that can be decoded here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SoundCodec {
@@ -29,7 +36,41 @@ pub(crate) enum SoundCodec {
     Aac(Vec<u8>),
 }
 
+/// What an AudioSpecificConfig says of AAC-LC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AacConfig {
+    pub(crate) rate_hz: u32,
+    pub(crate) channels: u8,
+}
+
+impl AacConfig {
+    /// How long so many packets play.
+    pub(crate) fn packets_last(self, packets: u32) -> Duration {
+        const PACKET_SAMPLES: u64 = 1024;
+        let nanos = u64::from(packets) * PACKET_SAMPLES * 1_000_000_000 / u64::from(self.rate_hz);
+        Duration::from_nanos(nanos)
+    }
+
+    /// `None` of another kind of AAC, and if it has no rate that has a number.
+    fn parse(config: &[u8]) -> Option<Self> {
+        const LOW_COMPLEXITY: u8 = 2;
+        let [first, second, ..] = *config else { return None };
+        let index = (first & 0x07) << 1 | second >> 7;
+        let rate_hz = *AAC_RATES_HZ.get(usize::from(index))?;
+        (first >> 3 == LOW_COMPLEXITY).then_some(Self { rate_hz, channels: second >> 3 & 0x0F })
+    }
+}
+
 impl Track {
+    /// Of each description, in their order.
+    pub(crate) fn aac_configs(&self) -> Vec<Option<AacConfig>> {
+        let config = |description: &Vec<u8>| {
+            let esds = boxes::child(description.get(ENTRY_HEAD_BYTES..)?, ESDS)?;
+            AacConfig::parse(&audio_specific_config(esds)?)
+        };
+        self.descriptions.iter().map(config).collect()
+    }
+
     /// `None` of what is no sound, and of a codec that isn't known here. Where the descriptions
     /// differ, the first counts.
     pub(crate) fn sound(&self) -> Option<SoundCodec> {

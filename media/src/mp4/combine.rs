@@ -1,0 +1,230 @@
+//! Owns putting finished MP4s side by side: all their tracks in one, each at its place on one
+//! timeline. Reads nothing damaged: what comes in was stitched here.
+
+use std::io::{Read, Seek, Write};
+use std::time::Duration;
+
+use crate::combine::{Combined, Source};
+use crate::error::{MediaError, Refusal};
+use crate::schedule::Schedule;
+use crate::tracks::TrackKind;
+use crate::units::SourceTime;
+use crate::writer::Written;
+
+use super::finished::FinishedMp4;
+use super::moof::SampleInfo;
+use super::moov::Track;
+use super::plain::{PlainMp4, PlainSample, PlainTrack};
+use super::quiet::{Silence, Voice};
+use super::table::SampleTable;
+use super::time::Ticks;
+
+/// Samples of one source are written one right behind another for so long: that keeps the tables
+/// small.
+const IN_A_ROW: Duration = Duration::from_millis(500);
+
+/// Writes all tracks of `sources` into one MP4. No packet is touched; where a voice has nothing for
+/// [`limits::SILENCE_FROM`](crate::limits::SILENCE_FROM), it is given silence, but not for longer
+/// than [`limits::MP4_SILENCE_MAX`](crate::limits::MP4_SILENCE_MAX). Of one source this makes the
+/// same recording with its gaps in time. What an edit list cuts off of a sound is left out.
+///
+/// # Errors
+/// [`MediaError::Io`]; [`MediaError::NotFinished`] if a source is no finished MP4;
+/// [`MediaError::Refused`] if all of them have more than
+/// [`limits::TRACKS_MAX`](crate::limits::TRACKS_MAX) tracks, there would be more than
+/// [`limits::SAMPLES_MAX`](crate::limits::SAMPLES_MAX) samples, or there is not one.
+pub fn combine_mp4<R: Read + Seek, W: Write + Seek>(
+    sources: Vec<Source<R>>,
+    out: W,
+) -> Result<(W, Combined), MediaError> {
+    let mut playing = Vec::with_capacity(sources.len());
+    let mut tracks = Vec::new();
+    for source in sources {
+        let source = Playing::open(source, tracks.len(), &mut tracks)?;
+        playing.push(source);
+    }
+    let mut file = PlainMp4::begin(out, tracks)?;
+    let (mut packets, mut silences) = (0, 0);
+    let mut last = None;
+    while let Some(next) = choose(&playing, last) {
+        last = Some(next);
+        if playing[next].write_next(&mut file)? {
+            packets += 1;
+        } else {
+            silences += 1;
+        }
+    }
+    if packets == 0 {
+        return Err(Refusal::NoMedia.into());
+    }
+    let duration = file.end();
+    let (out, Written { bytes, .. }) = file.finish()?;
+    Ok((out, Combined { duration, bytes, packets, silences }))
+}
+
+/// The source whose packet is the earliest, or the last one as long as it is not too far ahead.
+fn choose<R: Read + Seek>(playing: &[Playing<R>], last: Option<usize>) -> Option<usize> {
+    let next = |source: usize| Some((playing[source].next_at()?, source));
+    let (earliest, source) = (0..playing.len()).filter_map(next).min()?;
+    let goes_on = last.and_then(next).filter(|(at, _)| *at <= earliest.saturating_add(IN_A_ROW));
+    Some(goes_on.map_or(source, |(_, last)| last))
+}
+
+/// A source that is being read.
+struct Playing<R> {
+    file: FinishedMp4<R>,
+    tracks: Vec<Track>,
+    schedule: Schedule,
+    /// Those of its tracks that are voices.
+    voices: Vec<Option<Voice>>,
+    /// The place of its first track among those of the file.
+    first_place: usize,
+    next: Option<Next>,
+    /// The last one's room.
+    spare: Vec<u8>,
+}
+
+/// The sample that comes next.
+#[derive(Debug)]
+struct Next {
+    /// Index among its source's.
+    track: usize,
+    info: SampleInfo,
+    /// Where it is decoded, on the common timeline.
+    at: Duration,
+    payload: Vec<u8>,
+}
+
+impl<R: Read + Seek> Playing<R> {
+    /// Adds its tracks to those of the file.
+    fn open(
+        source: Source<R>,
+        first_place: usize,
+        tracks: &mut Vec<PlainTrack>,
+    ) -> Result<Self, MediaError> {
+        let Source { file, schedule, labels } = source;
+        let file = FinishedMp4::open(file)?;
+        let mut labels = labels.into_iter();
+        let own = file.tracks().to_vec();
+        for track in &own {
+            let name = labels.next().unwrap_or_default();
+            tracks.push(plain(track, name, &schedule));
+        }
+        let voices = own.iter().map(Voice::of).collect();
+        let (next, spare) = (None, Vec::new());
+        let mut playing = Self { file, tracks: own, schedule, voices, first_place, next, spare };
+        playing.advance()?;
+        Ok(playing)
+    }
+
+    /// What has to be put in before the next packet.
+    fn silence(&self) -> Option<Silence> {
+        let next = self.next.as_ref()?;
+        self.voices[next.track].as_ref()?.silence_before(next.at)
+    }
+
+    fn next_at(&self) -> Option<Duration> {
+        self.silence().map(|silence| silence.at).or_else(|| Some(self.next.as_ref()?.at))
+    }
+
+    /// Returns whether it was a packet of its own.
+    fn write_next<W: Write + Seek>(&mut self, file: &mut PlainMp4<W>) -> Result<bool, MediaError> {
+        let silence = self.silence();
+        let Some(next) = &self.next else { return Ok(false) };
+        let track = &self.tracks[next.track];
+        let place = self.first_place + next.track;
+        let voice = &mut self.voices[next.track];
+        if let (Some(silence), Some(voice)) = (silence, &mut *voice) {
+            file.write(place, &quiet(&silence, voice.description()))?;
+            voice.is_silent_until(next.at);
+            return Ok(false);
+        }
+        let Next { info, at, payload, .. } = next;
+        if let Some(voice) = voice {
+            voice.sounds(*at, info.description, payload);
+        }
+        let source = track.timescale;
+        let scale = file.timescale(place);
+        let shift = Ticks(i64::from(info.shift).saturating_sub(lead(track).0));
+        let shift = source.to(scale, shift).0;
+        let sample = PlainSample {
+            at: *at,
+            duration: source.duration(Ticks(i64::from(info.duration))),
+            shift: i32::try_from(shift).unwrap_or(info.shift),
+            is_sync: info.is_sync,
+            description: info.description,
+            payload,
+        };
+        file.write(place, &sample)?;
+        self.advance()?;
+        Ok(true)
+    }
+
+    /// Reads up to the next sample that is presented.
+    fn advance(&mut self) -> Result<(), MediaError> {
+        if let Some(next) = self.next.take() {
+            self.spare = next.payload;
+        }
+        while let Some((info, payload)) = self.file.next_sample()? {
+            let mut tracks = self.tracks.iter();
+            let Some(track) = tracks.position(|track| track.number == info.track) else {
+                continue;
+            };
+            let Some(at) = placed(&self.tracks[track], &info, &self.schedule) else {
+                continue;
+            };
+            let mut own = std::mem::take(&mut self.spare);
+            own.clear();
+            own.extend_from_slice(payload);
+            self.next = Some(Next { track, info, at, payload: own });
+            break;
+        }
+        Ok(())
+    }
+}
+
+fn plain(track: &Track, name: String, schedule: &Schedule) -> PlainTrack {
+    PlainTrack {
+        kind: track.kind,
+        timescale: PlainTrack::timescale_for(track.timescale, schedule.longest()),
+        appearance: track.appearance,
+        language: track.language,
+        descriptions: track.descriptions.clone(),
+        name,
+        table: SampleTable::default(),
+    }
+}
+
+fn quiet(silence: &Silence, description: usize) -> PlainSample<'_> {
+    PlainSample {
+        at: silence.at,
+        duration: silence.lasts,
+        shift: 0,
+        is_sync: true,
+        description,
+        payload: &silence.packet,
+    }
+}
+
+/// By how much pictures are decoded before the zero of the recording. There they stay in step by
+/// being shown so much earlier; of sound, what is before the zero is never heard.
+fn lead(track: &Track) -> Ticks {
+    match track.kind {
+        TrackKind::Video => track.ahead.max(Ticks(0)),
+        TrackKind::Audio | TrackKind::Other(_) => Ticks(0),
+    }
+}
+
+/// Where on the common timeline a sample is decoded; `None` of sound that is not heard.
+fn placed(track: &Track, info: &SampleInfo, schedule: &Schedule) -> Option<Duration> {
+    let presented = track.presented(info.at)?;
+    let end = track.presented(Ticks(info.at.0.checked_add(i64::from(info.duration))?))?;
+    if track.kind == TrackKind::Audio && presented < SourceTime::ZERO && end <= SourceTime::ZERO {
+        return None;
+    }
+    let moment = presented.since(SourceTime::ZERO);
+    let later = schedule.place(moment).saturating_sub(moment);
+    let lead = lead(track);
+    let decoded = if lead > Ticks(0) { track.timescale.duration(info.at) } else { moment };
+    Some(decoded.saturating_add(later))
+}
