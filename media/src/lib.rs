@@ -31,7 +31,8 @@
 //!
 //! [`to_ogg`] takes the sound out without decoding it; [`mp4_to_ogg`] makes Opus of AAC.
 //!
-//! [`mix`] puts one sound track before the others in which all of them are heard.
+//! [`mix`] puts one sound track before the others in which all of them are heard; so does
+//! [`mix_mp4`].
 //!
 //! [`Waveforms`] decodes the sound of a file and keeps its [`Peaks`].
 //!
@@ -78,7 +79,7 @@ pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
-pub use mp4::{BoxType, combine_mp4};
+pub use mp4::{BoxType, combine_mp4, mix_mp4};
 pub use opus::packet_duration as opus_packet_duration;
 pub use peaks::{Level, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};

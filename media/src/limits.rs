@@ -98,6 +98,9 @@ pub const WAVEFORM_TRACKS_MAX: usize = 4;
 /// How far in the order of a file a sound may stand behind what plays later, to be mixed in.
 pub const MIX_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// The same in an MP4, where what plays at one time stands further apart.
+pub const MP4_MIX_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Bytes of packets held back while the mixed sound catches up with them. Past it they are written
 /// at once, and the file is not in the order of time there.
 pub const MIX_HELD_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Seek, Write};
 use std::time::Duration;
 
-pub(crate) use self::blend::{Blend, Heard, PACKET_BYTES_MAX};
+pub(crate) use self::blend::{Blend, Heard, PACKET_BYTES_MAX, PACKET_DURATION};
 use crate::block::{Block, BlockBody, BlockCopy};
 use crate::decode::{FULL_RATE_HZ, IN_FULL, SoundTrack};
 use crate::ebml::{self, id};

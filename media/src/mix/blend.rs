@@ -14,8 +14,8 @@ const BITS_PER_SECOND: u32 = 64_000;
 /// Of ten: half the work of the most, and no difference in speech.
 const COMPLEXITY: u8 = 5;
 const SAMPLES_PER_MILLI: u64 = FULL_RATE_HZ as u64 / 1000;
-/// 20 ms.
-const PACKET_SAMPLES: usize = 960;
+pub(crate) const PACKET_DURATION: Duration = Duration::from_millis(20);
+const PACKET_SAMPLES: usize = PACKET_DURATION.as_millis() as usize * SAMPLES_PER_MILLI as usize;
 /// The longest frame (RFC 6716 section 3.2.1).
 pub(crate) const PACKET_BYTES_MAX: usize = 1275;
 /// Up to here the sum is heard as it is; louder is pressed into what is left.

@@ -7,21 +7,14 @@ use std::time::Duration;
 use crate::combine::{Combined, Source};
 use crate::error::{MediaError, Refusal};
 use crate::schedule::Schedule;
-use crate::tracks::TrackKind;
-use crate::units::SourceTime;
 use crate::writer::Written;
 
 use super::finished::FinishedMp4;
 use super::moof::SampleInfo;
 use super::moov::Track;
-use super::plain::{PlainMp4, PlainSample, PlainTrack};
+use super::plain::{IN_A_ROW, PlainMp4, PlainSample, PlainTrack, placed, shift};
 use super::quiet::{Silence, Voice};
-use super::table::SampleTable;
 use super::time::Ticks;
-
-/// Samples of one source are written one right behind another for so long: that keeps the tables
-/// small.
-const IN_A_ROW: Duration = Duration::from_millis(500);
 
 /// Writes all tracks of `sources` into one MP4. No packet is touched; where a voice has nothing for
 /// [`limits::SILENCE_FROM`](crate::limits::SILENCE_FROM), it is given silence, but not for longer
@@ -106,9 +99,10 @@ impl<R: Read + Seek> Playing<R> {
         let file = FinishedMp4::open(file)?;
         let mut labels = labels.into_iter();
         let own = file.tracks().to_vec();
-        for track in &own {
-            let name = labels.next().unwrap_or_default();
-            tracks.push(plain(track, name, &schedule));
+        for (track, name) in own.iter().zip(file.names()) {
+            let label = labels.next().filter(|label| !label.is_empty());
+            let name = label.unwrap_or_else(|| name.clone());
+            tracks.push(PlainTrack::of(track, name, schedule.longest()));
         }
         let voices = own.iter().map(Voice::of).collect();
         let (next, spare) = (None, Vec::new());
@@ -143,14 +137,10 @@ impl<R: Read + Seek> Playing<R> {
         if let Some(voice) = voice {
             voice.sounds(*at, info.description, payload);
         }
-        let source = track.timescale;
-        let scale = file.timescale(place);
-        let shift = Ticks(i64::from(info.shift).saturating_sub(lead(track).0));
-        let shift = source.to(scale, shift).0;
         let sample = PlainSample {
             at: *at,
-            duration: source.duration(Ticks(i64::from(info.duration))),
-            shift: i32::try_from(shift).unwrap_or(info.shift),
+            duration: track.timescale.duration(Ticks(i64::from(info.duration))),
+            shift: shift(track, info, file.timescale(place)),
             is_sync: info.is_sync,
             description: info.description,
             payload,
@@ -183,18 +173,6 @@ impl<R: Read + Seek> Playing<R> {
     }
 }
 
-fn plain(track: &Track, name: String, schedule: &Schedule) -> PlainTrack {
-    PlainTrack {
-        kind: track.kind,
-        timescale: PlainTrack::timescale_for(track.timescale, schedule.longest()),
-        appearance: track.appearance,
-        language: track.language,
-        descriptions: track.descriptions.clone(),
-        name,
-        table: SampleTable::default(),
-    }
-}
-
 fn quiet(silence: &Silence, description: usize) -> PlainSample<'_> {
     PlainSample {
         at: silence.at,
@@ -204,27 +182,4 @@ fn quiet(silence: &Silence, description: usize) -> PlainSample<'_> {
         description,
         payload: &silence.packet,
     }
-}
-
-/// By how much pictures are decoded before the zero of the recording. There they stay in step by
-/// being shown so much earlier; of sound, what is before the zero is never heard.
-fn lead(track: &Track) -> Ticks {
-    match track.kind {
-        TrackKind::Video => track.ahead.max(Ticks(0)),
-        TrackKind::Audio | TrackKind::Other(_) => Ticks(0),
-    }
-}
-
-/// Where on the common timeline a sample is decoded; `None` of sound that is not heard.
-fn placed(track: &Track, info: &SampleInfo, schedule: &Schedule) -> Option<Duration> {
-    let presented = track.presented(info.at)?;
-    let end = track.presented(Ticks(info.at.0.checked_add(i64::from(info.duration))?))?;
-    if track.kind == TrackKind::Audio && presented < SourceTime::ZERO && end <= SourceTime::ZERO {
-        return None;
-    }
-    let moment = presented.since(SourceTime::ZERO);
-    let later = schedule.place(moment).saturating_sub(moment);
-    let lead = lead(track);
-    let decoded = if lead > Ticks(0) { track.timescale.duration(info.at) } else { moment };
-    Some(decoded.saturating_add(later))
 }

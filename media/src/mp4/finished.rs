@@ -19,6 +19,8 @@ pub(crate) struct FinishedMp4<R> {
     /// Where the input stands, from the start of the file.
     at: u64,
     tracks: Vec<Track>,
+    /// What they are called.
+    names: Vec<String>,
     index: SampleIndex,
     payload: Vec<u8>,
 }
@@ -32,14 +34,20 @@ impl<R: Read + Seek> FinishedMp4<R> {
         let (moov_at, moov) = find_moov(&mut input, start, end)?;
         let unreadable = |_: Malformed| not_finished(moov_at, Flaw::MissingBox(kind::MOOV));
         let tracks = moov::parse(&moov).map_err(unreadable)?;
+        let names = tracks.iter().map(|track| moov::name_of(&moov, track.number)).collect();
         let index = SampleIndex::parse(&moov, &tracks).map_err(unreadable)?;
         let index = index.ok_or(Refusal::NoMedia)?;
         input.seek(SeekFrom::Start(start))?;
-        Ok(Self { input, at: 0, tracks, index, payload: Vec::new() })
+        Ok(Self { input, at: 0, tracks, names, index, payload: Vec::new() })
     }
 
     pub(crate) fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// What the tracks are called, in their order.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
     }
 
     /// The next sample and its bytes; `None` behind the last.

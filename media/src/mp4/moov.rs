@@ -167,6 +167,21 @@ pub(crate) fn track_kind(hdlr: &[u8]) -> Option<TrackKind> {
     })
 }
 
+/// What the track of this number is called, in its `hdlr`; empty if nothing is said.
+pub(crate) fn name_of(moov: &[u8], number: TrackNumber) -> String {
+    let has_number = |trak: &[u8]| {
+        let id = boxes::child(trak, kind::TKHD).and_then(track_id);
+        id.is_some_and(|id| TrackNumber(u64::from(id)) == number)
+    };
+    let traks = boxes::children(moov).flatten().filter(|child| child.kind == kind::TRAK);
+    let mut own = traks.map(|trak| trak.body).filter(|trak| has_number(trak));
+    let hdlr = own.next().and_then(|trak| boxes::descend(trak, &[kind::MDIA, kind::HDLR]));
+    // Behind version and flags, four fields and three that are reserved.
+    let name = hdlr.and_then(|hdlr| hdlr.get(24..)).unwrap_or_default();
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
+}
+
 /// Of an `mvhd` or `mdhd` body, which begin alike.
 pub(crate) fn timescale_of(header: &[u8]) -> Option<Timescale> {
     scale_and_duration(header).map(|(scale, _)| scale)

@@ -1,21 +1,29 @@
-//! Owns writing an MP4 of samples whose track and time are known. Decides neither.
+//! Owns writing an MP4 of samples whose track and time are known, and what becomes of the time of one
+//! that comes from another file. Decides neither which samples nor in which order.
 
 use std::io::{Seek, Write};
 use std::time::Duration;
 
 use crate::error::{MediaError, Refusal};
 use crate::limits;
+use crate::schedule::Schedule;
 use crate::tracks::TrackKind;
+use crate::units::SourceTime;
 use crate::writer::Written;
 
 use super::layout::{self, TrackLayout};
-use super::moov::APPEARANCE_BYTES;
+use super::moof::SampleInfo;
+use super::moov::{APPEARANCE_BYTES, Track};
 use super::table::{Entry, SampleTable};
-use super::time::Timescale;
+use super::time::{Ticks, Timescale};
 use super::writer::Mp4Writer;
 
 /// Finest scale by which a table can say that two samples are weeks apart.
 const COARSE_HZ: u32 = 1_000;
+
+/// Samples of one source are written one right behind another for so long: that keeps the tables
+/// small.
+pub(super) const IN_A_ROW: Duration = Duration::from_millis(500);
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -52,8 +60,21 @@ pub(super) struct PlainSample<'a> {
 }
 
 impl PlainTrack {
+    /// One that takes the samples of a track in another file, with gaps of up to so long between.
+    pub(super) fn of(track: &Track, name: String, apart: Duration) -> Self {
+        Self {
+            kind: track.kind,
+            timescale: Self::timescale_for(track.timescale, apart),
+            appearance: track.appearance,
+            language: track.language,
+            descriptions: track.descriptions.clone(),
+            name,
+            table: SampleTable::default(),
+        }
+    }
+
     /// Its own scale if its table can say with it that two samples are as far apart.
-    pub(super) fn timescale_for(own: Timescale, apart: Duration) -> Timescale {
+    fn timescale_for(own: Timescale, apart: Duration) -> Timescale {
         let ticks = own.nearest(nanos(apart)).0;
         let coarse = Timescale::new(COARSE_HZ).unwrap_or(own);
         if ticks <= i64::from(u32::MAX / 2) { own } else { coarse }
@@ -70,6 +91,36 @@ impl PlainTrack {
             table: &self.table,
         }
     }
+}
+
+/// By how much pictures are decoded before the zero of the recording. There they stay in step by
+/// being shown so much earlier; of sound, what is before the zero is never heard.
+fn lead(track: &Track) -> Ticks {
+    match track.kind {
+        TrackKind::Video => track.ahead.max(Ticks(0)),
+        TrackKind::Audio | TrackKind::Other(_) => Ticks(0),
+    }
+}
+
+/// Where on the common timeline a sample of another file is decoded; `None` of sound that is not
+/// heard.
+pub(super) fn placed(track: &Track, info: &SampleInfo, schedule: &Schedule) -> Option<Duration> {
+    let presented = track.presented(info.at)?;
+    let end = track.presented(Ticks(info.at.0.checked_add(i64::from(info.duration))?))?;
+    if track.kind == TrackKind::Audio && presented < SourceTime::ZERO && end <= SourceTime::ZERO {
+        return None;
+    }
+    let moment = presented.since(SourceTime::ZERO);
+    let later = schedule.place(moment).saturating_sub(moment);
+    let is_led = lead(track) > Ticks(0);
+    let decoded = if is_led { track.timescale.duration(info.at) } else { moment };
+    Some(decoded.saturating_add(later))
+}
+
+/// From the decoding of such a sample to its presentation, in ticks of its new track.
+pub(super) fn shift(track: &Track, info: &SampleInfo, scale: Timescale) -> i32 {
+    let shift = Ticks(i64::from(info.shift).saturating_sub(lead(track).0));
+    i32::try_from(track.timescale.to(scale, shift).0).unwrap_or(info.shift)
 }
 
 fn nanos(duration: Duration) -> i128 {

@@ -185,6 +185,24 @@ fn descriptor(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     fields.rest().get(..size).filter(|_| told == tag)
 }
 
+/// A sample entry of Opus in one channel, whose decoder drops so many samples from the beginning.
+pub(crate) fn opus_description(rate_hz: u32, pre_skip: u16) -> Vec<u8> {
+    let mut out = Vec::new();
+    boxes::put_box(&mut out, OPUS, |out| {
+        out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);
+        out.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(&[0, 1, 0, 16, 0, 0, 0, 0]);
+        boxes::put_u32(out, rate_hz << 16);
+        boxes::put_box(out, DOPS, |out| {
+            out.extend_from_slice(&[0, 1]);
+            out.extend_from_slice(&pre_skip.to_be_bytes());
+            boxes::put_u32(out, rate_hz);
+            out.extend_from_slice(&[0, 0, 0]);
+        });
+    });
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
