@@ -65,7 +65,7 @@ impl Track {
     /// Of each description, in their order.
     pub(crate) fn aac_configs(&self) -> Vec<Option<AacConfig>> {
         let config = |description: &Vec<u8>| {
-            let esds = boxes::child(description.get(ENTRY_HEAD_BYTES..)?, ESDS)?;
+            let esds = boxes::child(inside(description)?, ESDS)?;
             AacConfig::parse(&audio_specific_config(esds)?)
         };
         self.descriptions.iter().map(config).collect()
@@ -77,7 +77,7 @@ impl Track {
         if self.kind != TrackKind::Audio {
             return None;
         }
-        let inside = self.descriptions.first()?.get(ENTRY_HEAD_BYTES..)?;
+        let inside = inside(self.descriptions.first()?)?;
         match self.codec {
             OPUS => opus_head(boxes::child(inside, DOPS)?).map(SoundCodec::Opus),
             MP4A => audio_specific_config(boxes::child(inside, ESDS)?).map(SoundCodec::Aac),
@@ -92,7 +92,7 @@ impl Track {
         let Some(SoundCodec::Opus(OpusHead { gain, .. })) = self.sound() else {
             return None;
         };
-        let dops = boxes::child(self.descriptions.first()?.get(ENTRY_HEAD_BYTES..)?, DOPS)?;
+        let dops = boxes::child(inside(self.descriptions.first()?)?, DOPS)?;
         let mut fields = Fields::new(dops);
         let [_, channels] = fields.take()?;
         fields.skip(2)?;
@@ -123,6 +123,18 @@ impl Track {
     pub(crate) fn late_by(&self) -> Duration {
         self.timescale.duration(Ticks(self.ahead.0.saturating_neg()))
     }
+}
+
+/// The boxes in a sample entry of sound. QuickTime's later versions of it have more fields.
+fn inside(entry: &[u8]) -> Option<&[u8]> {
+    const VERSION_AT: usize = 8 + 8;
+    let mut fields = Fields::new(entry.get(VERSION_AT..)?);
+    let more = match fields.take()? {
+        [0, 1] => 16,
+        [0, 2] => 36,
+        [_, _] => 0,
+    };
+    entry.get(ENTRY_HEAD_BYTES + more..)
 }
 
 /// A `dOps` body (Encapsulation of Opus in ISO Base Media File Format, section 4.3.2): the fields of
@@ -229,6 +241,17 @@ mod tests {
         let whole = esds(0, &[], 0x40);
         for cut in 0..whole.len() - 3 {
             assert_eq!(found(&whole[..cut]), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn the_boxes_of_an_entry_stand_behind_the_fields_of_its_version() {
+        for (version, more) in [(0, 0), (1, 16), (2, 36)] {
+            let mut entry = vec![0; ENTRY_HEAD_BYTES + more];
+            entry[17] = version;
+            entry.extend_from_slice(b"esds");
+            assert_eq!(inside(&entry), Some(&b"esds"[..]), "version {version}");
+            assert_eq!(inside(&entry[..ENTRY_HEAD_BYTES - 1]), None);
         }
     }
 

@@ -35,8 +35,8 @@ const FOLDER: &str = "recordings";
 const NAME_DIGITS: usize = 16;
 /// Of what is drawn of a recording's sound.
 const PEAKS_EXTENSION: &str = "peaks";
-/// Of the same recording with all its sound in one track.
-const MIX_EXTENSION: &str = "mix.webm";
+/// Of the same recording with all its sound in one track; it is packed like the recording.
+const MIX_EXTENSION: &str = "mix";
 
 #[derive(Debug, Clone)]
 pub(crate) struct RecordingFiles {
@@ -264,7 +264,12 @@ fn peaks_key(key: &str) -> String {
 
 /// Where lies the recording under this key with all its sound in one track.
 pub(crate) fn mix_key(key: &str) -> String {
-    format!("{}.{MIX_EXTENSION}", stem_of(key))
+    format!("{}.{MIX_EXTENSION}.{}", stem_of(key), extension_of(key))
+}
+
+/// What a key ends in, without the dot.
+pub(crate) fn extension_of(key: &str) -> &str {
+    key.rsplit_once('.').map_or("webm", |(_, extension)| extension)
 }
 
 /// What the names of a recording and of all that is made of it begin with.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use media::{MediaError, Peaks, PeaksError, Waveforms};
 use tokio::task::spawn_blocking;
 
-use super::Recordings;
+use super::{Packing, Recordings};
 use crate::store::Recording;
 
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +65,8 @@ impl Recordings {
     async fn kept_peaks(&self, recording: &Recording) -> Result<Option<Bytes>, WaveformError> {
         let kept = self.0.files.peaks(&recording.key).await?;
         let nothing = postcard::to_stdvec(&Vec::<&[u8]>::new())?;
-        Ok(kept.filter(|kept| !is_mp4(&recording.mime) || *kept != nothing))
+        let is_mp4 = Packing::of(&recording.mime) == Some(Packing::Mp4);
+        Ok(kept.filter(|kept| !is_mp4 || *kept != nothing))
     }
 
     async fn draw(&self, recording: &Recording) -> Result<Bytes, WaveformError> {
@@ -82,14 +83,17 @@ impl Recordings {
 
     async fn decode(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, WaveformError> {
         let (files, stopping) = (&self.0.files, &self.0.stopping);
-        let drawing = if is_webm(&recording.mime) {
-            let reader = files.reader(&recording.key, recording.bytes, stopping).await?;
-            spawn_blocking(move || Waveforms::from_webm(reader))
-        } else if is_mp4(&recording.mime) {
-            let reader = files.seekable(&recording.key, stopping).await?;
-            spawn_blocking(move || Waveforms::from_mp4(reader))
-        } else {
-            return Ok(Vec::new());
+        let drawing = match Packing::of(&recording.mime) {
+            Some(Packing::Webm) => {
+                let reader = files.reader(&recording.key, recording.bytes, stopping).await?;
+                spawn_blocking(move || Waveforms::from_webm(reader))
+            }
+            Some(Packing::Mp4) => {
+                let reader = files.seekable(&recording.key, stopping).await?;
+                spawn_blocking(move || Waveforms::from_mp4(reader))
+            }
+            // Sound in other containers is not decoded here.
+            None => return Ok(Vec::new()),
         };
         let waveforms = drawing.await.map_err(|_| WaveformError::BrokeOff)?;
         if stopping.is_cancelled() {
@@ -97,13 +101,4 @@ impl Recordings {
         }
         Ok(waveforms?.iter().map(|waveform| waveform.peaks.to_bytes()).collect())
     }
-}
-
-/// Sound in containers other than these two is not decoded here.
-fn is_webm(mime: &str) -> bool {
-    mime.ends_with("/webm")
-}
-
-fn is_mp4(mime: &str) -> bool {
-    mime.ends_with("/mp4")
 }
