@@ -178,6 +178,11 @@ impl SoundTrack {
         }
     }
 
+    /// What is still to be heard when no packet follows: less than a few milliseconds.
+    pub(crate) fn rest(&mut self) -> Sound<'_> {
+        self.resampler.as_mut().map_or(Sound::NONE, Resampler::rest)
+    }
+
     /// What became of the packets so far.
     #[must_use]
     pub fn report(&self) -> DecodeReport {

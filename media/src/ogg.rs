@@ -108,6 +108,7 @@ pub fn mp4_to_ogg(input: impl Read + Seek, out: impl Write) -> Result<OggReport,
         }
         heard.hear(at, sample, &mut blend);
     }
+    heard.end(&mut blend);
     // The last packet is longer (RFC 7845 section 4.4).
     stream.ends_at = Some(blend.end() + u64::from(blend.pre_skip()));
     for _ in 0..blend.packets_left() {

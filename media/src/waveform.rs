@@ -52,11 +52,14 @@ struct Drawing {
 impl Waveforms {
     /// What was drawn, in the order of the file.
     fn finish(self) -> Vec<Waveform> {
-        let finished = |drawing: Drawing| Waveform {
-            track: drawing.number,
-            peaks: drawing.peaks.build(drawing.end),
-            report: drawing.sound.report(),
-            bad_blocks: drawing.bad_blocks,
+        let finished = |mut drawing: Drawing| {
+            drawing.peaks.samples(drawing.sound.rest().samples);
+            Waveform {
+                track: drawing.number,
+                peaks: drawing.peaks.build(drawing.end),
+                report: drawing.sound.report(),
+                bad_blocks: drawing.bad_blocks,
+            }
         };
         self.tracks.into_iter().map(finished).collect()
     }

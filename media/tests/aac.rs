@@ -16,6 +16,8 @@ const BEEPS: &str = "aac_beeps";
 const EDITED: &str = "aac_edits";
 /// The same beside a picture.
 const CAMERA: &str = "aac_camera";
+/// What WebKit's own recorder makes of its mock microphone, which beeps once a second.
+const WEBKIT: &str = "webkit_audio";
 const BUCKET_SAMPLES: usize = SOUND_RATE_HZ as usize / 100;
 
 fn drawn(file: &[u8]) -> Vec<Waveform> {
@@ -108,7 +110,7 @@ fn beeps_are_loud_where_they_sound_and_silent_between() {
 
 #[test]
 fn peaks_are_what_ffmpeg_hears() {
-    for name in [BEEPS, EDITED, CAMERA] {
+    for name in [BEEPS, EDITED, CAMERA, WEBKIT] {
         assert_drawn_as_heard(&stitch_samples(&[name]).file, 0, name);
     }
     // Chromium says of its Opus in MP4 that the first 80 ms are to be dropped, which ffmpeg does.
@@ -126,7 +128,15 @@ fn what_an_edit_list_cuts_off_is_not_drawn_wherever_the_tables_stand() {
 
 #[test]
 fn every_packet_is_decoded_and_peaks_are_as_long_as_the_track() {
-    for names in [&[BEEPS][..], &[EDITED], &[CAMERA], &[BEEPS, CAMERA], &[BEEPS, BEEPS, BEEPS]] {
+    for names in [
+        &[BEEPS][..],
+        &[EDITED],
+        &[CAMERA],
+        &[WEBKIT],
+        &[WEBKIT, BEEPS],
+        &[BEEPS, CAMERA],
+        &[BEEPS, BEEPS, BEEPS],
+    ] {
         let stitched = stitch_samples(names);
         let verified = stitched.verified();
         let track = verified.tracks.iter().find(|track| track.codec == "mp4a").expect("sound");

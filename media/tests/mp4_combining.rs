@@ -74,7 +74,7 @@ fn onsets(waveform: &Waveform) -> Vec<usize> {
 
 #[test]
 fn a_recording_in_step_with_the_clock_has_its_gaps_as_silence_and_every_packet() {
-    for name in [BEEPS, STEREO, "g_audiomp4"] {
+    for name in [BEEPS, STEREO, "webkit_audio", "g_audiomp4"] {
         let first = stitch_samples(&[name]).report.duration;
         let both = stitch_samples(&[name, name]).file;
         let gap = ms(2_500);
@@ -180,6 +180,14 @@ fn a_night_in_a_recording_is_a_hole_and_weeks_change_the_scale() {
         Cursor::new(Vec::new()),
     );
     assert!(matches!(refused, Err(MediaError::Refused(Refusal::TooFarApart))), "{refused:?}");
+}
+
+#[test]
+fn chunks_are_about_a_second_long() {
+    let beeps = stitch_samples(&[BEEPS, BEEPS]);
+    let (file, _) = combined(vec![source(&beeps.file, &[], "")]);
+    let chunks = media::verify(Cursor::new(&file)).unwrap().clusters;
+    assert!((7..=9).contains(&chunks), "{chunks} in {:?}", beeps.report.duration);
 }
 
 #[test]

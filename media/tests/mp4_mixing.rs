@@ -6,8 +6,9 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use common::mp4::{Sample, file_samples, only};
-use common::players::{Saved, decodes_without_a_word};
-use common::{Stitched, stitch_samples};
+use common::players::{Saved, decodes_without_a_word, run, text};
+use common::{Stitched, stitch, stitch_samples};
+use media::limits::MP4_MIX_WAIT_MAX;
 use media::{
     FileType, MediaError, Mixed, Peak, Refusal, Schedule, Source, Waveform, Waveforms, combine_mp4,
     mix_mp4,
@@ -121,4 +122,32 @@ fn what_needs_no_mixing_is_refused() {
             panic!("{name}: {refused:?}");
         };
     }
+}
+
+/// Two sounds of a recorder whose fragments are so long, each with all of one and then all of the
+/// other.
+fn in_fragments_of(millis: u64) -> Vec<u8> {
+    let out = tempfile::Builder::new().suffix(".mp4").tempfile().expect("a file");
+    let path = out.path().to_str().expect("a plain path");
+    let fragments = (millis * 1_000).to_string();
+    let tone = |hz: u32| format!("aevalsrc='0.3*sin(2*PI*{hz}*t)':s=48000:d=7");
+    let (low, high) = (tone(300), tone(700));
+    let input = ["-v", "error", "-y", "-f", "lavfi", "-i", &low, "-f", "lavfi", "-i", &high];
+    let both = ["-map", "0:a", "-map", "1:a", "-c:a", "aac", "-b:a", "64k"];
+    let flags = ["-movflags", "empty_moov+default_base_moof", "-frag_duration", &fragments, path];
+    let output = run("ffmpeg", &[&input[..], &both, &flags].concat());
+    assert_eq!(text(&output.stderr), "", "ffmpeg complains");
+    let live = std::fs::read(out.path()).expect("what ffmpeg wrote");
+    stitch(&[&live]).expect("a recording").file
+}
+
+#[test]
+fn sounds_are_mixed_up_to_the_limit_apart_and_what_comes_later_is_counted() {
+    let limit = u64::try_from(MP4_MIX_WAIT_MAX.as_millis()).expect("seconds");
+    let late = |millis| {
+        let file = Cursor::new(in_fragments_of(millis));
+        mix_mp4(file, Cursor::new(Vec::new())).expect("two sounds").1.late_samples
+    };
+    assert_eq!(late(limit), 0);
+    assert!(late(limit + 1_500) > 20_000);
 }

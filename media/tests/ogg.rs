@@ -97,7 +97,7 @@ fn loudness(sound: &[i16]) -> Vec<i32> {
 
 #[test]
 fn aac_becomes_opus_that_sounds_the_same_at_the_same_time() {
-    for name in ["aac_beeps", "aac_camera", "aac_edits"] {
+    for name in ["aac_beeps", "aac_camera", "aac_edits", "webkit_audio"] {
         let stitched = stitch_samples(&[name]);
         let (ogg, report) = ogg_of_mp4(&stitched.file).unwrap();
         assert_eq!(report.bad, 0, "{name}");

@@ -108,6 +108,11 @@ impl Heard {
         self.until += sound.samples.len() as u64;
     }
 
+    /// Adds what is still to come behind the last packet.
+    pub(crate) fn end(&mut self, blend: &mut Blend) {
+        blend.sum.add(self.until, self.sound.rest().samples);
+    }
+
     /// Packets that could not be decoded.
     pub(crate) fn bad(&self) -> u64 {
         self.sound.report().bad

@@ -16,8 +16,7 @@ use super::finished::FinishedMp4;
 use super::moov::Track;
 use super::plain::{IN_A_ROW, PlainMp4, PlainSample, PlainTrack, placed, shift};
 use super::sound;
-use super::table::SampleTable;
-use super::time::Timescale;
+use super::time::{Ticks, Timescale};
 
 /// What the mixed track is called.
 const NAME: &str = "All sound";
@@ -47,7 +46,7 @@ pub fn mix_mp4<R: Read + Seek, W: Write + Seek>(
         let place = mixer.place_of(index);
         let sample = PlainSample {
             at,
-            duration: track.timescale.duration(super::time::Ticks(i64::from(info.duration))),
+            duration: track.timescale.duration(Ticks(i64::from(info.duration))),
             shift: shift(track, &info, track.timescale),
             is_sync: info.is_sync,
             description: info.description,
@@ -125,6 +124,9 @@ impl<W: Write + Seek> Mixer<W> {
     }
 
     fn finish(mut self) -> Result<(W, Mixed), MediaError> {
+        for heard in self.heard.iter_mut().flatten() {
+            heard.end(&mut self.blend);
+        }
         for _ in 0..self.blend.packets_left() {
             write_mixed(&mut self.file, self.place, &mut self.blend, &mut self.packet)?;
             self.packets += 1;
@@ -152,12 +154,8 @@ fn write_mixed<W: Write + Seek>(
 /// It is placed and heard like another sound.
 fn mixed_track(like: &Track, blend: &Blend) -> PlainTrack {
     PlainTrack {
-        kind: TrackKind::Audio,
         timescale: Timescale::new(FULL_RATE_HZ).unwrap_or(like.timescale),
-        appearance: like.appearance,
-        language: like.language,
         descriptions: vec![sound::opus_description(FULL_RATE_HZ, blend.pre_skip())],
-        name: NAME.to_owned(),
-        table: SampleTable::default(),
+        ..PlainTrack::of(like, NAME.to_owned(), Duration::ZERO)
     }
 }

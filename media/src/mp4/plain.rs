@@ -18,6 +18,8 @@ use super::table::{Entry, SampleTable};
 use super::time::{Ticks, Timescale};
 use super::writer::Mp4Writer;
 
+/// What stands in one piece is no longer: players read it at once.
+const CHUNK_DURATION_MAX: Duration = Duration::from_secs(1);
 /// Finest scale by which a table can say that two samples are weeks apart.
 const COARSE_HZ: u32 = 1_000;
 
@@ -44,6 +46,8 @@ pub(super) struct PlainTrack {
     /// What people call it; empty if nobody does.
     pub(super) name: String,
     pub(super) table: SampleTable,
+    /// When the chunk begins that is being written.
+    pub(super) chunk_begins: Duration,
 }
 
 /// A sample and when it plays, from the zero of the file.
@@ -70,6 +74,7 @@ impl PlainTrack {
             descriptions: track.descriptions.clone(),
             name,
             table: SampleTable::default(),
+            chunk_begins: Duration::ZERO,
         }
     }
 
@@ -146,7 +151,11 @@ impl<W: Write + Seek> PlainMp4<W> {
         if self.samples > limits::SAMPLES_MAX {
             return Err(Refusal::TooManySamples.into());
         }
-        let PlainTrack { kind, timescale, table, .. } = &mut self.tracks[track];
+        let PlainTrack { kind, timescale, table, chunk_begins, .. } = &mut self.tracks[track];
+        if sample.at.saturating_sub(*chunk_begins) >= CHUNK_DURATION_MAX {
+            table.close_chunk();
+            *chunk_begins = sample.at;
+        }
         let ticks = |duration| timescale.nearest(nanos(duration));
         let at = ticks(sample.at).max(table.last().unwrap_or_default());
         if table.check(at).is_err() {

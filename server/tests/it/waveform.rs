@@ -59,7 +59,9 @@ async fn the_sound_of_a_recording_is_drawn_and_served_in_any_size() {
 #[tokio::test]
 async fn the_sound_of_an_mp4_is_drawn_and_shown_as_that_of_a_webm() {
     let server = TestServer::start().await;
-    for (number, fixture) in [(7, "aac_beeps"), (8, "aac_camera"), (9, "g_videomp4")] {
+    for (number, fixture) in
+        [(7, "aac_beeps"), (8, "aac_camera"), (9, "g_videomp4"), (10, "webkit_audio")]
+    {
         let (candidate, receipt) = recorded(&server, number, fixture).await;
         let fine = peaks(&server, &address(&candidate, "?max=1000000")).await;
         let covered = fine.level().bucket() * u32::try_from(fine.buckets().len()).unwrap();
