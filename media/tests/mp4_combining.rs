@@ -152,8 +152,13 @@ fn opus_and_aac_and_their_pictures_share_a_file() {
 
 #[test]
 fn files_lie_in_the_order_of_time_but_for_a_second() {
-    let (voice, camera) = (stitch_samples(&[BEEPS]).file, stitch_samples(&[CAMERA]).file);
-    let (file, _) = combined(vec![source(&voice, &[], ""), source(&camera, &[], "")]);
+    let voice = stitch_samples(&[BEEPS, BEEPS]);
+    let gap = (voice.report.segments[1].start, ms(9_000));
+    let camera = stitch_samples(&[CAMERA, CAMERA]);
+    let late = [(ms(0), ms(4_500)), (camera.report.segments[1].start, ms(8_000))];
+    let (file, report) =
+        combined(vec![source(&voice.file, &[gap], ""), source(&camera.file, &late, "")]);
+    assert!(report.silences > 700, "{} of 17 s", report.silences);
     let mut latest = 0.0_f64;
     for sample in file_samples(&file) {
         let scale = if sample.handler == SOUND { 48_000.0 } else { 10_240.0 };

@@ -75,7 +75,7 @@ fn the_first_sound_is_what_all_others_sound_like_together() {
 
 #[test]
 fn the_mix_is_in_step_with_what_it_is_made_of() {
-    let file = combined(&[("aac_beeps", 0), ("aac_camera", 500)]);
+    let file = combined(&[("aac_beeps", 0), ("aac_camera", 6_500)]);
     let (out, _) = mixed(&file);
     let waveforms = drawn(&out);
     let first_loud = |waveform: &Waveform| {

@@ -111,30 +111,42 @@ impl<R: Read + Seek> Playing<R> {
         Ok(playing)
     }
 
-    /// What has to be put in before the next packet.
-    fn silence(&self) -> Option<Silence> {
-        let next = self.next.as_ref()?;
-        self.voices[next.track].as_ref()?.silence_before(next.at)
+    /// Where a track goes on. In the file that may stand far behind what another goes on with.
+    fn goes_on_at(&self, track: usize) -> Option<Duration> {
+        match &self.next {
+            Some(next) if next.track == track => Some(next.at),
+            Some(_) | None => {
+                let own = &self.tracks[track];
+                placed(own, &self.file.upcoming(own.number)?, &self.schedule)
+            }
+        }
+    }
+
+    /// The earliest silence that a voice needs before it goes on, and which of the tracks that is.
+    fn silence(&self) -> Option<(usize, Silence)> {
+        let silence = |(track, voice): (usize, &Option<Voice>)| {
+            Some((track, voice.as_ref()?.silence_before(self.goes_on_at(track)?)?))
+        };
+        let silences = self.voices.iter().enumerate().filter_map(silence);
+        silences.min_by_key(|(_, silence)| silence.at)
     }
 
     fn next_at(&self) -> Option<Duration> {
-        self.silence().map(|silence| silence.at).or_else(|| Some(self.next.as_ref()?.at))
+        let next = self.next.as_ref()?.at;
+        Some(self.silence().map_or(next, |(_, silence)| silence.at.min(next)))
     }
 
     /// Returns whether it was a packet of its own.
     fn write_next<W: Write + Seek>(&mut self, file: &mut PlainMp4<W>) -> Result<bool, MediaError> {
-        let silence = self.silence();
         let Some(next) = &self.next else { return Ok(false) };
+        if let Some((track, silence)) = self.silence().filter(|(_, silence)| silence.at <= next.at)
+        {
+            return self.write_silence(file, track, &silence);
+        }
         let track = &self.tracks[next.track];
         let place = self.first_place + next.track;
-        let voice = &mut self.voices[next.track];
-        if let (Some(silence), Some(voice)) = (silence, &mut *voice) {
-            file.write(place, &quiet(&silence, voice.description()))?;
-            voice.is_silent_until(next.at);
-            return Ok(false);
-        }
         let Next { info, at, payload, .. } = next;
-        if let Some(voice) = voice {
+        if let Some(voice) = &mut self.voices[next.track] {
             voice.sounds(*at, info.description, payload);
         }
         let sample = PlainSample {
@@ -148,6 +160,21 @@ impl<R: Read + Seek> Playing<R> {
         file.write(place, &sample)?;
         self.advance()?;
         Ok(true)
+    }
+
+    fn write_silence<W: Write + Seek>(
+        &mut self,
+        file: &mut PlainMp4<W>,
+        track: usize,
+        silence: &Silence,
+    ) -> Result<bool, MediaError> {
+        let goes_on = self.goes_on_at(track);
+        if let (Some(voice), Some(goes_on)) = (&mut self.voices[track], goes_on) {
+            let description = voice.description();
+            file.write(self.first_place + track, &quiet(silence, description))?;
+            voice.is_silent_until(goes_on);
+        }
+        Ok(false)
     }
 
     /// Reads up to the next sample that is presented.

@@ -6,6 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use crate::ebml::Malformed;
 use crate::error::{Flaw, MediaError, Refusal};
 use crate::limits;
+use crate::units::TrackNumber;
 
 use super::boxes::{BodySize, BoxHeader, kind};
 use super::index::SampleIndex;
@@ -48,6 +49,11 @@ impl<R: Read + Seek> FinishedMp4<R> {
     /// What the tracks are called, in their order.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// What a track goes on with, behind the last of [`next_sample`](Self::next_sample).
+    pub(crate) fn upcoming(&self, track: TrackNumber) -> Option<SampleInfo> {
+        self.index.upcoming(track)
     }
 
     /// The next sample and its bytes; `None` behind the last.

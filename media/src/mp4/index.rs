@@ -70,6 +70,12 @@ impl SampleIndex {
         self.tracks.iter().filter_map(|track| Some(track.next?.start)).min()
     }
 
+    /// What a track goes on with.
+    pub(crate) fn upcoming(&self, track: TrackNumber) -> Option<SampleInfo> {
+        let own = self.tracks.iter().find(|own| own.walk.track == track)?;
+        own.next.map(|next| next.info)
+    }
+
     /// How many there are in all, those without bytes too.
     #[cfg_attr(not(test), expect(dead_code, reason = "for reading a file as a stream"))]
     pub(crate) fn samples(&self) -> u64 {
