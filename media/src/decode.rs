@@ -2,6 +2,7 @@
 //! keeps no sound; what is particular to a codec is in a module of its own.
 
 mod aac;
+mod described;
 mod opus;
 mod resample;
 
@@ -9,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 use self::aac::Aac;
+pub(crate) use self::described::DescribedSound;
 use self::opus::Opus;
 use self::resample::Resampler;
 use crate::limits;
@@ -98,7 +100,7 @@ impl SoundTrack {
         Self::of_webm(track, DRAWN)
     }
 
-    pub(crate) fn of_webm(track: &TrackEntry, rate: Rate) -> Option<Self> {
+    fn of_webm(track: &TrackEntry, rate: Rate) -> Option<Self> {
         if track.kind != TrackKind::Audio || !track.is_opus() {
             return None;
         }
@@ -115,10 +117,11 @@ impl SoundTrack {
         })
     }
 
-    /// `None` if the track is neither Opus nor AAC-LC, or has more than two channels. The times of
-    /// its packets are those of its own timeline, as the tables have them.
-    pub(crate) fn of_mp4(track: &mp4::Track, rate: Rate) -> Option<Self> {
-        let codec = match track.sound()? {
+    /// Decodes the packets that have this description, by its index. `None` if it is neither Opus nor
+    /// AAC-LC, or has more than two channels. The times of packets are those of the track's own
+    /// timeline, as the tables have them.
+    fn of_mp4(track: &mp4::Track, description: usize, rate: Rate) -> Option<Self> {
+        let codec = match track.sound_of(description)? {
             SoundCodec::Opus(head) => {
                 head.is_plain.then(|| Codec::Opus(Opus::new(rate, head.gain)))?
             }
@@ -179,7 +182,7 @@ impl SoundTrack {
     }
 
     /// What is still to be heard when no packet follows: less than a few milliseconds.
-    pub(crate) fn rest(&mut self) -> Sound<'_> {
+    fn rest(&mut self) -> Sound<'_> {
         self.resampler.as_mut().map_or(Sound::NONE, Resampler::rest)
     }
 

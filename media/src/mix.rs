@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub(crate) use self::blend::{Blend, Heard, PACKET_BYTES_MAX, PACKET_DURATION};
 use crate::block::{Block, BlockBody, BlockCopy};
-use crate::decode::{FULL_RATE_HZ, IN_FULL, SoundTrack};
+use crate::decode::{DescribedSound, FULL_RATE_HZ, IN_FULL};
 use crate::ebml::{self, id};
 use crate::error::{MediaError, Refusal};
 use crate::limits;
@@ -130,7 +130,7 @@ impl<W: Write + Seek> Mixer<W> {
         let copied = |(order, entry): (usize, &TrackEntry)| Copied {
             number: entry.number,
             place: order + usize::from(order >= place),
-            heard: SoundTrack::of_webm(entry, IN_FULL).map(Heard::new),
+            heard: DescribedSound::of_webm(entry, IN_FULL).map(Heard::new),
         };
         let tracks: Vec<Copied> = entries.iter().enumerate().map(copied).collect();
         let sounds = tracks.iter().filter(|track| track.heard.is_some()).count();
@@ -240,7 +240,7 @@ impl<W: Write + Seek> Mixer<W> {
 fn hear(heard: &mut Heard, at: Millis, block: &Block<'_>, blend: &mut Blend) {
     let mut at = at.as_duration();
     for packet in block.body.lacing().frames(block.payload()).unwrap_or_default() {
-        heard.hear(at, packet, blend);
+        heard.hear(0, at, packet, blend);
         at = at.saturating_add(opus::packet_duration(packet).unwrap_or_default());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
-use crate::decode::{IN_FULL, SoundTrack};
+use crate::decode::{DescribedSound, IN_FULL};
 use crate::error::{MediaError, Refusal};
 use crate::limits;
 use crate::mix::{Blend, Heard, PACKET_BYTES_MAX};
@@ -78,7 +78,7 @@ pub fn to_ogg(mut input: impl Read, out: impl Write) -> Result<OggReport, MediaE
 /// one of the two, or not one packet of it; [`MediaError::Encoding`].
 pub fn mp4_to_ogg(input: impl Read + Seek, out: impl Write) -> Result<OggReport, MediaError> {
     let mut file = FinishedMp4::open(input)?;
-    let decoded = |track: &mp4::Track| SoundTrack::of_mp4(track, IN_FULL);
+    let decoded = |track: &mp4::Track| DescribedSound::of_mp4(track, IN_FULL);
     let first = file.tracks().iter().find_map(|track| Some((track.clone(), decoded(track)?)));
     let (track, sound) = first.ok_or(Refusal::NoSound)?;
     let mut stream = Stream::new(out);
@@ -106,7 +106,7 @@ pub fn mp4_to_ogg(input: impl Read + Seek, out: impl Write) -> Result<OggReport,
             let bytes = blend.encode(&mut packet)?;
             stream.packet(&packet[..bytes])?;
         }
-        heard.hear(at, sample, &mut blend);
+        heard.hear(info.description, at, sample, &mut blend);
     }
     heard.end(&mut blend);
     // The last packet is longer (RFC 7845 section 4.4).

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Seek};
 use std::time::Duration;
 
-use crate::decode::{DRAWN, DecodeReport, SoundTrack};
+use crate::decode::{DRAWN, DecodeReport, DescribedSound};
 use crate::error::MediaError;
 use crate::limits;
 use crate::mp4::{self, FinishedMp4, SampleInfo};
@@ -43,7 +43,7 @@ pub struct Waveform {
 #[derive(Debug)]
 struct Drawing {
     number: TrackNumber,
-    sound: SoundTrack,
+    sound: DescribedSound,
     peaks: PeaksBuilder,
     end: Duration,
     bad_blocks: u64,
@@ -53,7 +53,9 @@ impl Waveforms {
     /// What was drawn, in the order of the file.
     fn finish(self) -> Vec<Waveform> {
         let finished = |mut drawing: Drawing| {
-            drawing.peaks.samples(drawing.sound.rest().samples);
+            let rest = drawing.sound.rest();
+            drawing.peaks.silence(rest.silence);
+            drawing.peaks.samples(rest.samples);
             Waveform {
                 track: drawing.number,
                 peaks: drawing.peaks.build(drawing.end),
@@ -106,7 +108,7 @@ impl Waveforms {
         let mut file = FinishedMp4::open(input)?;
         let mut drawn = Self::default();
         let sounds = file.tracks().iter().filter_map(|track| {
-            SoundTrack::of_mp4(track, DRAWN).map(|sound| (track.clone(), sound))
+            DescribedSound::of_mp4(track, DRAWN).map(|sound| (track.clone(), sound))
         });
         let (tracks, sounds): (Vec<_>, Vec<_>) = sounds.take(limits::WAVEFORM_TRACKS_MAX).unzip();
         for (track, sound) in tracks.iter().zip(sounds) {
@@ -124,7 +126,7 @@ impl Waveforms {
         Ok(drawn.finish())
     }
 
-    fn add(&mut self, number: TrackNumber, sound: SoundTrack) {
+    fn add(&mut self, number: TrackNumber, sound: DescribedSound) {
         self.tracks.push(Drawing {
             number,
             sound,
@@ -140,7 +142,7 @@ impl Observer for Waveforms {
         if self.tracks.len() >= limits::WAVEFORM_TRACKS_MAX {
             return;
         }
-        if let Some(sound) = SoundTrack::new(entry) {
+        if let Some(sound) = DescribedSound::of_webm(entry, DRAWN) {
             self.add(number, sound);
         }
     }
@@ -161,7 +163,7 @@ impl Drawing {
         };
         let mut at = block.at.as_duration();
         for packet in frames {
-            self.draw(at, packet);
+            self.draw(0, at, packet);
             // Only the first frame of a block has a timestamp (RFC 9559 section 10.3).
             at = at.saturating_add(opus::packet_duration(packet).unwrap_or_default());
         }
@@ -170,11 +172,11 @@ impl Drawing {
     fn add_sample(&mut self, track: &mp4::Track, info: &SampleInfo, packet: &[u8]) {
         let end = track.presentation_end(info).map(|end| end.since(SourceTime::ZERO));
         self.end = self.end.max(end.unwrap_or_default());
-        self.draw(track.decoded_at(info), packet);
+        self.draw(info.description, track.decoded_at(info), packet);
     }
 
-    fn draw(&mut self, at: Duration, packet: &[u8]) {
-        let sound = self.sound.decode(at, packet);
+    fn draw(&mut self, description: usize, at: Duration, packet: &[u8]) {
+        let sound = self.sound.decode(description, at, packet);
         self.peaks.silence(sound.silence);
         self.peaks.samples(sound.samples);
     }

@@ -161,6 +161,28 @@ fn a_second_recording_sounds_from_where_the_first_ends() {
 }
 
 #[test]
+fn a_recording_that_goes_on_at_another_rate_is_drawn_as_each_part_alone() {
+    let names = [BEEPS, EDITED, WEBKIT, BEEPS];
+    let stitched = stitch_samples(&names);
+    let file = stitched.file;
+    let descriptions = file.windows(4).filter(|name| *name == b"mp4a").count();
+    assert!(descriptions >= 3, "{descriptions} descriptions");
+    let whole = only(&file);
+    assert_eq!(whole.report.bad, 0);
+    assert!(whole.report.overlapping <= 3, "{:?}", whole.report);
+    for (name, segment) in names.iter().zip(&stitched.report.segments) {
+        let own = only(&stitch_samples(&[name]).file);
+        let begins = segment.start.as_millis() as usize / 10;
+        let buckets = &whole.peaks.buckets()[begins..][..own.peaks.buckets().len() - 1];
+        let (mut is, was) = (onsets(buckets), onsets(own.peaks.buckets()));
+        // The one before may end in the middle of a sound.
+        is.retain(|at| *at > 0);
+        let off = is.iter().zip(&was).map(|(one, other)| one.abs_diff(*other)).max();
+        assert!(is.len() == was.len() && off <= Some(1), "{name}: {is:?} and not {was:?}");
+    }
+}
+
+#[test]
 fn a_file_without_sound_has_no_waveform_and_one_that_is_not_finished_is_refused() {
     let mut file = stitch_samples(&[BEEPS]).file;
     // The only track's sound is made something else.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ropus::{Application, Bitrate, Channels, Encoder};
 
-use crate::decode::{FULL_RATE_HZ, SoundTrack};
+use crate::decode::{DescribedSound, FULL_RATE_HZ};
 use crate::error::MediaError;
 use crate::limits;
 use crate::units::Millis;
@@ -89,20 +89,26 @@ impl Blend {
 
 /// One of the sounds.
 pub(crate) struct Heard {
-    sound: SoundTrack,
+    sound: DescribedSound,
     /// Where what was decoded so far ends, in samples from the zero of the file.
     until: u64,
 }
 
 impl Heard {
     /// `sound` is decoded in full.
-    pub(crate) fn new(sound: SoundTrack) -> Self {
+    pub(crate) fn new(sound: DescribedSound) -> Self {
         Self { sound, until: 0 }
     }
 
-    /// Adds the sound of a packet.
-    pub(crate) fn hear(&mut self, at: Duration, packet: &[u8], blend: &mut Blend) {
-        let sound = self.sound.decode(at, packet);
+    /// Adds the sound of a packet that has this description.
+    pub(crate) fn hear(
+        &mut self,
+        description: usize,
+        at: Duration,
+        packet: &[u8],
+        blend: &mut Blend,
+    ) {
+        let sound = self.sound.decode(description, at, packet);
         self.until += sound.silence;
         blend.sum.add(self.until, sound.samples);
         self.until += sound.samples.len() as u64;
@@ -110,7 +116,8 @@ impl Heard {
 
     /// Adds what is still to come behind the last packet.
     pub(crate) fn end(&mut self, blend: &mut Blend) {
-        blend.sum.add(self.until, self.sound.rest().samples);
+        let rest = self.sound.rest();
+        blend.sum.add(self.until + rest.silence, rest.samples);
     }
 
     /// Packets that could not be decoded.

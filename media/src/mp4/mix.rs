@@ -4,7 +4,7 @@
 use std::io::{Read, Seek, Write};
 use std::time::Duration;
 
-use crate::decode::{FULL_RATE_HZ, IN_FULL, SoundTrack};
+use crate::decode::{DescribedSound, FULL_RATE_HZ, IN_FULL};
 use crate::error::{MediaError, Refusal};
 use crate::limits;
 use crate::mix::{Blend, Heard, Mixed, PACKET_BYTES_MAX, PACKET_DURATION};
@@ -13,6 +13,7 @@ use crate::tracks::TrackKind;
 use crate::writer::Written;
 
 use super::finished::FinishedMp4;
+use super::moof::SampleInfo;
 use super::moov::Track;
 use super::plain::{IN_A_ROW, PlainMp4, PlainSample, PlainTrack, placed, shift};
 use super::sound;
@@ -41,7 +42,7 @@ pub fn mix_mp4<R: Read + Seek, W: Write + Seek>(
             continue;
         };
         let track = &tracks[index];
-        mixer.hear(index, track, track.decoded_at(&info), payload)?;
+        mixer.hear(index, track, &info, payload)?;
         let Some(at) = placed(track, &info, &Schedule::new()) else { continue };
         let place = mixer.place_of(index);
         let sample = PlainSample {
@@ -70,7 +71,7 @@ struct Mixer<W> {
 
 impl<W: Write + Seek> Mixer<W> {
     fn begin(out: W, tracks: &[Track], names: &[String]) -> Result<Self, MediaError> {
-        let sound = |track: &Track| SoundTrack::of_mp4(track, IN_FULL).map(Heard::new);
+        let sound = |track: &Track| DescribedSound::of_mp4(track, IN_FULL).map(Heard::new);
         let heard: Vec<_> = tracks.iter().map(sound).collect();
         let sounds = heard.iter().flatten().count();
         if sounds < 2 {
@@ -104,13 +105,14 @@ impl<W: Write + Seek> Mixer<W> {
         &mut self,
         index: usize,
         track: &Track,
-        at: Duration,
+        info: &SampleInfo,
         packet: &[u8],
     ) -> Result<(), MediaError> {
         let Some(heard) = &mut self.heard[index] else {
             return Ok(());
         };
         // What comes later in the file plays later, but for so much.
+        let at = track.decoded_at(info);
         let heard_at = at.saturating_add(track.late_by()).saturating_sub(track.cut_off());
         let until = heard_at.saturating_sub(limits::MP4_MIX_WAIT_MAX);
         if self.blend.is_next_over(until.saturating_sub(IN_A_ROW)) {
@@ -119,7 +121,7 @@ impl<W: Write + Seek> Mixer<W> {
                 self.packets += 1;
             }
         }
-        heard.hear(at, packet, &mut self.blend);
+        heard.hear(info.description, at, packet, &mut self.blend);
         Ok(())
     }
 

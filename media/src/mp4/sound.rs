@@ -71,13 +71,18 @@ impl Track {
         self.descriptions.iter().map(config).collect()
     }
 
-    /// `None` of what is no sound, and of a codec that isn't known here. Where the descriptions
-    /// differ, the first counts.
+    /// By its first description.
     pub(crate) fn sound(&self) -> Option<SoundCodec> {
+        self.sound_of(0)
+    }
+
+    /// By the description of this index. `None` of what is no sound, and of a codec that isn't
+    /// known here.
+    pub(crate) fn sound_of(&self, description: usize) -> Option<SoundCodec> {
         if self.kind != TrackKind::Audio {
             return None;
         }
-        let inside = inside(self.descriptions.first()?)?;
+        let inside = inside(self.descriptions.get(description)?)?;
         match self.codec {
             OPUS => opus_head(boxes::child(inside, DOPS)?).map(SoundCodec::Opus),
             MP4A => audio_specific_config(boxes::child(inside, ESDS)?).map(SoundCodec::Aac),
