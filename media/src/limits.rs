@@ -106,12 +106,19 @@ pub const TIMESTAMP_JITTER_MAX: Duration = Duration::from_millis(5);
 /// a recorder's packets come.
 pub const SILENCE_FROM: Duration = Duration::from_millis(200);
 
+/// In an MP4 a gap longer than this is left as it is. Of AAC there is no silence longer than a packet,
+/// and each costs the tables some bytes.
+pub const MP4_SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
 /// [`PEAKS_MAX`] buckets.
 pub const WAVEFORM_TRACKS_MAX: usize = 4;
 
 /// How far in the order of a file a sound may stand behind what plays later, to be mixed in.
 pub const MIX_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// The same in an MP4, where what plays at one time stands further apart.
+pub const MP4_MIX_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Bytes of packets held back while the mixed sound catches up with them. Past it they are written
 /// at once, and the file is not in the order of time there.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{AUDIO, Handmade, packets, sample};
 use media::limits::{CLOCK_JUMP_MAX, SOUND_DURATION_MAX};
 use media::{
-    DecodeReport, Event, OpusTrack, Peak, SOUND_RATE_HZ, Waveform, Waveforms, WebmReader,
+    DecodeReport, Event, Peak, SOUND_RATE_HZ, SoundTrack, Waveform, Waveforms, WebmReader,
     opus_packet_duration,
 };
 use proptest::prelude::*;
@@ -217,12 +217,12 @@ fn packets_at_the_same_time_are_not_all_decoded() {
 }
 
 /// A decoder without pre-skip.
-fn decoder() -> OpusTrack {
+fn decoder() -> SoundTrack {
     let mut reader = WebmReader::new();
     reader.push(&Handmade::opus().bytes);
     while let Ok(Some(event)) = reader.next_event() {
         if let Event::Tracks(tracks) = event {
-            return OpusTrack::new(&tracks[0]).expect("a track of Opus");
+            return SoundTrack::new(&tracks[0]).expect("a track of Opus");
         }
     }
     panic!("a recording says its tracks");

@@ -38,9 +38,15 @@ fn tell(told: Result<Told, ToolError>) -> ExitCode {
     }
 }
 
+/// What is asked for, without the decoder that complains of every bad packet of a recording.
+fn filter(asked: &str) -> EnvFilter {
+    let quiet = "symphonia_codec_aac=off".parse().expect("a target and a level");
+    EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info")).add_directive(quiet)
+}
+
 fn serve(config: Config) -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(filter(&config.log))
         .with_writer(std::io::stderr)
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

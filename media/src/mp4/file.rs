@@ -86,6 +86,7 @@ impl FileTrack {
             appearance: &self.track.appearance,
             language: self.track.language,
             descriptions: &self.descriptions,
+            name: layout::NAME,
             table: &self.table,
         }
     }

@@ -86,6 +86,12 @@ impl SampleIndex {
         self.tracks.iter().filter_map(|track| Some(track.next?.start)).min()
     }
 
+    /// What a track goes on with.
+    pub(crate) fn upcoming(&self, track: TrackNumber) -> Option<SampleInfo> {
+        let own = self.tracks.iter().find(|own| own.walk.track == track)?;
+        own.next.map(|next| next.info)
+    }
+
     /// How many there are in all, those without bytes too.
     #[cfg(test)]
     pub(crate) fn samples(&self) -> u64 {

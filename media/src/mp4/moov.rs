@@ -90,6 +90,12 @@ impl Track {
         self.presented(Ticks(sample.at.0.saturating_add(i64::from(sample.shift))))
     }
 
+    /// When that is over.
+    pub(crate) fn presentation_end(&self, sample: &SampleInfo) -> SourceTime {
+        let shown = i64::from(sample.shift).saturating_add(i64::from(sample.duration));
+        self.presented(Ticks(sample.at.0.saturating_add(shown)))
+    }
+
     pub(crate) fn is_opus(&self) -> bool {
         self.codec == BoxType(*b"Opus")
     }
@@ -208,6 +214,21 @@ pub(crate) fn track_kind(hdlr: &[u8]) -> Option<TrackKind> {
         b"soun" => TrackKind::Audio,
         other => TrackKind::Other(u64::from(u32::from_be_bytes(*other))),
     })
+}
+
+/// What the track of this number is called, in its `hdlr`; empty if nothing is said.
+pub(crate) fn name_of(moov: &[u8], number: TrackNumber) -> String {
+    let has_number = |trak: &[u8]| {
+        let id = boxes::child(trak, kind::TKHD).and_then(track_id);
+        id.is_some_and(|id| TrackNumber(u64::from(id)) == number)
+    };
+    let traks = boxes::children(moov).flatten().filter(|child| child.kind == kind::TRAK);
+    let mut own = traks.map(|trak| trak.body).filter(|trak| has_number(trak));
+    let hdlr = own.next().and_then(|trak| boxes::descend(trak, &[kind::MDIA, kind::HDLR]));
+    // Behind version and flags, four fields and three that are reserved.
+    let name = hdlr.and_then(|hdlr| hdlr.get(24..)).unwrap_or_default();
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// Of an `mvhd` or `mdhd` body, which begin alike.

@@ -80,6 +80,7 @@ impl From<WaveformError> for ApiError {
             WaveformError::NoSound => Self::NoWaveform,
             WaveformError::ShuttingDown => Self::ShuttingDown,
             WaveformError::Files(_)
+            | WaveformError::Io(_)
             | WaveformError::Media(_)
             | WaveformError::Damaged(_)
             | WaveformError::DamagedList(_)

@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
 use super::files::writer_into;
+use super::packing::{Packing, type_of_all};
 use super::pictures::{self, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{Lacking, MediaFile, Stitched, Stitching, finished};
@@ -188,12 +189,11 @@ async fn combine(
     let numbers: Vec<TrackNo> = places.iter().map(|place| tracks[*place].0).collect();
     let alignment = plan.alignment(&numbers);
     let mut sources = Vec::with_capacity(places.len());
-    let mut file_type = FileType::AudioWebm;
+    let types: Vec<FileType> = places.iter().map(|place| tracks[*place].1.file_type).collect();
+    let file_type = type_of_all(&types);
+    let packing = Packing::of(file_type.mime());
     for (order, place) in places.into_iter().enumerate() {
         let (track, media) = &tracks[place];
-        if media.file_type == FileType::VideoWebm {
-            file_type = FileType::VideoWebm;
-        }
         sources.push(Source {
             file: media.file.reopen()?,
             schedule: schedule(&alignment.shifts(order)),
@@ -203,7 +203,10 @@ async fn combine(
     let file = NamedTempFile::new_in(scratch)?;
     let combining = tokio::task::spawn_blocking(move || {
         let out = writer_into(&file)?;
-        let (out, combined) = media::combine(sources, out)?;
+        let (out, combined) = match packing {
+            Some(Packing::Mp4) => media::combine_mp4(sources, out)?,
+            Some(Packing::Webm) | None => media::combine(sources, out)?,
+        };
         let packets = combined.packets + combined.silences;
         finished(file, out, file_type, combined.duration, packets)
     });

@@ -340,8 +340,10 @@ pub(super) fn finished(
 }
 
 fn sounds_in(verified: &Verified) -> u32 {
-    let is_drawn =
-        |track: &&media::VerifiedTrack| track.kind == TrackKind::Audio && track.codec == "A_OPUS";
+    let is_drawn = |track: &&media::VerifiedTrack| {
+        let is_decoded = ["A_OPUS", "Opus", "mp4a"].contains(&&*track.codec);
+        track.kind == TrackKind::Audio && is_decoded
+    };
     u32::try_from(verified.tracks.iter().filter(is_drawn).count()).unwrap_or(u32::MAX)
 }
 

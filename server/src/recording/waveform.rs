@@ -3,8 +3,9 @@
 
 use bytes::Bytes;
 use media::{MediaError, Peaks, PeaksError, Waveforms};
+use tokio::task::spawn_blocking;
 
-use super::Recordings;
+use super::{Packing, Recordings};
 use crate::store::Recording;
 
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub(crate) enum WaveformError {
     ShuttingDown,
     #[error("the waveform cannot be read or kept: {0}")]
     Files(#[from] object_store::Error),
+    #[error("the recording cannot be read: {0}")]
+    Io(#[from] std::io::Error),
     #[error("the recording cannot be drawn: {0}")]
     Media(#[from] MediaError),
     #[error("what is kept of the waveform is damaged: {0}")]
@@ -33,7 +36,7 @@ impl Recordings {
         recording: &Recording,
         track: usize,
     ) -> Result<Peaks, WaveformError> {
-        let kept = match self.0.files.peaks(&recording.key).await? {
+        let kept = match self.kept_peaks(recording).await? {
             Some(kept) => kept,
             None => {
                 let (this, recording) = (self.clone(), recording.clone());
@@ -57,32 +60,45 @@ impl Recordings {
         });
     }
 
+    /// What was drawn before. That there is nothing to be seen in an MP4 is not believed: it was said
+    /// of all of them before AAC could be decoded.
+    async fn kept_peaks(&self, recording: &Recording) -> Result<Option<Bytes>, WaveformError> {
+        let kept = self.0.files.peaks(&recording.key).await?;
+        let nothing = postcard::to_stdvec(&Vec::<&[u8]>::new())?;
+        let is_mp4 = Packing::of(&recording.mime) == Some(Packing::Mp4);
+        Ok(kept.filter(|kept| !is_mp4 || *kept != nothing))
+    }
+
     async fn draw(&self, recording: &Recording) -> Result<Bytes, WaveformError> {
         let inner = &*self.0;
         let _one_at_a_time = inner.drawing.lock().await;
-        if let Some(kept) = inner.files.peaks(&recording.key).await? {
+        if let Some(kept) = self.kept_peaks(recording).await? {
             return Ok(kept);
         }
-        let tracks =
-            if is_webm(&recording.mime) { self.decode(recording).await? } else { Vec::new() };
+        let tracks = self.decode(recording).await?;
         let kept = Bytes::from(postcard::to_stdvec(&tracks)?);
         inner.files.store_peaks(&recording.key, kept.clone()).await?;
         Ok(kept)
     }
 
     async fn decode(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, WaveformError> {
-        let stopping = &self.0.stopping;
-        let reader = self.0.files.reader(&recording.key, recording.bytes, stopping).await?;
-        let drawing = tokio::task::spawn_blocking(move || Waveforms::from_webm(reader));
+        let (files, stopping) = (&self.0.files, &self.0.stopping);
+        let drawing = match Packing::of(&recording.mime) {
+            Some(Packing::Webm) => {
+                let reader = files.reader(&recording.key, recording.bytes, stopping).await?;
+                spawn_blocking(move || Waveforms::from_webm(reader))
+            }
+            Some(Packing::Mp4) => {
+                let reader = files.seekable(&recording.key, stopping).await?;
+                spawn_blocking(move || Waveforms::from_mp4(reader))
+            }
+            // Sound in other containers is not decoded here.
+            None => return Ok(Vec::new()),
+        };
         let waveforms = drawing.await.map_err(|_| WaveformError::BrokeOff)?;
         if stopping.is_cancelled() {
             return Err(WaveformError::ShuttingDown);
         }
         Ok(waveforms?.iter().map(|waveform| waveform.peaks.to_bytes()).collect())
     }
-}
-
-/// Sound in other containers is not decoded here.
-fn is_webm(mime: &str) -> bool {
-    mime.ends_with("/webm")
 }

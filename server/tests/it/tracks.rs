@@ -1,6 +1,7 @@
 //! Several tracks in one session: a file for each, and one recording of them all.
 
 mod mixing;
+mod mp4;
 mod pauses;
 mod pictures;
 mod upgrade;
