@@ -1,12 +1,13 @@
 //! Makes the files of a session out of its chunks: one for each track, one recording of all that can
 //! be put side by side, and the pictures. Nothing of it is in its place yet.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
 use media::{FileType, MediaError, Schedule, Source};
-use protocol::{Millis, Seq, SeqSet, SessionId, TrackNo};
+use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
@@ -132,8 +133,10 @@ impl Sources<'_> {
             Some(stitching) => stitching,
             None => Stitching::begin(self.scratch, self.id, track)?,
         };
-        let Stitched { file, mut runs, mut refused } = self.finish(stitching).await?;
+        let Stitched { file, mut runs, mut refused, torn } = self.finish(stitching).await?;
         let mut further = Vec::new();
+        let places: HashMap<SegmentNo, usize> =
+            (0..).zip(&runs).map(|(place, run)| (run.segment, place)).collect();
         for part in 1..PARTS_MAX {
             if file.is_err() || refused.is_empty() {
                 break;
@@ -143,13 +146,13 @@ impl Sources<'_> {
             let Ok(file) = stitched.file else { break };
             further.push((part, file));
             for StitchedRun { segment, duration, .. } in stitched.runs {
-                if let Some(run) = runs.iter_mut().find(|run| run.segment == segment) {
+                if let Some(run) = places.get(&segment).and_then(|place| runs.get_mut(*place)) {
                     run.duration = run.duration.max(duration);
                 }
             }
             refused = stitched.refused;
         }
-        let left_out = u32::try_from(refused.len()).unwrap_or(u32::MAX);
+        let left_out = u32::try_from(refused.union(&torn).count()).unwrap_or(u32::MAX);
         Ok(OfTrack { file, further, runs, left_out })
     }
 

@@ -1,5 +1,6 @@
 //! Puts the pictures of a track one after the other into one file, and notes where each of them is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
@@ -9,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::assemble::AssembleError;
 use super::stitching::READ_BYTES;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoredChunk};
+use crate::store::{Payload, Store, StoredChunk};
 
 pub(super) const PICTURE_MIME: &str = "image/jpeg";
 /// The files are no pictures themselves.
@@ -48,22 +49,30 @@ pub(super) async fn gather(
     let file = NamedTempFile::new_in(scratch)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut taken: Vec<Picture> = Vec::new();
-    let mut left_out: Vec<SegmentNo> = Vec::new();
+    let mut left_out: BTreeSet<SegmentNo> = BTreeSet::new();
     let (mut from, mut first_byte) = (Seq::ZERO, 0);
     loop {
         let chunks = store.chunks(payloads, id, track, from..=until, READ_BYTES).await?;
         if chunks.is_empty() {
             break;
         }
-        for StoredChunk { seq, segment, at, bytes } in chunks {
+        for StoredChunk { seq, segment, at, payload } in chunks {
             from = seq.next();
-            if !is_picture(&bytes) || taken.len() >= PICTURES_MAX {
-                tracing::warn!(session = %id, %seq, "no picture, or one too many: the chunk is kept");
-                if left_out.last() != Some(&segment) {
-                    left_out.push(segment);
+            let picture = match payload {
+                Payload::Intact(bytes) => {
+                    Some(bytes).filter(|bytes| is_picture(bytes) && taken.len() < PICTURES_MAX)
+                }
+                Payload::Unreadable(_) => None,
+            };
+            let Some(bytes) = picture else {
+                if left_out.insert(segment) {
+                    tracing::warn!(
+                        session = %id, %segment, %seq,
+                        "no picture, unreadable, or one too many: the chunks are kept"
+                    );
                 }
                 continue;
-            }
+            };
             out.write_all(&bytes).await?;
             let length = bytes.len() as u64;
             taken.push(Picture { at, first_byte, bytes: length });
@@ -71,8 +80,6 @@ pub(super) async fn gather(
         }
     }
     out.flush().await?;
-    left_out.sort_unstable();
-    left_out.dedup();
     let left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
     Ok(Pictures { track, file, taken, left_out })
 }
