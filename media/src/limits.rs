@@ -87,6 +87,17 @@ pub const TIMESTAMP_JITTER_MAX: Duration = Duration::from_millis(5);
 /// a recorder's packets come.
 pub const SILENCE_FROM: Duration = Duration::from_millis(200);
 
+/// So much of a gap is filled with silence at most; the rest stays a hole in time. Nobody sits through
+/// an hour of nothing: a player is told to go on behind it, and finds its way there by the cues.
+pub const SILENCE_GAP_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Longest silence that a voice is given in one file, in all of its gaps.
+pub const SILENCE_TOTAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a second of silence takes of a file at most: nine packets of 14 bytes with their headers, and
+/// a cluster and a cue of its own.
+pub const SILENCE_BYTES_PER_SECOND_MAX: u64 = 256;
+
 /// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
 /// [`PEAKS_MAX`] buckets.
 pub const WAVEFORM_TRACKS_MAX: usize = 4;
