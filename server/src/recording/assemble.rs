@@ -35,6 +35,10 @@ pub(crate) enum AssembleError {
     Files(#[from] object_store::Error),
     #[error("stitching broke off")]
     BrokeOff,
+    #[error(
+        "making the recording ended the server {tries} times, or broke off; its chunks are kept"
+    )]
+    EndedTheServer { tries: u32 },
 }
 
 /// All files of a session.

@@ -24,6 +24,8 @@ pub(crate) enum Postponed {
     DiskFull,
     /// The database, the disk or the object store does not work.
     Unavailable,
+    /// Making it ended the server: the next try waits.
+    AfterEnd,
 }
 
 /// Whether the task that tries again knows of everybody who asked.
@@ -63,7 +65,8 @@ impl Postponed {
                 | MediaError::Encoding(_),
             )
             | AssembleError::NothingRecorded
-            | AssembleError::BrokeOff => None,
+            | AssembleError::BrokeOff
+            | AssembleError::EndedTheServer { .. } => None,
         }
     }
 
@@ -75,7 +78,7 @@ impl Postponed {
     pub(crate) const fn refusal(self) -> Refusal {
         match self {
             Self::DiskFull => Refusal::DiskFull,
-            Self::Unavailable => Refusal::Unavailable,
+            Self::Unavailable | Self::AfterEnd => Refusal::Unavailable,
         }
     }
 }
@@ -118,7 +121,7 @@ impl Recordings {
         if !self.is_wanted(id).await {
             return true;
         }
-        match self.make_once(id).await {
+        match self.make_apart(id).await {
             Outcome::Postponed(_) => false,
             Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => true,
         }

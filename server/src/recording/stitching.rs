@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use super::assemble::AssembleError;
 use super::files::writer_into;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{CHUNKS_PER_READ_MAX, Payload, PauseCut, StitchedRun, Store, StoredChunk};
+use crate::store::{CHUNKS_PER_READ_MAX, PauseCut, Payload, StitchedRun, Store, StoredChunk};
 
 /// Payload bytes read from the database at once.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;

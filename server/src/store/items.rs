@@ -242,7 +242,9 @@ fn give_cuts(segments: &mut [Segment], cuts: Vec<(TrackNo, SegmentNo, PauseCut)>
     let mut segments = segments.iter_mut().peekable();
     for (track, segment, cut) in cuts {
         while segments.next_if(|one| (one.track, one.segment) < (track, segment)).is_some() {}
-        if let Some(its) = segments.peek_mut().filter(|one| (one.track, one.segment) == (track, segment)) {
+        if let Some(its) =
+            segments.peek_mut().filter(|one| (one.track, one.segment) == (track, segment))
+        {
             its.cuts.push(cut);
         }
     }

@@ -11,6 +11,7 @@ mod rows;
 mod sessions;
 mod sweep;
 mod tracks;
+mod tries;
 
 use std::path::Path;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use sweep::Useless;
 pub use tracks::{
     ChunkRun, Frame, KeptFile, Made, StitchedRun, TrackFile, media_of, only_track, track_stem,
 };
+pub use tries::{RECORDING_TRIES_MAX, Tries};
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
