@@ -23,6 +23,9 @@ pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Portions of that size read ahead of the stitcher.
 const READ_AHEAD: usize = 1;
 
+/// Problems of one file that the log tells of.
+const PROBLEMS_LOGGED_MAX: usize = 200;
+
 /// A finished, verified file that is not yet in its place.
 #[derive(Debug)]
 pub(crate) struct MediaFile {
@@ -71,6 +74,7 @@ pub(super) struct Stitching {
     torn: BTreeSet<SegmentNo>,
     /// A chunk could not be read since the last that was taken in.
     is_torn_here: bool,
+    problems_logged: usize,
 }
 
 /// A chunk that is in the file.
@@ -107,6 +111,7 @@ impl Stitching {
             refused: BTreeSet::new(),
             torn: BTreeSet::new(),
             is_torn_here: false,
+            problems_logged: 0,
         })
     }
 
@@ -272,8 +277,9 @@ impl Stitching {
     fn end_segment(&mut self, segment: SegmentNo) -> Result<(), MediaError> {
         let report = self.stitcher.end_segment()?;
         // Damage never stops a recording; the operator should know of it.
-        for problem in &report.problems {
+        for problem in report.problems.iter().take(PROBLEMS_LOGGED_MAX - self.problems_logged) {
             tracing::warn!(session = %self.session, %segment, ?problem, "damaged recorder output");
+            self.problems_logged += 1;
         }
         if report.refusal().is_some_and(loses_something) {
             self.refused.insert(segment);
