@@ -242,7 +242,6 @@ async fn an_absurd_picture_is_refused_quickly_and_takes_no_memory() {
     const ABSURD: u16 = 15_000;
     const MEMORY_BYTES_MAX: u64 = 500 * 1024 * 1024;
     if !is_ffmpeg_installed() {
-        println!("skipped: there is no ffmpeg here");
         return;
     }
     let server = TestServer::start().await;
@@ -259,7 +258,6 @@ async fn an_absurd_picture_is_refused_quickly_and_takes_no_memory() {
         let path = address(&candidate, "/mp4");
         let (response, memory) = most_memory(server.folder.path(), server.get(&path)).await;
         let took = began.elapsed();
-        println!("refused after {took:?}, {memory} bytes of memory");
         assert_eq!(response.status(), 422);
         let problem: Value = response.json().await.unwrap();
         assert_eq!(problem["type"], "export-past-limit");
