@@ -31,7 +31,7 @@ const PIXELS_MAX: u32 = 4_096 * 4_096;
 const MEMORY_BYTES_MAX: u64 = 3 * 1024 * 1024 * 1024;
 /// Bytes that it allocates at once.
 const ALLOCATION_BYTES_MAX: u32 = 256 * 1024 * 1024;
-/// For each of decoding and encoding.
+/// For each of decoding, filtering and encoding.
 const THREADS_MAX: u8 = 2;
 /// It may take so many times as long as the recording plays, but no less and no more than these.
 const TIMES_AS_LONG_MAX: u64 = 4;
@@ -111,6 +111,7 @@ pub(super) async fn convert(
 ) -> Result<(), ExportError> {
     let mut child = Command::new(PROGRAM)
         .args(["-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-y"])
+        .args(["-filter_threads", &THREADS_MAX.to_string()])
         .args(reading(input, format))
         .arg("-i")
         .arg(input)
@@ -290,77 +291,4 @@ async fn read_complaints(complaints: ChildStderr) -> Complaints {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_is_read_from_its_line_and_from_no_other() {
-        assert_eq!(done_by("out_time_us=1234567"), Some(Millis::new(1_234)));
-        assert_eq!(done_by("out_time_us=N/A"), None);
-        assert_eq!(done_by("out_time=00:00:01.23"), None);
-    }
-
-    fn recording(duration: Duration) -> Recording {
-        Recording {
-            key: "recordings/a/b.webm".to_owned(),
-            mime: "video/webm".to_owned(),
-            bytes: 1_000,
-            digest: protocol::Digest::from_bytes([0; 32]),
-            duration: Millis::new(u64::try_from(duration.as_millis()).unwrap()),
-            left_out: 0,
-        }
-    }
-
-    #[test]
-    fn a_conversion_may_take_as_long_and_as_much_as_its_recording_warrants_between_limits() {
-        let wall_time = |duration| Bounds::of(&recording(duration), 0).wall_time;
-        assert_eq!(wall_time(Duration::ZERO), WALL_TIME_MIN);
-        let hour = Duration::from_secs(3_600);
-        assert_eq!(wall_time(hour), hour * 4);
-        assert_eq!(wall_time(hour * 3), WALL_TIME_MAX);
-        assert_eq!(wall_time(hour * 100_000), WALL_TIME_MAX);
-        let output_bytes = |room| Bounds::of(&recording(hour), room).output_bytes;
-        assert_eq!(output_bytes(OUTPUT_BYTES_MIN / TIMES_AS_LARGE_MAX), OUTPUT_BYTES_MIN);
-        assert!(output_bytes(OUTPUT_BYTES_MIN) > OUTPUT_BYTES_MIN);
-        assert_eq!(output_bytes(u64::MAX), u64::MAX);
-    }
-
-    #[test]
-    fn the_limit_is_told_by_signal_code_or_complaint_even_of_a_success() {
-        let (success, failed) = (ExitStatus::from_raw(0), ExitStatus::from_raw(1 << 8));
-        let of = |status, line: &str| {
-            let mut complaints = Complaints::default();
-            complaints.hear(line);
-            match judge(status, &complaints) {
-                Ok(()) => Ok(()),
-                Err(ExportError::PastLimit(limit)) => Err(Some(limit)),
-                Err(_) => Err(None),
-            }
-        };
-        let pixels = "Picture size 15000x15000 exceeds specified max pixel count 16777216, see";
-        assert_eq!(of(success, ""), Ok(()));
-        assert_eq!(of(success, "some packet is damaged"), Ok(()));
-        assert_eq!(of(failed, "some packet is damaged"), Err(None));
-        assert_eq!(of(success, pixels), Err(Some(PastLimit::Picture)));
-        assert_eq!(
-            of(failed, "x264 [error]: malloc of size 9 failed"),
-            Err(Some(PastLimit::Memory))
-        );
-        assert_eq!(of(ExitStatus::from_raw(255 << 8), ""), Err(Some(PastLimit::Time)));
-        assert_eq!(
-            of(ExitStatus::from_raw(Signal::XFSZ.as_raw()), ""),
-            Err(Some(PastLimit::Output))
-        );
-    }
-
-    #[test]
-    fn complaints_are_heard_to_the_end_and_the_first_are_kept() {
-        let mut complaints = Complaints::default();
-        for _ in 0..1_000 {
-            complaints.hear("nothing that matters");
-        }
-        complaints.hear("Cannot allocate memory");
-        assert!(complaints.text.len() <= COMPLAINT_BYTES_MAX + 1, "{}", complaints.text.len());
-        assert_eq!(complaints.limit, Some(PastLimit::Memory));
-    }
-}
+mod tests;

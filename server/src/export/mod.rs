@@ -375,3 +375,6 @@ async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| ExportError::Failed(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
 use super::files::writer_into;
-use super::pictures::{self, Pictures};
+use super::pictures::{self, PICTURES_MAX, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{MediaFile, Stitched, Stitching, finished};
 use crate::ledger::payload::PayloadStore;
@@ -98,8 +98,11 @@ pub(super) async fn assemble(
         None => (None, of_the_first),
     };
     let mut all_pictures = Vec::with_capacity(plan.pictures.len());
+    let mut pictures_max = PICTURES_MAX;
     for track in &plan.pictures {
-        let pictures = pictures::gather(store, payloads, scratch, id, *track, until).await?;
+        let pictures =
+            pictures::gather(store, payloads, scratch, id, *track, until, pictures_max).await?;
+        pictures_max -= pictures.taken.len();
         left_out += pictures.left_out;
         if !pictures.taken.is_empty() {
             all_pictures.push(pictures);

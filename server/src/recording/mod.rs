@@ -171,15 +171,15 @@ impl Recordings {
         started: Instant,
     ) -> Result<Outcome, AssembleError> {
         let Inner { store, permits, .. } = &*self.0;
-        if let Some(receipt) = self.receipt(id).await? {
-            return Ok(Outcome::Completed(receipt));
-        }
         let tries = store.recording_tries(id).await?;
         let wanted = match tries::turn(tries, clock::wall()) {
             Turn::Now { permits } => permits,
             Turn::Later => return Ok(Outcome::Postponed(Postponed::AfterEnd)),
             Turn::NoMore => return Err(AssembleError::EndedTheServer { tries: tries.unended }),
         };
+        if let Some(receipt) = self.receipt(id).await? {
+            return Ok(Outcome::Completed(receipt));
+        }
         let Ok(_permits) = permits.acquire_many(wanted).await else {
             return Ok(Outcome::Postponed(Postponed::Unavailable));
         };

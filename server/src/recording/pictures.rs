@@ -15,8 +15,8 @@ use crate::store::{Payload, Store, StoredChunk};
 pub(super) const PICTURE_MIME: &str = "image/jpeg";
 /// The files are no pictures themselves.
 pub(super) const PICTURES_EXTENSION: &str = "pictures";
-/// Pictures of one track: one a second for 13 hours. More are in no file.
-const PICTURES_MAX: usize = 50_000;
+/// Pictures of one session: one a second for 13 hours. More are in no file.
+pub(super) const PICTURES_MAX: usize = 50_000;
 /// Start of Image (ISO/IEC 10918-1, B.1.1.3).
 const JPEG_BEGINS: [u8; 2] = [0xFF, 0xD8];
 
@@ -38,6 +38,7 @@ pub(super) struct Picture {
     pub(super) bytes: u64,
 }
 
+/// As many as `pictures_max`.
 pub(super) async fn gather(
     store: &Store,
     payloads: &dyn PayloadStore,
@@ -45,6 +46,7 @@ pub(super) async fn gather(
     id: SessionId,
     track: TrackNo,
     until: Seq,
+    pictures_max: usize,
 ) -> Result<Pictures, AssembleError> {
     let file = NamedTempFile::new_in(scratch)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
@@ -60,7 +62,7 @@ pub(super) async fn gather(
             from = seq.next();
             let picture = match payload {
                 Payload::Intact(bytes) => {
-                    Some(bytes).filter(|bytes| is_picture(bytes) && taken.len() < PICTURES_MAX)
+                    Some(bytes).filter(|bytes| is_picture(bytes) && taken.len() < pictures_max)
                 }
                 Payload::Unreadable(_) => None,
             };
