@@ -82,6 +82,16 @@ impl Store {
         Ok(have)
     }
 
+    /// The highest seq that is stored, without a look at all of them.
+    pub async fn newest_seq(&self, id: SessionId) -> Result<Option<Seq>, StoreError> {
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(seq) FROM items WHERE session_id = ?")
+                .bind(id.as_bytes().as_slice())
+                .fetch_one(&self.reader)
+                .await?;
+        Ok(newest.map(|seq| Seq::new(rows::unsigned(seq))))
+    }
+
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(

@@ -166,3 +166,29 @@ async fn what_was_worked_ahead_for_when_the_server_went_is_left_to_its_end() {
     store.begin_ahead(session).await.unwrap();
     assert_eq!(worked_ahead_for().await, 0, "not by beginning again either");
 }
+
+#[tokio::test]
+async fn how_many_items_are_missing_is_told_without_a_look_at_each() {
+    let Opened { store, session, _folder } = active_session().await;
+    let marker = |seq| Item::new(Seq::new(seq), Millis::ZERO, Content::Marker(Marker::Paused));
+    let missing = async || {
+        let found = store.session(session).await.unwrap();
+        let told = found.missing_count(store.newest_seq(session).await.unwrap());
+        assert_eq!(told, found.missing(&store.have(session).await.unwrap()).len());
+        told
+    };
+    assert_eq!(missing().await, 0);
+    let append = async |seqs: &[u64]| {
+        let items = seqs.iter().map(|seq| marker(*seq)).collect();
+        let append = Append { session, by: By::Writer(Epoch::new(1)), items };
+        store.append(&InRow, &[&append], NOW).await.unwrap();
+    };
+    append(&[0, 1, 5, 5, 9]).await;
+    assert_eq!(missing().await, 6);
+    append(&[2, 3, 9]).await;
+    assert_eq!(missing().await, 4);
+    let by = FinishedBy::Asked(Asker::Candidate);
+    let last = Some(Seq::new(11));
+    store.begin_finalizing(session, Whose::Reviewer, by, last, NOW).await.unwrap();
+    assert_eq!(missing().await, 6);
+}
