@@ -106,7 +106,7 @@ fn parts(course: &Course, bar: &Bar) -> Vec<Part> {
     let run = bar.span;
     let mut parts = Vec::new();
     let (mut from, mut cut) = (run.from, None);
-    for pause in course.pauses.iter().filter(|pause| run.holds(**pause)) {
+    for pause in course.pauses_in(run) {
         parts.push(Part { span: Span { from, to: pause.from.max(from) }, cut });
         from = pause.to.max(from);
         cut = course.cut(bar, *pause);

@@ -1,6 +1,8 @@
 //! Wall-clock against media time: when something was recorded, when not and why, when the server was
 //! out of reach, and where in the file time is missing. Pure; nothing here knows how it is shown.
 
+use std::collections::HashMap;
+
 use protocol::item::{EndCause, StartCause};
 use protocol::{Event, Millis, SegmentNo, TrackKind, TrackNo};
 
@@ -48,9 +50,11 @@ pub struct Gap {
 pub struct Course {
     pub end: Millis,
     pub bars: Vec<Bar>,
+    /// In the order of time, as everything here.
     pub gaps: Vec<Gap>,
     pub pauses: Vec<Span>,
-    /// Where pauses lie in the file, as far as it is known exactly.
+    /// Where pauses lie in the file, as far as it is known exactly: by the number of the run, and when
+    /// they were over.
     pub cuts: Vec<(SegmentNo, Cut)>,
     /// No connection to the server; recording went on.
     pub losses: Vec<Span>,
@@ -72,15 +76,17 @@ impl Course {
     pub fn stops(&self) -> Vec<Stop> {
         let mut stops = Vec::new();
         let mut begins_at = Millis::ZERO;
+        let mut gaps = self.gaps.iter().peekable();
         for (place, bar) in self.bars.iter().enumerate() {
             if let Some(before) = place.checked_sub(1).and_then(|before| self.bars.get(before)) {
                 let span = Span { from: before.span.to, to: bar.span.from };
-                let gap = self.gaps.iter().find(|gap| gap.span == span);
+                while gaps.next_if(|gap| gap.span.from < span.from).is_some() {}
+                let gap = gaps.next_if(|gap| gap.span == span);
                 let why = Some(gap.map_or(Absence::Unknown, |gap| gap.why));
                 stops.push(Stop { at: begins_at, span, why });
             }
             let mut paused = Millis::ZERO;
-            for pause in self.pauses.iter().copied().filter(|pause| bar.span.holds(*pause)) {
+            for pause in self.pauses_in(bar.span).iter().copied() {
                 let by_clock = pause.from.since(bar.span.from + paused);
                 let at = begins_at + self.cut(bar, pause).unwrap_or(by_clock);
                 stops.push(Stop { at, span: pause, why: None });
@@ -92,19 +98,23 @@ impl Course {
         stops
     }
 
+    /// Those that lie wholly in it. A session has thousands of runs and of pauses at most, so that no
+    /// run may look at every pause.
+    pub(crate) fn pauses_in(&self, span: Span) -> &[Span] {
+        let first = self.pauses.partition_point(|pause| pause.from < span.from);
+        let behind = self.pauses.partition_point(|pause| pause.to <= span.to);
+        self.pauses.get(first..behind).unwrap_or_default()
+    }
+
     /// How much of a run the file holds before one of its pauses.
     pub(crate) fn cut(&self, bar: &Bar, pause: Span) -> Option<Millis> {
-        let is_it =
-            |(segment, cut): &&(SegmentNo, Cut)| (*segment, cut.over) == (bar.segment, pause.to);
-        self.cuts.iter().find(is_it).map(|(_, cut)| cut.before)
+        let key = (bar.segment, pause.to);
+        let found = self.cuts.binary_search_by_key(&key, |(segment, cut)| (*segment, cut.over));
+        found.ok().map(|place| self.cuts[place].1.before)
     }
 }
 
 impl Span {
-    pub(crate) fn holds(self, inner: Self) -> bool {
-        self.from <= inner.from && inner.to <= self.to
-    }
-
     pub fn length(self) -> Millis {
         self.to.since(self.from)
     }
@@ -127,57 +137,67 @@ pub fn course(segments: &[SegmentRow], happened: &[Happening]) -> Course {
 pub fn course_of(track: TrackNo, segments: &[SegmentRow], happened: &[Happening]) -> Course {
     let mut runs: Vec<&SegmentRow> = segments.iter().filter(|row| row.track == track).collect();
     runs.sort_by_key(|row| (row.start, row.segment));
+    let told = told(track, happened);
     let bars: Vec<Bar> = runs
         .iter()
         .enumerate()
-        .map(|(place, run)| bar(run, runs.get(place + 1).map(|next| next.start), happened))
+        .map(|(place, run)| bar(run, runs.get(place + 1).map(|next| next.start), &told))
         .collect();
     let end = bars.iter().map(|bar| bar.span.to).max().unwrap_or_default();
+    let mut cuts: Vec<(SegmentNo, Cut)> =
+        runs.iter().flat_map(|run| run.cuts.iter().map(|cut| (run.segment, *cut))).collect();
+    cuts.sort_by_key(|(segment, cut)| (*segment, cut.over));
     Course {
         end,
-        gaps: gaps(track, &bars, happened),
+        gaps: gaps(&bars, &told),
         pauses: pauses(track, &bars, happened),
-        cuts: runs.iter().flat_map(|run| run.cuts.iter().map(|cut| (run.segment, *cut))).collect(),
+        cuts,
         losses: losses(end, happened),
         bars,
     }
 }
 
-/// A run ends with its last chunk, or with the word that it ended if that is later.
-fn bar(run: &SegmentRow, next: Option<Millis>, happened: &[Happening]) -> Bar {
-    let ended = happened.iter().find_map(|one| match one.event {
-        Some(Event::SegmentEnded { track, segment, .. })
-            if (track, segment) == (run.track, run.segment) =>
-        {
-            Some(one.place)
+/// What the events say of a run.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    started: Option<StartCause>,
+    ended: Option<EndCause>,
+    ended_at: Option<Millis>,
+}
+
+/// Of the runs of a track, in one look at all events.
+fn told(track: TrackNo, happened: &[Happening]) -> HashMap<SegmentNo, Told> {
+    let mut told: HashMap<SegmentNo, Told> = HashMap::new();
+    for one in happened {
+        match one.event {
+            Some(Event::SegmentEnded { track: of, segment, cause }) if of == track => {
+                let run = told.entry(segment).or_default();
+                run.ended = Some(cause);
+                run.ended_at.get_or_insert(one.place);
+            }
+            Some(Event::SegmentStarted { track: of, segment, cause }) if of == track => {
+                told.entry(segment).or_default().started = Some(cause);
+            }
+            Some(_) | None => {}
         }
-        Some(_) | None => None,
-    });
+    }
+    told
+}
+
+/// A run ends with its last chunk, or with the word that it ended if that is later.
+fn bar(run: &SegmentRow, next: Option<Millis>, told: &HashMap<SegmentNo, Told>) -> Bar {
+    let ended = told.get(&run.segment).and_then(|told| told.ended_at);
     let by_duration = run.duration.map(|duration| run.start + duration);
     let to = run.captured_until.or(by_duration).max(ended).unwrap_or(run.start);
     let to = next.map_or(to, |next| to.min(next)).max(run.start);
     Bar { segment: run.segment, span: Span { from: run.start, to }, in_file: run.in_file }
 }
 
-fn gaps(track: TrackNo, bars: &[Bar], happened: &[Happening]) -> Vec<Gap> {
+fn gaps(bars: &[Bar], told: &HashMap<SegmentNo, Told>) -> Vec<Gap> {
     let between = bars.iter().zip(bars.iter().skip(1)).map(|(before, after)| {
         let span = Span { from: before.span.to, to: after.span.from };
-        let (mut ended, mut started) = (None, None);
-        for one in happened {
-            match one.event {
-                Some(Event::SegmentEnded { track: of, segment, cause })
-                    if (of, segment) == (track, before.segment) =>
-                {
-                    ended = Some(cause);
-                }
-                Some(Event::SegmentStarted { track: of, segment, cause })
-                    if (of, segment) == (track, after.segment) =>
-                {
-                    started = Some(cause);
-                }
-                Some(_) | None => {}
-            }
-        }
+        let ended = told.get(&before.segment).and_then(|told| told.ended);
+        let started = told.get(&after.segment).and_then(|told| told.started);
         Gap { span, why: absence(ended, started) }
     });
     between.filter(|gap| gap.span.length() > Millis::ZERO).collect()
@@ -206,7 +226,9 @@ fn pauses(track: TrackNo, bars: &[Bar], happened: &[Happening]) -> Vec<Span> {
     let (mut pauses, mut paused) = (Vec::new(), None::<Millis>);
     let mut close = |paused: &mut Option<Millis>, to: Millis| {
         if let Some(from) = paused.take() {
-            let within = bars.iter().find(|bar| bar.span.from <= from && from <= bar.span.to);
+            // Bars lie one behind the other.
+            let place = bars.partition_point(|bar| bar.span.to < from);
+            let within = bars.get(place).filter(|bar| bar.span.from <= from);
             let to = within.map_or(to, |bar| to.min(bar.span.to));
             if to > from {
                 pauses.push(Span { from, to });

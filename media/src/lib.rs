@@ -91,6 +91,7 @@ pub use peaks::{Level, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
 pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
 pub use schedule::Schedule;
+pub use silence::silence_bytes_max;
 pub use stitch::{Headers, Stitched, Stitcher};
 pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};

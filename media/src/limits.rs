@@ -109,6 +109,16 @@ pub const SILENCE_FROM: Duration = Duration::from_millis(200);
 /// In an MP4 a gap longer than this is left as it is. Of AAC there is no silence longer than a packet,
 /// and each costs the tables some bytes.
 pub const MP4_SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+/// So much of a gap is filled with silence at most; the rest stays a hole in time. Nobody sits through
+/// an hour of nothing: a player is told to go on behind it, and finds its way there by the cues.
+pub const SILENCE_GAP_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Longest silence that a voice is given in one file, in all of its gaps.
+pub const SILENCE_TOTAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a second of silence takes of a file at most: nine packets of 14 bytes with their headers, and
+/// a cluster and a cue of its own.
+pub const SILENCE_BYTES_PER_SECOND_MAX: u64 = 256;
 
 /// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
 /// [`PEAKS_MAX`] buckets.

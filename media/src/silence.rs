@@ -22,6 +22,8 @@ pub(crate) struct Voice {
     sound_end: Duration,
     /// Where the silence after that ends.
     filled_to: Duration,
+    /// All silence that it was given.
+    given: Duration,
 }
 
 /// A packet to be put in.
@@ -43,14 +45,26 @@ impl Voice {
         if next.saturating_sub(self.sound_end) < limits::SILENCE_FROM {
             return None;
         }
-        let room = next.saturating_sub(self.filled_to).as_nanos() / FRAME.as_nanos();
+        let fill_to = next.min(self.sound_end.saturating_add(limits::SILENCE_GAP_MAX));
+        let gap = fill_to.saturating_sub(self.filled_to);
+        let gap = gap.min(limits::SILENCE_TOTAL_MAX.saturating_sub(self.given));
+        let room = gap.as_nanos() / FRAME.as_nanos();
         let frames = u8::try_from(room).unwrap_or(FRAMES_MAX).min(FRAMES_MAX);
         (frames > 0).then_some(Silence { at: self.filled_to, frames })
     }
 
     pub(crate) fn is_silent_for(&mut self, silence: Silence) {
-        self.filled_to = silence.at + FRAME * u32::from(silence.frames);
+        let lasts = FRAME * u32::from(silence.frames);
+        self.filled_to = silence.at.saturating_add(lasts);
+        self.given += lasts;
     }
+}
+
+/// What silence takes of a file at most that one voice is given in gaps of this length together.
+#[must_use]
+pub fn silence_bytes_max(gaps: Duration) -> u64 {
+    let seconds = gaps.min(limits::SILENCE_TOTAL_MAX).as_secs().saturating_add(1);
+    seconds.saturating_mul(limits::SILENCE_BYTES_PER_SECOND_MAX)
 }
 
 impl Silence {
@@ -65,6 +79,8 @@ impl Silence {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::opus;
 
@@ -100,5 +116,54 @@ mod tests {
         voice.sounds(ms(20), ms(60));
         assert_eq!(voice.silence_before(ms(161)), None);
         assert_eq!(voice.silence_before(ms(360)).map(|silence| silence.at), Some(ms(160)));
+    }
+
+    fn sum(lengths: &[Duration]) -> Duration {
+        lengths.iter().sum()
+    }
+
+    #[test]
+    fn a_gap_is_filled_up_to_the_limit_and_what_is_longer_stays_a_hole() {
+        for (gap, filled) in [
+            (limits::SILENCE_GAP_MAX, limits::SILENCE_GAP_MAX),
+            (limits::SILENCE_GAP_MAX + FRAME, limits::SILENCE_GAP_MAX),
+            (Duration::from_secs(20 * 3600), limits::SILENCE_GAP_MAX),
+            (Duration::MAX, limits::SILENCE_GAP_MAX),
+        ] {
+            let mut voice = Voice::default();
+            voice.sounds(ms(0), ms(60));
+            assert_eq!(sum(&fill(&mut voice, gap.saturating_add(ms(60)))), filled, "{gap:?}");
+        }
+    }
+
+    #[test]
+    fn a_voice_is_given_so_much_silence_and_no_more() {
+        let mut voice = Voice::default();
+        let full = limits::SILENCE_TOTAL_MAX.as_secs() / limits::SILENCE_GAP_MAX.as_secs();
+        for gap in 1..=full {
+            let at = limits::SILENCE_GAP_MAX * u32::try_from(gap).unwrap();
+            assert_eq!(sum(&fill(&mut voice, at)), limits::SILENCE_GAP_MAX, "gap {gap}");
+            voice.sounds(at, Duration::ZERO);
+        }
+        let last = limits::SILENCE_TOTAL_MAX;
+        assert_eq!(fill(&mut voice, last + limits::SILENCE_GAP_MAX), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn no_order_of_sounds_and_gaps_is_given_more_than_the_limits(
+            sounds in prop::collection::vec((0..200_000_000_u64, 0..100_u64), 1..40),
+        ) {
+            let (mut voice, mut given, mut end) = (Voice::default(), Duration::ZERO, Duration::ZERO);
+            for (at, lasts) in sounds {
+                let filled = sum(&fill(&mut voice, ms(at)));
+                prop_assert!(filled <= limits::SILENCE_GAP_MAX.min(ms(at).saturating_sub(end)));
+                given += filled;
+                voice.sounds(ms(at), ms(lasts));
+                end = end.max(ms(at + lasts));
+            }
+            prop_assert!(given <= limits::SILENCE_TOTAL_MAX);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::players::decodes_without_a_word;
 use common::{AUDIO, Packet, Stitched, VIDEO, packets, samples, stitch_samples};
-use media::{Combined, MediaError, Refusal, Schedule, Source, combine};
+use media::{Combined, MediaError, Refusal, Schedule, Source, combine, limits};
 use proptest::prelude::*;
 
 fn source<'a>(stitched: &'a Stitched, schedule: Schedule, label: &str) -> Source<&'a [u8]> {
@@ -100,6 +100,31 @@ fn a_gap_of_a_voice_plays_as_silence_and_nothing_else_is_put_in() {
     assert_eq!(unbroken.silences, 0);
 }
 
+/// A session may be resumed a day later.
+#[test]
+fn a_gap_of_hours_stays_a_hole_in_time_and_takes_little_room() {
+    let stitched = stitch_samples(&["beep1", "beep2"]);
+    let border = stitched.report.segments[1].start;
+    let gap = Duration::from_secs(20 * 60 * 60);
+    let with_gap = |gap: Duration| {
+        let mut schedule = Schedule::new();
+        schedule.shift(border, gap);
+        combined(vec![source(&stitched, schedule, "")])
+    };
+    let (file, report) = with_gap(gap);
+    assert_eq!(report.duration, stitched.report.duration + gap);
+    assert_eq!(media::verify(Cursor::new(&file)).unwrap().duration, report.duration);
+    let (unbroken, _) = with_gap(Duration::ZERO);
+    let silence = (file.len() - unbroken.len()) as u64;
+    assert!(silence < 1_000_000, "{silence} bytes");
+
+    let (longest_filled, report) = with_gap(limits::SILENCE_GAP_MAX);
+    let silence = (longest_filled.len() - unbroken.len()) as u64;
+    assert!(silence <= media::silence_bytes_max(limits::SILENCE_GAP_MAX), "{silence} bytes");
+    let packets = limits::SILENCE_GAP_MAX.as_millis() / 120;
+    assert!(u128::from(report.silences).abs_diff(packets) < 3, "{} packets", report.silences);
+}
+
 #[test]
 fn two_voices_and_a_picture_are_tracks_of_one_file() {
     let (voice, other, picture) =
@@ -140,7 +165,7 @@ fn what_is_no_recording_and_too_many_tracks_are_refused() {
         Ok(_) => None,
         Err(error) => panic!("{error}"),
     };
-    let max = media::limits::TRACKS_MAX;
+    let max = limits::TRACKS_MAX;
     assert_eq!(refusal(sources(max).collect()), None);
     let tracks = max + 1;
     assert_eq!(refusal(sources(tracks).collect()), Some(Refusal::TooManyTracks { tracks }));

@@ -41,6 +41,8 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     ExportImpossible(String),
     #[error("{0}")]
+    ExportPastLimit(String),
+    #[error("{0}")]
     ExportFailed(String),
     #[error("Too many exports are being made; try again.")]
     TooManyExports,
@@ -120,6 +122,9 @@ impl ApiError {
             Self::ExportImpossible(_) => {
                 (S::NOT_IMPLEMENTED, "export-impossible", "Not possible here")
             }
+            Self::ExportPastLimit(_) => {
+                (S::UNPROCESSABLE_ENTITY, "export-past-limit", "Export past a limit")
+            }
             Self::ExportFailed(_) => (S::INTERNAL_SERVER_ERROR, "export-failed", "Export failed"),
             Self::TooManyExports => {
                 (S::SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports")
@@ -185,6 +190,7 @@ impl IntoResponse for ApiError {
             | Self::NotYetExportable
             | Self::ExportNotMade
             | Self::ExportImpossible(_)
+            | Self::ExportPastLimit(_)
             | Self::ExportFailed(_)
             | Self::TooManyExports
             | Self::WrongToken

@@ -136,7 +136,7 @@ impl Server {
         if timeout_at(cut_off, state.tasks.wait()).await.is_err() {
             tracing::warn!("connections or recordings did not end in time and are cut off");
         }
-        let store = state.store.clone();
+        let (store, recordings) = (state.store.clone(), state.recordings.clone());
         // Requests that hang on must not hold the database open.
         let abort = http.abort_handle();
         if timeout_at(cut_off, http).await.is_err() {
@@ -149,6 +149,12 @@ impl Server {
         if timeout_at(end, event_writer).await.is_err() {
             tracing::warn!("the last events could not be written in time");
         }
+        match timeout_at(end, recordings.stop()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "recordings cut off count as tries"),
+            Err(_) => tracing::warn!("recordings cut off could not be noted in time"),
+        }
+        drop(recordings);
         if timeout_at(end, store.close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
         }
@@ -166,6 +172,10 @@ async fn take_up(state: &AppState) -> anyhow::Result<()> {
         Err(StoreError::DiskFull) => 0,
         interrupted => interrupted?,
     };
+    match state.recordings.take_up().await {
+        Ok(()) | Err(StoreError::DiskFull) => {}
+        Err(error) => return Err(error.into()),
+    }
     let finalizing = state.store.sessions_in(SessionStatus::Finalizing).await?;
     if interrupted > 0 || !finalizing.is_empty() {
         tracing::info!(interrupted, finalizing = finalizing.len(), "taking up unfinished sessions");

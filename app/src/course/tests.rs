@@ -178,3 +178,37 @@ fn stops_stand_where_they_are_in_the_file_and_tell_where_it_goes_on() {
     let exact = Course { cuts: vec![(SegmentNo::new(0), cut)], ..course };
     assert_eq!(exact.stops(), [Stop { at: ms(3_900), ..pause }, gap]);
 }
+
+/// What a session may have at most: a product of runs, pauses and events would be minutes of work.
+#[test]
+fn as_many_runs_pauses_and_events_as_a_session_may_have_are_one_walk() {
+    const RUNS: u32 = protocol::limits::SEGMENTS_PER_SESSION_MAX;
+    let runs: Vec<SegmentRow> = (0..RUNS)
+        .map(|segment| {
+            let start = u64::from(segment) * 100;
+            let cut = |over, before| Cut { over: ms(start + over), before: ms(before) };
+            let cuts = vec![cut(20, 10), cut(40, 20)];
+            SegmentRow { cuts, ..run(segment, start, Some(start + 90), Some(70)) }
+        })
+        .collect();
+    let mut happened = Vec::new();
+    for run in 0..1_000_u64 {
+        let start = run * 100;
+        for (place, event) in [
+            (10, Event::Paused),
+            (20, Event::PauseOver),
+            (30, Event::Paused),
+            (40, Event::PauseOver),
+        ] {
+            happened.push(at(start + place, event));
+        }
+    }
+    let began = std::time::Instant::now();
+    let course = course(&runs, &happened);
+    let stops = course.stops();
+    assert_eq!((course.bars.len(), course.pauses.len()), (RUNS as usize, 2_000));
+    assert_eq!(stops.len(), RUNS as usize - 1 + 2_000);
+    let alignment = crate::alignment::Alignment::of(&[course]);
+    assert_eq!(alignment.shifts(0).len(), RUNS as usize + 2_000);
+    assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
+}

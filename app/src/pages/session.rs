@@ -149,6 +149,16 @@ fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView 
     .into_any()
 }
 
+/// Says that a table ends before what it is of.
+#[component]
+fn More(rows: usize, what: &'static str) -> impl IntoView {
+    (rows > 0).then(|| {
+        let words =
+            format!("And {} more {what}, which are not listed here.", format::grouped(rows as u64));
+        view! { <p class="aside">{words}</p> }
+    })
+}
+
 #[component]
 fn Facts(view: SessionView) -> impl IntoView {
     let duration = view.duration.map_or_else(|| "not known yet".to_owned(), format::duration);

@@ -125,6 +125,7 @@ pub(super) async fn start_export(
         (status = 304, description = "Not changed"),
         (status = 404, description = "No such session or form", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The session is not completed", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Making it takes more than is allowed", body = Problem, content_type = "application/problem+json"),
         (status = 501, description = "It cannot be made here", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "It is still being made", body = Problem, content_type = "application/problem+json"),
     )
@@ -197,6 +198,7 @@ impl From<ExportError> for ApiError {
             ExportError::TooMany => Self::TooManyExports,
             ExportError::ShuttingDown => Self::ShuttingDown,
             ExportError::DiskFull => Self::DiskFull,
+            ExportError::PastLimit(_) => Self::ExportPastLimit(error.to_string()),
             ExportError::Failed(_) => Self::ExportFailed(error.to_string()),
         }
     }

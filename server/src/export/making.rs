@@ -96,6 +96,7 @@ impl Exports {
         task: &Task,
         tracks: &[TrackFile],
         file: NamedTempFile,
+        bounds: ffmpeg::Bounds,
     ) -> Result<NamedTempFile, ExportError> {
         let input = self.0.files.path_of(&self.with_one_sound(task, tracks).await?.key);
         let whole = task.recording.duration;
@@ -104,7 +105,7 @@ impl Exports {
             let thousandths = u16::try_from(thousandths.min(999)).unwrap_or(999);
             task.progress.send_replace(Standing::Making { thousandths });
         };
-        ffmpeg::convert(&input, file.path(), task.format, progress).await?;
+        ffmpeg::convert(&input, file.path(), task.format, bounds, progress).await?;
         Ok(file)
     }
 

@@ -9,11 +9,14 @@ mod timeline;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use media::MediaError;
 use protocol::SessionStatus;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use ffmpeg::PastLimit;
 
 use crate::recording::{MixError, Packing, RecordingFiles, Recordings, extension_of};
 use crate::store::{Recording, Session, Store, StoreError, TrackFile};
@@ -88,10 +91,17 @@ impl Format {
     }
 
     /// About what it will take.
-    fn room(self, recording: &Recording, tracks: &[TrackFile]) -> u64 {
+    fn room(self, session: &Session, recording: &Recording, tracks: &[TrackFile]) -> u64 {
         match self {
             Self::Wav => recording.duration.get().saturating_mul(WAV_BYTES_PER_MS),
-            Self::Timeline | Self::Ogg | Self::Mp3 | Self::Mp4 => recording.bytes,
+            Self::Timeline => {
+                let voices: u32 = tracks.iter().map(|file| file.sounds).sum();
+                // No gap is longer than the session.
+                let gaps = Duration::from_millis(session.captured.get());
+                let silence = media::silence_bytes_max(gaps);
+                recording.bytes.saturating_add(silence.saturating_mul(u64::from(voices.max(1))))
+            }
+            Self::Ogg | Self::Mp3 | Self::Mp4 => recording.bytes,
             Self::Zip => {
                 tracks.iter().fold(recording.bytes, |sum, one| sum.saturating_add(one.bytes))
             }
@@ -119,6 +129,8 @@ pub(crate) enum ExportError {
     ShuttingDown,
     #[error("The server's disk is full; try again.")]
     DiskFull,
+    #[error("The export was stopped: {0}.")]
+    PastLimit(PastLimit),
     #[error("{0}")]
     Failed(String),
 }
@@ -323,7 +335,8 @@ impl Exports {
         let _permit = permits.acquire().await.map_err(|_| ExportError::ShuttingDown)?;
         let tracks = store.track_files(task.session.id).await?;
         let scratch = recordings.scratch();
-        store.room().check(scratch, task.format.room(&task.recording, &tracks))?;
+        let room = task.format.room(&task.session, &task.recording, &tracks);
+        store.room().check(scratch, room)?;
         let suffix = format!(".{}", task.format.extension(&task.recording));
         let file = tempfile::Builder::new().suffix(&suffix).tempfile_in(scratch)?;
         // What reads a recording sees its end when the server stops.
@@ -331,7 +344,10 @@ impl Exports {
             Format::Timeline => self.timeline(task, file).await?,
             Format::Ogg => self.ogg(task, &tracks, file).await?,
             Format::Zip => self.archive(task, &tracks, file).await?,
-            Format::Mp3 | Format::Wav | Format::Mp4 => self.convert(task, &tracks, file).await?,
+            Format::Mp3 | Format::Wav | Format::Mp4 => {
+                let bounds = ffmpeg::Bounds::of(&task.recording, room);
+                self.convert(task, &tracks, file, bounds).await?
+            }
         };
         if self.0.stopping.is_cancelled() {
             return Err(ExportError::ShuttingDown);
@@ -357,3 +373,6 @@ async fn blocking<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| ExportError::Failed(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;

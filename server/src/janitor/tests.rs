@@ -130,7 +130,8 @@ impl World {
     async fn payloads(&self, id: SessionId) -> usize {
         let chunks =
             self.store().chunks(&InRow, id, TrackNo::new(0), Seq::ZERO..=Seq::new(99), usize::MAX);
-        chunks.await.map_or(0, |chunks| chunks.len())
+        let chunks = chunks.await.unwrap();
+        chunks.iter().filter(|chunk| chunk.payload_bytes() > 0).count()
     }
 
     fn write(&self, place: &str, bytes: &[u8]) -> PathBuf {

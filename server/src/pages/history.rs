@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
-use protocol::{SeqSet, SessionStatus, UnixMillis};
+use protocol::{Seq, SessionStatus, UnixMillis};
 use serde::Deserialize;
 
 use super::{error_page, render};
@@ -46,8 +46,8 @@ async fn load(
     let page = state.store.sessions(status, before, SESSIONS_PER_PAGE).await?;
     let mut rows = Vec::with_capacity(page.sessions.len());
     for session in page.sessions {
-        let have = state.store.have(session.id).await?;
-        rows.push(row(&session, &have));
+        let newest = state.store.newest_seq(session.id).await?;
+        rows.push(row(&session, newest));
     }
     Ok(HistoryView {
         rows,
@@ -57,14 +57,14 @@ async fn load(
     })
 }
 
-fn row(session: &Session, have: &SeqSet) -> SessionRow {
+fn row(session: &Session, newest: Option<Seq>) -> SessionRow {
     SessionRow {
         id: session.id,
         status: session.status,
         started: instant(session.created_at),
         duration: duration(session),
         bytes: session.recording.as_ref().map_or(session.payload_bytes, |file| file.bytes),
-        missing: session.missing(have).len(),
+        missing: session.missing_count(newest),
         live: session.status == SessionStatus::Active,
     }
 }

@@ -46,6 +46,10 @@ impl Begun {
         self.tracks.remove(&track)
     }
 
+    fn is_new(&self) -> bool {
+        self.unbroken_until.is_none()
+    }
+
     /// The room that it has taken.
     pub(super) fn bytes(&self) -> u64 {
         self.tracks.values().map(Stitching::taken_bytes).sum()
@@ -128,6 +132,9 @@ impl Recordings {
             return Ok(false);
         }
         let Some(begun) = ahead.resume(id) else { return Ok(false) };
+        if begun.is_new() {
+            store.begin_ahead(id).await?;
+        }
         match self.take_portions(id, begun).await {
             Ok((begun, is_more)) => {
                 ahead.put(id, Standing::Begun(begun));

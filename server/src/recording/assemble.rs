@@ -1,19 +1,20 @@
 //! Makes the files of a session out of its chunks: one for each track, one recording of all that can
 //! be put side by side, and the pictures. Nothing of it is in its place yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
-use media::{FileType, MediaError, Schedule, Source};
+use app::format;
+use media::{FileType, MediaError, Schedule, Source, Tally};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
 use super::files::writer_into;
 use super::packing::{Packing, type_of_all};
-use super::pictures::{self, Pictures};
+use super::pictures::{self, PICTURES_MAX, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{Lacking, MediaFile, Stitched, Stitching, finished};
 use crate::ledger::payload::PayloadStore;
@@ -36,6 +37,10 @@ pub(crate) enum AssembleError {
     Files(#[from] object_store::Error),
     #[error("stitching broke off")]
     BrokeOff,
+    #[error(
+        "making the recording ended the server {tries} times, or broke off; its chunks are kept"
+    )]
+    EndedTheServer { tries: u32 },
 }
 
 /// All files of a session.
@@ -95,14 +100,38 @@ pub(super) async fn assemble(
         None => (None, of_the_first),
     };
     let mut all_pictures = Vec::with_capacity(plan.pictures.len());
+    let mut pictures_max = PICTURES_MAX;
     for track in &plan.pictures {
-        let pictures = pictures::gather(store, payloads, scratch, id, *track, until).await?;
+        let pictures =
+            pictures::gather(store, payloads, scratch, id, *track, until, pictures_max).await?;
+        pictures_max -= pictures.taken.len();
         left_out.extend(pictures.left_out.iter().cloned());
         if !pictures.taken.is_empty() {
             all_pictures.push(pictures);
         }
     }
     Ok(Assembled { whole, tracks, parts, pictures: all_pictures, alignment, runs, left_out })
+}
+
+/// What of each run is in no file, and why.
+fn left_out_runs(
+    track: TrackNo,
+    lacking: BTreeMap<SegmentNo, Lacking>,
+    torn: BTreeMap<SegmentNo, u64>,
+) -> Vec<LeftOutRun> {
+    let mut runs = BTreeMap::new();
+    for (segment, Lacking { left_out, why, .. }) in lacking {
+        let Tally { packets, bytes } = left_out.all();
+        runs.insert(segment, LeftOutRun { track, segment, packets, bytes, why });
+    }
+    for (segment, chunks) in torn {
+        let none = LeftOutRun { track, segment, packets: 0, bytes: 0, why: String::new() };
+        let run = runs.entry(segment).or_insert(none);
+        let chunks = format::count(chunks, "chunk is damaged", "chunks are damaged");
+        let told = format!("{chunks} on the server's disk");
+        run.why = if run.why.is_empty() { told } else { format!("{told}; {}", run.why) };
+    }
+    runs.into_values().collect()
 }
 
 /// Where a session's chunks are, and where its files are made.
@@ -134,9 +163,11 @@ impl Sources<'_> {
             Some(stitching) => stitching,
             None => Stitching::begin(self.scratch, self.id, track)?,
         };
-        let Stitched { file, mut runs, lacking: mut all_lacking, mut headers } =
+        let Stitched { file, mut runs, lacking: mut all_lacking, torn, mut headers } =
             self.finish(stitching).await?;
         let mut further = Vec::new();
+        let places: HashMap<SegmentNo, usize> =
+            (0..).zip(&runs).map(|(place, run)| (run.segment, place)).collect();
         for part in 1..PARTS_MAX {
             // Runs of which nothing is in a file yet.
             let apart =
@@ -152,22 +183,14 @@ impl Sources<'_> {
             let Ok(file) = stitched.file else { break };
             further.push((part, file));
             for StitchedRun { segment, duration, .. } in stitched.runs {
-                if let Some(run) = runs.iter_mut().find(|run| run.segment == segment) {
+                if let Some(run) = places.get(&segment).and_then(|place| runs.get_mut(*place)) {
                     run.duration = run.duration.max(duration);
                 }
             }
             all_lacking.retain(|segment, _| !refused.contains(segment));
             all_lacking.extend(stitched.lacking);
         }
-        let left_out =
-            |(segment, Lacking { left_out, why, .. }): (SegmentNo, Lacking)| LeftOutRun {
-                track,
-                segment,
-                packets: left_out.all().packets,
-                bytes: left_out.all().bytes,
-                why,
-            };
-        let left_out = all_lacking.into_iter().map(left_out).collect();
+        let left_out = left_out_runs(track, all_lacking, torn);
         Ok(OfTrack { file, further, runs, left_out })
     }
 

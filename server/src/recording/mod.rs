@@ -12,6 +12,7 @@ mod plan;
 mod playback;
 mod postponed;
 mod stitching;
+mod tries;
 mod waveform;
 
 use std::collections::{HashMap, HashSet};
@@ -33,13 +34,14 @@ pub(crate) use postponed::Postponed;
 pub(crate) use waveform::WaveformError;
 
 use self::ahead::Ahead;
+use self::tries::Turn;
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
 use crate::metrics::{Made, Metrics};
 use crate::store::{KeptFile, Made as MadeFiles, Recording, Store, StoreError, TrackFile, Whose};
 
 /// Recordings made at the same time: stitching is disk work, more at once only slows each.
-const CONCURRENT_MAX: usize = 2;
+const CONCURRENT_MAX: u32 = 2;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,8 @@ struct Inner {
     metrics: Metrics,
     permits: Semaphore,
     ahead: Ahead,
+    /// Whose tries are noted, and have not ended.
+    trying: Mutex<HashSet<SessionId>>,
     /// Held while a waveform is drawn: that is work for a processor, and nobody is in a hurry.
     drawing: tokio::sync::Mutex<()>,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
@@ -93,8 +97,9 @@ impl Recordings {
             files,
             scratch,
             metrics,
-            permits: Semaphore::new(CONCURRENT_MAX),
+            permits: Semaphore::new(CONCURRENT_MAX as usize),
             ahead: Ahead::default(),
+            trying: Mutex::default(),
             drawing: tokio::sync::Mutex::default(),
             in_the_making: Mutex::default(),
             mixing: Mutex::default(),
@@ -105,15 +110,24 @@ impl Recordings {
 
     /// Makes the recording of what is there. Runs to its end even when nobody waits for it.
     pub(crate) async fn make(&self, id: SessionId) -> Outcome {
-        let this = self.clone();
-        let outcome = match tokio::spawn(async move { this.make_once(id).await }).await {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::Failed(format!("making the recording broke off: {error}")),
-        };
+        let outcome = self.make_apart(id).await;
         if let Outcome::Postponed(_) = outcome {
             self.try_again_later(id);
         }
         outcome
+    }
+
+    /// In a task of its own, which takes nobody with it.
+    async fn make_apart(&self, id: SessionId) -> Outcome {
+        let this = self.clone();
+        match tokio::spawn(async move { this.make_once(id).await }).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(session = %id, %error, "making the recording broke off");
+                self.broke_off(id).await;
+                Outcome::Postponed(Postponed::AfterEnd)
+            }
+        }
     }
 
     pub(crate) fn scratch(&self) -> &Path {
@@ -123,18 +137,17 @@ impl Recordings {
     async fn make_once(&self, id: SessionId) -> Outcome {
         let lock = self.lock_of(id);
         let _one_at_a_time = lock.lock().await;
-        let Ok(_permit) = self.0.permits.acquire().await else {
-            return Outcome::Postponed(Postponed::Unavailable);
-        };
         let started = Instant::now();
-        let error = match self.try_make(id, started).await {
+        let error = match self.make_in_turn(id, started).await {
             Ok(outcome) => return outcome,
             Err(error) => error,
         };
         if let Some(postponed) = Postponed::by(&error) {
             match postponed {
                 Postponed::DiskFull => tracing::debug!(session = %id, %error, "no room"),
-                Postponed::Unavailable => tracing::warn!(session = %id, %error, "no recording now"),
+                Postponed::Unavailable | Postponed::AfterEnd => {
+                    tracing::warn!(session = %id, %error, "no recording now");
+                }
             }
             self.0.metrics.recording(Made::Postponed, started.elapsed());
             return Outcome::Postponed(postponed);
@@ -153,11 +166,37 @@ impl Recordings {
         }
     }
 
-    async fn try_make(&self, id: SessionId, started: Instant) -> Result<Outcome, AssembleError> {
-        let Inner { store, payloads, files, scratch, metrics, .. } = &*self.0;
+    /// Unless it is there, or has to wait after it ended the server.
+    async fn make_in_turn(
+        &self,
+        id: SessionId,
+        started: Instant,
+    ) -> Result<Outcome, AssembleError> {
+        let Inner { store, permits, .. } = &*self.0;
+        let tries = store.recording_tries(id).await?;
+        let wanted = match tries::turn(tries, clock::wall()) {
+            Turn::Now { permits } => permits,
+            Turn::Later => return Ok(Outcome::Postponed(Postponed::AfterEnd)),
+            Turn::NoMore => return Err(AssembleError::EndedTheServer { tries: tries.unended }),
+        };
         if let Some(receipt) = self.receipt(id).await? {
             return Ok(Outcome::Completed(receipt));
         }
+        let Ok(_permits) = permits.acquire_many(wanted).await else {
+            return Ok(Outcome::Postponed(Postponed::Unavailable));
+        };
+        let trying = self.begin_try(id).await?;
+        let made = self.try_make(id, started).await;
+        drop(trying);
+        // What is completed has its tries cleared with that.
+        if !matches!(made, Ok(Outcome::Completed(_))) {
+            self.end_try(id).await;
+        }
+        made
+    }
+
+    async fn try_make(&self, id: SessionId, started: Instant) -> Result<Outcome, AssembleError> {
+        let Inner { store, payloads, files, scratch, metrics, .. } = &*self.0;
         let session = store.session(id).await?;
         let before = store.kept_files(id).await?;
         let plan = Plan::of(store, id).await?;

@@ -10,13 +10,13 @@ use tokio::io::AsyncWriteExt as _;
 use super::assemble::AssembleError;
 use super::stitching::READ_BYTES;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{LeftOutRun, Store, StoredChunk};
+use crate::store::{LeftOutRun, Payload, Store, StoredChunk};
 
 pub(super) const PICTURE_MIME: &str = "image/jpeg";
 /// The files are no pictures themselves.
 pub(super) const PICTURES_EXTENSION: &str = "pictures";
-/// Pictures of one track: one a second for 13 hours. More are in no file.
-const PICTURES_MAX: usize = 50_000;
+/// Pictures of one session: one a second for 13 hours. More are in no file.
+pub(super) const PICTURES_MAX: usize = 50_000;
 /// Start of Image (ISO/IEC 10918-1, B.1.1.3).
 const JPEG_BEGINS: [u8; 2] = [0xFF, 0xD8];
 
@@ -38,6 +38,7 @@ pub(super) struct Picture {
     pub(super) bytes: u64,
 }
 
+/// As many as `pictures_max`.
 pub(super) async fn gather(
     store: &Store,
     payloads: &dyn PayloadStore,
@@ -45,6 +46,7 @@ pub(super) async fn gather(
     id: SessionId,
     track: TrackNo,
     until: Seq,
+    pictures_max: usize,
 ) -> Result<Pictures, AssembleError> {
     let file = NamedTempFile::new_in(scratch)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
@@ -56,17 +58,30 @@ pub(super) async fn gather(
         if chunks.is_empty() {
             break;
         }
-        for StoredChunk { seq, segment, at, bytes } in chunks {
+        for StoredChunk { seq, segment, at, payload } in chunks {
             from = seq.next();
-            if !is_picture(&bytes) || taken.len() >= PICTURES_MAX {
-                tracing::warn!(session = %id, %seq, "no picture, or one too many: the chunk is kept");
-                let why = "no pictures, or more than one track may have".to_owned();
-                let none = LeftOutRun { track, segment, packets: 0, bytes: 0, why };
-                let run = left_out.entry(segment).or_insert(none);
+            let (picture, lost_bytes) = match payload {
+                Payload::Intact(bytes) => {
+                    let length = bytes.len() as u64;
+                    let fits = is_picture(&bytes) && taken.len() < pictures_max;
+                    (Some(bytes).filter(|_| fits), length)
+                }
+                Payload::Unreadable(_) => (None, 0),
+            };
+            let Some(bytes) = picture else {
+                let none = || {
+                    tracing::warn!(
+                        session = %id, %segment, %seq,
+                        "no picture, unreadable, or one too many: the chunks are kept"
+                    );
+                    let why = "no pictures, unreadable, or more than a session may have".to_owned();
+                    LeftOutRun { track, segment, packets: 0, bytes: 0, why }
+                };
+                let run = left_out.entry(segment).or_insert_with(none);
                 run.packets += 1;
-                run.bytes += bytes.len() as u64;
+                run.bytes += lost_bytes;
                 continue;
-            }
+            };
             out.write_all(&bytes).await?;
             let length = bytes.len() as u64;
             taken.push(Picture { at, first_byte, bytes: length });

@@ -24,6 +24,8 @@ pub(crate) enum Postponed {
     DiskFull,
     /// The database, the disk or the object store does not work.
     Unavailable,
+    /// Making it ended the server: the next try waits.
+    AfterEnd,
 }
 
 /// Whether the task that tries again knows of everybody who asked.
@@ -63,7 +65,8 @@ impl Postponed {
                 | MediaError::Encoding(_),
             )
             | AssembleError::NothingRecorded
-            | AssembleError::BrokeOff => None,
+            | AssembleError::BrokeOff
+            | AssembleError::EndedTheServer { .. } => None,
         }
     }
 
@@ -75,7 +78,7 @@ impl Postponed {
     pub(crate) const fn refusal(self) -> Refusal {
         match self {
             Self::DiskFull => Refusal::DiskFull,
-            Self::Unavailable => Refusal::Unavailable,
+            Self::Unavailable | Self::AfterEnd => Refusal::Unavailable,
         }
     }
 }
@@ -96,11 +99,15 @@ impl Recordings {
         tokio::spawn(async move {
             let mut pause = TRY_AGAIN_MIN;
             while this.pause(pause).await {
-                pause = (pause * 2).min(TRY_AGAIN_MAX);
                 this.postponed().insert(id, Asked::Seen);
-                if this.is_settled(id).await && this.is_forgotten(id) {
-                    return;
-                }
+                pause = match this.still_postponed(id).await {
+                    None if this.is_forgotten(id) => return,
+                    // It is known when its turn comes: looking costs nothing.
+                    Some(Postponed::AfterEnd) => TRY_AGAIN_MIN,
+                    Some(Postponed::DiskFull | Postponed::Unavailable) | None => {
+                        (pause * 2).min(TRY_AGAIN_MAX)
+                    }
+                };
             }
         });
     }
@@ -113,14 +120,14 @@ impl Recordings {
         }
     }
 
-    /// Tries, if a recording is still wanted. False when it has to wait on.
-    async fn is_settled(&self, id: SessionId) -> bool {
+    /// Tries, if a recording is still wanted. Tells why it has to wait on.
+    async fn still_postponed(&self, id: SessionId) -> Option<Postponed> {
         if !self.is_wanted(id).await {
-            return true;
+            return None;
         }
-        match self.make_once(id).await {
-            Outcome::Postponed(_) => false,
-            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => true,
+        match self.make_apart(id).await {
+            Outcome::Postponed(postponed) => Some(postponed),
+            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => None,
         }
     }
 

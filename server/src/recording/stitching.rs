@@ -16,12 +16,15 @@ use tokio::task::spawn_blocking;
 use super::assemble::AssembleError;
 use super::files::writer_into;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{PauseCut, StitchedRun, Store, StoredChunk};
+use crate::store::{CHUNKS_PER_READ_MAX, PauseCut, Payload, StitchedRun, Store, StoredChunk};
 
 /// Payload bytes read from the database at once.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Portions of that size read ahead of the stitcher.
 const READ_AHEAD: usize = 1;
+
+/// Problems of one file that the log tells of.
+const PROBLEMS_LOGGED_MAX: usize = 200;
 
 /// A finished, verified file that is not yet in its place.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub(super) struct Stitched {
     pub(super) runs: Vec<StitchedRun>,
     /// Recorder runs that hold something which is not in the file.
     pub(super) lacking: BTreeMap<SegmentNo, Lacking>,
+    /// Of each run, stored chunks that could not be read: no other file holds more of them.
+    pub(super) torn: BTreeMap<SegmentNo, u64>,
     /// By which a run could be read whose own header is missing.
     pub(super) headers: Headers,
 }
@@ -71,11 +76,17 @@ pub(super) struct Stitching {
     only: Option<BTreeSet<SegmentNo>>,
     /// When pauses were over, on the session's timeline, as far as that has come.
     pauses_over: Vec<Millis>,
+    /// Those before this were noted with a run.
+    noted_before: Millis,
     /// Of the run that is being taken in: where in the file it begins, and its pauses.
     run_begins: Millis,
     cuts: Vec<PauseCut>,
     runs: Vec<StitchedRun>,
     lacking: BTreeMap<SegmentNo, Lacking>,
+    torn: BTreeMap<SegmentNo, u64>,
+    /// A chunk could not be read since the last that was taken in.
+    is_torn_here: bool,
+    problems_logged: usize,
 }
 
 /// A chunk that is in the file.
@@ -114,10 +125,14 @@ impl Stitching {
             taken_bytes: 0,
             only: None,
             pauses_over: Vec::new(),
+            noted_before: Millis::ZERO,
             run_begins: Millis::ZERO,
             cuts: Vec::new(),
             runs: Vec::new(),
             lacking: BTreeMap::new(),
+            torn: BTreeMap::new(),
+            is_torn_here: false,
+            problems_logged: 0,
         })
     }
 
@@ -194,9 +209,10 @@ impl Stitching {
             self.pauses_over = store.pauses_over(self.session).await?;
         }
         // A track that has ended must not be looked through again and again.
-        let bytes: usize = chunks.iter().map(|chunk| chunk.bytes.len()).sum();
+        let bytes: usize = chunks.iter().map(StoredChunk::payload_bytes).sum();
+        let is_full = bytes >= READ_BYTES || chunks.len() >= CHUNKS_PER_READ_MAX;
         self.next = match chunks.last() {
-            Some(last) if bytes >= READ_BYTES => last.seq.next(),
+            Some(last) if is_full => last.seq.next(),
             Some(_) | None => until.next(),
         };
         let taking = spawn_blocking(move || {
@@ -223,14 +239,30 @@ impl Stitching {
     }
 
     fn take(&mut self, chunk: &StoredChunk, have: &SeqSet) -> Result<(), MediaError> {
-        let StoredChunk { seq, segment, ref bytes, at } = *chunk;
+        let StoredChunk { seq, segment, ref payload, at } = *chunk;
         if self.only.as_ref().is_some_and(|only| !only.contains(&segment)) {
             return Ok(());
         }
+        let bytes = match payload {
+            Payload::Intact(bytes) => bytes,
+            Payload::Unreadable(why) => {
+                self.is_torn_here = true;
+                let torn = self.torn.entry(segment).or_default();
+                *torn += 1;
+                if *torn == 1 {
+                    tracing::error!(
+                        session = %self.session, %segment, %seq, %why,
+                        "a stored chunk cannot be read: it is a hole, and all chunks are kept"
+                    );
+                }
+                return Ok(());
+            }
+        };
         let mut pauses = Vec::new();
         match self.last {
             Some(last) if last.segment == segment => {
-                if (last.seq.get()..seq.get()).any(|seq| !have.contains(Seq::new(seq))) {
+                let is_missing = |seq| !have.contains(Seq::new(seq));
+                if self.is_torn_here || (last.seq.get()..seq.get()).any(is_missing) {
                     self.stitcher.hole()?;
                 }
                 pauses = self.pauses_between(last.at, at);
@@ -242,6 +274,7 @@ impl Stitching {
             None => self.stitcher.begin_segment()?,
         }
         self.last = Some(Taken { seq, segment, at });
+        self.is_torn_here = false;
         self.taken_bytes += bytes.len() as u64;
         if pauses.is_empty() {
             return self.stitcher.push(bytes);
@@ -252,22 +285,25 @@ impl Stitching {
     }
 
     /// When the pauses of a run were over that lie between two of its chunks. They do in the file, too:
-    /// a recorder hands over what it has when it is paused.
-    fn pauses_between(&self, last: Millis, next: Millis) -> Vec<Millis> {
-        let is_between = |over: &Millis| (last..next).contains(over);
-        // Each once, whatever a browser says of its chunks' times.
-        let is_new = |over: &Millis| self.cuts.last().is_none_or(|cut| cut.over < *over);
-        let over = self.pauses_over.iter().filter(|over| is_between(over) && is_new(over));
-        let mut pauses: Vec<Millis> = over.copied().collect();
+    /// a recorder hands over what it has when it is paused. A pause is one of the run that was open
+    /// then, and of no other of its track, whatever a browser says of its chunks' times.
+    fn pauses_between(&mut self, last: Millis, next: Millis) -> Vec<Millis> {
+        let open = self.pauses_over.partition_point(|over| *over < last.max(self.noted_before));
+        let over = self.pauses_over.partition_point(|over| *over < next);
+        let mut pauses = self.pauses_over.get(open..over).unwrap_or_default().to_vec();
         pauses.dedup();
+        if let Some(newest) = pauses.last() {
+            self.noted_before = *newest + Millis::new(1);
+        }
         pauses
     }
 
     fn end_segment(&mut self, segment: SegmentNo) -> Result<(), MediaError> {
         let report = self.stitcher.end_segment()?;
         // Damage never stops a recording; the operator should know of it.
-        for problem in &report.problems {
+        for problem in report.problems.iter().take(PROBLEMS_LOGGED_MAX - self.problems_logged) {
             tracing::warn!(session = %self.session, %segment, ?problem, "damaged recorder output");
+            self.problems_logged += 1;
         }
         let left_out = report.account.left_out;
         if !left_out.is_nothing() {
@@ -302,7 +338,7 @@ impl Stitching {
         if let Some(last) = self.last {
             self.end_segment(last.segment)?;
         }
-        let Self { file, stitcher, runs, lacking, .. } = self;
+        let Self { file, stitcher, runs, lacking, torn, .. } = self;
         let headers = stitcher.headers().clone();
         let file = match stitcher.finish() {
             // What is left out was noted run by run.
@@ -316,7 +352,7 @@ impl Stitching {
             Err(error @ MediaError::Refused(_)) => Err(error),
             file => Ok(file?),
         };
-        Ok(Stitched { file, runs, lacking, headers })
+        Ok(Stitched { file, runs, lacking, torn, headers })
     }
 }
 

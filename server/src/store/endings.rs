@@ -6,7 +6,7 @@ use protocol::{Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixM
 use super::rows::signed;
 use super::sessions::{fetch_guard, log};
 use super::tracks::{self, KeptFile, Made};
-use super::{Store, StoreError, Whose};
+use super::{Store, StoreError, Whose, tries};
 
 /// Bytes of a failure's reason in the event log.
 const REASON_BYTES_MAX: usize = 500;
@@ -42,6 +42,9 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
+        if row.status == SessionStatus::Failed && matches!(by, FinishedBy::Asked(Asker::Reviewer)) {
+            tries::allow_one_more(&mut tx, id).await?;
+        }
         if row.status != SessionStatus::Finalizing {
             let event = match by {
                 FinishedBy::Asked(by) => Event::FinishAsked { by, last_seq },
@@ -74,6 +77,7 @@ impl Store {
         sqlx::query(
             "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
              recording_bytes = ?, recording_digest = ?, recording_ms = ?, recording_left_out = ?, \
+             recording_tries = 0, recording_not_before = NULL, worked_ahead = 0, \
              completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
         )
         .bind(status.as_str())

@@ -12,6 +12,10 @@ use super::{Store, StoreError, Tx};
 /// Events that are kept of one session. One more says that there were more.
 pub const EVENTS_PER_SESSION_MAX: u32 = 2_000;
 
+/// Pauses of one session whose places in the files of its tracks are noted: the first ones. Where
+/// later ones lie is told by the clock alone.
+pub const PAUSES_PLACED_MAX: u32 = 1_000;
+
 /// An event on its way into the log.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
@@ -79,15 +83,17 @@ impl Store {
         rows.iter().map(LoggedEvent::from_row).collect()
     }
 
-    /// When the pauses of a session were over, on its timeline, in order.
+    /// When the pauses of a session were over, on its timeline, in order: the first
+    /// [`PAUSES_PLACED_MAX`].
     pub async fn pauses_over(&self, id: SessionId) -> Result<Vec<Millis>, StoreError> {
         let (kind, _) = columns(&Event::PauseOver)?;
         let rows = sqlx::query_scalar(
             "SELECT timeline_ms FROM events WHERE session_id = ? AND kind = ? \
-             AND timeline_ms IS NOT NULL ORDER BY timeline_ms",
+             AND timeline_ms IS NOT NULL ORDER BY timeline_ms LIMIT ?",
         )
         .bind(id.as_bytes().as_slice())
         .bind(kind)
+        .bind(PAUSES_PLACED_MAX)
         .fetch_all(&self.reader)
         .await?;
         Ok(rows.into_iter().map(|millis| Millis::new(rows::unsigned(millis))).collect())

@@ -4,16 +4,19 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use protocol::{Content, Digest, Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use tokio::task::spawn_blocking;
 
-use super::rows::{self, Segment, signed};
+use super::rows::{self, PauseCut, Segment, signed};
 use super::{Store, StoreError};
 use crate::ledger::payload::{PayloadStore, Placed};
 
 /// Payloads let go in one transaction: the ledger waits meanwhile.
 const PAYLOADS_PER_DROP: u32 = 500;
+/// Chunks read back at once, however small they are: each costs memory beside its bytes.
+pub const CHUNKS_PER_READ_MAX: usize = 4_096;
 
 /// A chunk read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +25,37 @@ pub struct StoredChunk {
     pub segment: SegmentNo,
     /// When it was captured, on the session's timeline.
     pub at: Millis,
-    pub bytes: Bytes,
+    pub payload: Payload,
+}
+
+/// What is there of a chunk that was acked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The bytes that the digest was made of.
+    Intact(Bytes),
+    /// A hole in the recording.
+    Unreadable(Unreadable),
+}
+
+/// What became of a payload since it was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("its payload is gone")]
+    Gone,
+    #[error("its payload has another length")]
+    OtherLength,
+    #[error("its payload does not match its digest")]
+    WrongDigest,
+}
+
+impl StoredChunk {
+    /// Of what can be read.
+    pub fn payload_bytes(&self) -> usize {
+        match &self.payload {
+            Payload::Intact(bytes) => bytes.len(),
+            Payload::Unreadable(_) => 0,
+        }
+    }
 }
 
 impl Store {
@@ -49,6 +82,16 @@ impl Store {
         Ok(have)
     }
 
+    /// The highest seq that is stored, without a look at all of them.
+    pub async fn newest_seq(&self, id: SessionId) -> Result<Option<Seq>, StoreError> {
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT max(seq) FROM items WHERE session_id = ?")
+                .bind(id.as_bytes().as_slice())
+                .fetch_one(&self.reader)
+                .await?;
+        Ok(newest.map(|seq| Seq::new(rows::unsigned(seq))))
+    }
+
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
@@ -61,12 +104,7 @@ impl Store {
         .await?;
         let mut segments: Vec<Segment> =
             rows.iter().map(Segment::from_row).collect::<Result<_, _>>()?;
-        for (track, segment, cut) in self.pause_cuts(id).await? {
-            let is_its = |one: &&mut Segment| (one.track, one.segment) == (track, segment);
-            if let Some(its) = segments.iter_mut().find(is_its) {
-                its.cuts.push(cut);
-            }
-        }
+        give_cuts(&mut segments, self.pause_cuts(id).await?);
         Ok(segments)
     }
 
@@ -88,8 +126,8 @@ impl Store {
         Ok(last.map(|last| Seq::new(rows::unsigned(last))))
     }
 
-    /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk). Empty when
-    /// there is none in `span`.
+    /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk), and no more
+    /// than [`CHUNKS_PER_READ_MAX`]. Empty when there is none in `span`. Every digest is checked.
     pub async fn chunks(
         &self,
         payloads: &dyn PayloadStore,
@@ -99,7 +137,7 @@ impl Store {
         bytes_max: usize,
     ) -> Result<Vec<StoredChunk>, StoreError> {
         let mut rows = sqlx::query(
-            "SELECT seq, segment, at_ms, payload_bytes, payload, payload_place FROM items \
+            "SELECT seq, segment, at_ms, payload_bytes, digest, payload, payload_place FROM items \
              WHERE session_id = ? AND kind = 'chunk' AND track = ? AND seq BETWEEN ? AND ? \
              ORDER BY seq",
         )
@@ -108,15 +146,21 @@ impl Store {
         .bind(signed(span.start().get()))
         .bind(signed(span.end().get()))
         .fetch(&self.reader);
-        let (mut chunks, mut bytes) = (Vec::new(), 0);
+        let (mut read, mut bytes) = (Vec::new(), 0);
         while bytes < bytes_max
+            && read.len() < CHUNKS_PER_READ_MAX
             && let Some(row) = rows.try_next().await?
         {
-            let chunk = read_chunk(payloads, &row).await?;
-            bytes += chunk.bytes.len();
-            chunks.push(chunk);
+            let (chunk, digest) = read_chunk(payloads, &row).await?;
+            bytes += chunk.payload_bytes();
+            read.push((chunk, digest));
         }
-        Ok(chunks)
+        drop(rows);
+        // Megabytes to be hashed: others use this thread.
+        let checking = spawn_blocking(move || {
+            read.into_iter().map(|(chunk, digest)| checked(chunk, track, &digest)).collect()
+        });
+        checking.await.map_err(|_| StoreError::Corrupt("chunks that could not be checked"))
     }
 
     /// Lets the payloads of a completed session go, if its files have all of them; headers and digests
@@ -149,25 +193,69 @@ impl Store {
     }
 }
 
+/// A chunk, and what its digest has to be.
 async fn read_chunk(
     payloads: &dyn PayloadStore,
     row: &SqliteRow,
-) -> Result<StoredChunk, StoreError> {
+) -> Result<(StoredChunk, Digest), StoreError> {
     let placed = match row.try_get::<Option<String>, _>("payload_place")? {
-        Some(place) => Placed::At(place),
-        None => Placed::InRow(Bytes::from(
-            row.try_get::<Option<Vec<u8>>, _>("payload")?
-                .ok_or(StoreError::Corrupt("a payload that should be there"))?,
-        )),
+        Some(place) => Some(Placed::At(place)),
+        None => row.try_get::<Option<Vec<u8>>, _>("payload")?.map(Bytes::from).map(Placed::InRow),
     };
-    let bytes = payloads.fetch(placed).await?;
-    if bytes.len() as u64 != rows::unsigned(row.try_get("payload_bytes")?) {
-        return Err(StoreError::Corrupt("the length of a payload"));
-    }
-    Ok(StoredChunk {
+    let bytes = match placed {
+        Some(placed) => fetched(payloads.fetch(placed).await)?,
+        None => None,
+    };
+    let length = rows::unsigned(row.try_get("payload_bytes")?);
+    let payload = match bytes {
+        Some(bytes) if bytes.len() as u64 == length => Payload::Intact(bytes),
+        Some(_) => Payload::Unreadable(Unreadable::OtherLength),
+        None => Payload::Unreadable(Unreadable::Gone),
+    };
+    let chunk = StoredChunk {
         seq: Seq::new(rows::unsigned(row.try_get("seq")?)),
         segment: SegmentNo::new(row.try_get("segment")?),
         at: Millis::new(rows::unsigned(row.try_get("at_ms")?)),
-        bytes,
-    })
+        payload,
+    };
+    Ok((chunk, rows::digest(row.try_get("digest")?)?))
+}
+
+/// A payload that is not where it should be is a hole; a place that cannot be reached now is not.
+fn fetched(fetched: Result<Bytes, StoreError>) -> Result<Option<Bytes>, StoreError> {
+    match fetched {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The digest is over header and payload: it is made again of both.
+fn checked(chunk: StoredChunk, track: TrackNo, digest: &Digest) -> StoredChunk {
+    let StoredChunk { seq, segment, at, payload } = chunk;
+    let payload = match payload {
+        Payload::Intact(bytes) => {
+            let content = Content::Chunk { track, segment, bytes: bytes.clone() };
+            if Digest::of_item(seq, at, &content) == *digest {
+                Payload::Intact(bytes)
+            } else {
+                Payload::Unreadable(Unreadable::WrongDigest)
+            }
+        }
+        unreadable @ Payload::Unreadable(_) => unreadable,
+    };
+    StoredChunk { seq, segment, at, payload }
+}
+
+/// Both are in the order of tracks and segments.
+fn give_cuts(segments: &mut [Segment], cuts: Vec<(TrackNo, SegmentNo, PauseCut)>) {
+    let mut segments = segments.iter_mut().peekable();
+    for (track, segment, cut) in cuts {
+        while segments.next_if(|one| (one.track, one.segment) < (track, segment)).is_some() {}
+        if let Some(its) =
+            segments.peek_mut().filter(|one| (one.track, one.segment) == (track, segment))
+        {
+            its.cuts.push(cut);
+        }
+    }
 }

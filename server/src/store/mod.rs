@@ -11,6 +11,7 @@ mod rows;
 mod sessions;
 mod sweep;
 mod tracks;
+mod tries;
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,8 +26,8 @@ use room::PagesMax;
 
 pub use append::{Append, Appended, By};
 pub use endings::FinishedBy;
-pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
-pub use items::StoredChunk;
+pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
+pub use items::{CHUNKS_PER_READ_MAX, Payload, StoredChunk, Unreadable};
 pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{PauseCut, Recording, Segment, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
@@ -35,6 +36,7 @@ pub use tracks::{
     ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
     track_stem,
 };
+pub use tries::{RECORDING_TRIES_MAX, Tries};
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

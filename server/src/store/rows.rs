@@ -94,6 +94,12 @@ impl Session {
         last.map(|last| have.missing_up_to(last)).unwrap_or_default()
     }
 
+    /// How many that are, when `newest` is the highest that arrived: each is stored once.
+    pub fn missing_count(&self, newest: Option<Seq>) -> u64 {
+        let last = self.last_seq.max(newest);
+        last.map_or(0, |last| last.get().saturating_add(1).saturating_sub(self.items))
+    }
+
     /// The receipt of a completed session.
     pub fn receipt(&self, have: &SeqSet) -> Option<Receipt> {
         let recording = self.recording.as_ref()?;

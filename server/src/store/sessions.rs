@@ -255,6 +255,7 @@ impl Store {
     }
 
     /// Sessions that are being recorded, or about to end, and have so many bytes: the oldest of them.
+    /// Not those that may have ended a server.
     pub async fn long_sessions(
         &self,
         bytes_min: u64,
@@ -263,6 +264,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT id, status FROM sessions \
              WHERE status IN ('active', 'interrupted', 'finalizing') AND payload_bytes >= ? \
+             AND worked_ahead < 2 AND recording_not_before IS NULL \
              ORDER BY created_at, id LIMIT ?",
         )
         .bind(signed(bytes_min))

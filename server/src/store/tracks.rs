@@ -327,8 +327,6 @@ pub(super) async fn note_runs(
                     .push_bind(signed(cut.over.get()))
                     .push_bind(signed(cut.before.get()));
             });
-            // Runs that take turns, with times that go back, come over one pause again and again.
-            query.push(" ON CONFLICT DO NOTHING");
             query.build().execute(&mut **tx).await?;
         }
     }

@@ -1,14 +1,16 @@
 //! The program killed with -9 at awkward moments, and started again on what it left.
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
 use protocol::message::Finish;
 use protocol::{ClientMessage, Item, Seq, SeqSet, ServerMessage};
+use server::store::RECORDING_TRIES_MAX;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
-use crate::harness::{Api, Candidate, Socket, chunk, eventually, run};
+use crate::harness::{Api, Candidate, Socket, chunk, database, eventually, payloads_left, run};
 use crate::process::Process;
 
 const KILLS: u32 = 10;
@@ -102,29 +104,53 @@ async fn ten_kills_while_items_stream_lose_and_double_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
-    let folder = TempDir::new().unwrap();
-    let candidate = Candidate::new(1);
+/// A session handed over whole, of enough runs that making its file takes a while.
+async fn handed_over(folder: &Path, candidate: &Candidate) -> (Vec<Item>, Process) {
     let mut items: Vec<Item> = Vec::new();
-    // Enough runs that making the file takes a while.
     for segment in 0..60 {
         items.extend(run(items.len() as u64, segment, "beep1"));
     }
-    let last = items.last().unwrap().seq;
-    let server = Process::start(folder.path(), &[]).await;
+    let server = Process::start(folder, &[]).await;
     let (mut socket, _) = candidate.open(&server).await;
     for some in items.chunks(100) {
         socket.deliver(some.to_vec()).await;
     }
-    let finish = Finish { last_seq: Some(last), lost: SeqSet::new() };
-    socket.send(&ClientMessage::Finish(finish)).await;
+    let last_seq = items.last().map(|item| item.seq);
+    socket.send(&ClientMessage::Finish(Finish { last_seq, lost: SeqSet::new() })).await;
     assert_eq!(socket.receive().await, Some(ServerMessage::Finalizing));
-    // It is being made now, and not there yet.
-    let scratch = folder.path().join("scratch");
+    (items, server)
+}
+
+/// Kills the server as soon as the recording is being made, and not there yet.
+async fn kill_while_it_is_made(server: Process, folder: &Path) {
+    let scratch = folder.join("scratch");
     eventually("a file in the making", async || scratch.read_dir().unwrap().next().map(drop)).await;
     server.kill().await;
-    assert!(!folder.path().join("recordings").exists(), "the kill came too late to prove anything");
+    assert!(!folder.join("recordings").exists(), "the kill came too late to prove anything");
+    for left in scratch.read_dir().unwrap() {
+        std::fs::remove_file(left.unwrap().path()).unwrap();
+    }
+}
+
+/// Tries that never ended, and when the next may begin.
+async fn tries(folder: &Path) -> (u32, Option<i64>) {
+    sqlx::query_as("SELECT recording_tries, recording_not_before FROM sessions")
+        .fetch_one(&mut database(folder).await)
+        .await
+        .unwrap()
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(1);
+    let (items, server) = handed_over(folder.path(), &candidate).await;
+    kill_while_it_is_made(server, folder.path()).await;
 
     let server = Process::start(folder.path(), &[]).await;
     let session = server.wait_for_status(candidate.session, "completed").await;
@@ -132,5 +158,59 @@ async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
     let file = server.get(session["recording_url"].as_str().unwrap()).await.bytes().await.unwrap();
     media::verify(std::io::Cursor::new(file)).unwrap();
     let (mut socket, _) = candidate.open(&server).await;
-    socket.finish_completely(last).await;
+    socket.finish_completely(items.last().unwrap().seq).await;
+}
+
+#[tokio::test]
+async fn a_recording_that_ends_the_server_waits_longer_each_time_and_clears_that_when_it_is_made() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(1);
+    let (_, server) = handed_over(folder.path(), &candidate).await;
+    let mut server = server;
+    let mut waits = Vec::new();
+    for kill in 1..=2_u32 {
+        kill_while_it_is_made(server, folder.path()).await;
+        assert_eq!(tries(folder.path()).await.0, kill, "noted before it began");
+        let started = now();
+        server = Process::start(folder.path(), &[]).await;
+        assert_eq!(server.lines_with("the next try waits"), 1);
+        let (unended, not_before) = tries(folder.path()).await;
+        assert_eq!(unended, kill, "waiting is no try");
+        waits.push(not_before.unwrap() - started);
+    }
+    assert!(waits[0] >= 2_000 && waits[1] >= 8_000, "{waits:?}");
+    assert_eq!(server.session(candidate.session).await["status"], "finalizing");
+    server.wait_for_status(candidate.session, "completed").await;
+    assert_eq!(tries(folder.path()).await, (0, None));
+}
+
+#[tokio::test]
+async fn after_the_last_try_the_session_fails_in_words_and_keeps_its_chunks() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(1);
+    let (items, server) = handed_over(folder.path(), &candidate).await;
+    kill_while_it_is_made(server, folder.path()).await;
+    sqlx::query("UPDATE sessions SET recording_tries = ?")
+        .bind(RECORDING_TRIES_MAX)
+        .execute(&mut database(folder.path()).await)
+        .await
+        .unwrap();
+
+    let server = Process::start(folder.path(), &[]).await;
+    let session = server.wait_for_status(candidate.session, "failed").await;
+    let failure = session["failure"].as_str().unwrap();
+    assert!(failure.contains("ended the server 5 times"), "{failure}");
+    assert!(failure.contains("its chunks are kept"), "{failure}");
+    let chunks = items.iter().filter(|item| item.payload_bytes() > 0).count();
+    let left = payloads_left(folder.path(), candidate.session).await;
+    assert_eq!(usize::try_from(left).unwrap(), chunks);
+    // Its page asks again by itself; that is no reason to try.
+    let (mut socket, _) = candidate.open(&server).await;
+    let last = items.last().unwrap().seq;
+    let answer = socket.finish(Some(last), SeqSet::new()).await;
+    assert!(matches!(answer, ServerMessage::Failed(_)), "{answer:?}");
+    // Somebody who looks after the server does.
+    let path = format!("/api/sessions/{}/finish", candidate.session);
+    let (status, session) = server.post(&path, serde_json::json!({})).await;
+    assert_eq!((status, &session["status"]), (200, &"completed".into()));
 }

@@ -1,10 +1,14 @@
 //! The recording in other forms.
 
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use protocol::{Item, Millis, Seq};
 use serde_json::Value;
 
-use crate::harness::{Candidate, TestServer, eventually, run};
+use crate::harness::{Candidate, TestServer, chunk, eventually, run, segment_start};
+use crate::process::peak_resident_bytes_of;
 
 async fn completed(server: &TestServer, number: u8, fixtures: &[&str]) -> Candidate {
     let candidate = Candidate::new(number);
@@ -144,4 +148,127 @@ async fn before_the_end_there_is_nothing_to_export() {
     ] {
         assert_eq!(server.get(&path).await.status(), status, "{path}");
     }
+}
+
+/// A session may be resumed a day later.
+#[tokio::test]
+async fn a_timeline_with_a_gap_of_twenty_hours_is_small() {
+    const GAP_MS: u64 = 20 * 3_600 * 1_000;
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(8);
+    let (mut socket, _) = candidate.open(&server).await;
+    let first = run(0, 0, "beep1");
+    let second = run(first.len() as u64, 1, "beep2");
+    let later = |item: Item| Item::new(item.seq, Millis::new(item.at.get() + GAP_MS), item.content);
+    let second: Vec<Item> = second.into_iter().map(later).collect();
+    let last = second.last().unwrap().seq;
+    socket.deliver(first).await;
+    socket.deliver(second).await;
+    let receipt = socket.finish_completely(last).await;
+    let (_, bytes) = fetched(&server, &candidate, "timeline").await;
+    let verified = media::verify(std::io::Cursor::new(&bytes)).unwrap();
+    assert!(verified.duration.as_millis() > GAP_MS.into(), "{:?}", verified.duration);
+    let silence = bytes.len() as u64 - receipt.bytes;
+    assert!(silence < 1_000_000, "{silence} bytes");
+}
+
+/// An element with its length in eight bytes (RFC 8794 section 4).
+fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
+    let length = (1 << 56 | body.len() as u64).to_be_bytes();
+    [id, &length, body].concat()
+}
+
+/// A keyframe that says how large it is, and little else (RFC 6386 section 9.1).
+fn keyframe(side: u16) -> Vec<u8> {
+    const PARTITION: [u8; 4_000] = [0; 4_000];
+    let tag = 1 << 4 | (PARTITION.len() as u32 / 2) << 5;
+    let side = side.to_le_bytes();
+    [&tag.to_le_bytes()[..3], &[0x9D, 0x01, 0x2A], &side, &side, &PARTITION].concat()
+}
+
+/// What a recorder could have written, of a track that says it is `side` pixels wide and high.
+fn pictures(side: u16, frames: &[Vec<u8>]) -> Vec<u8> {
+    let word = |id: &[u8], text: &[u8]| element(id, text);
+    let header = [word(&[0x42, 0x82], b"webm"), word(&[0x42, 0x87], &[4])].concat();
+    let side = side.to_be_bytes();
+    let video = [element(&[0xB0], &side), element(&[0xBA], &side)].concat();
+    let track = [
+        element(&[0xD7], &[1]),
+        element(&[0x73, 0xC5], &[1]),
+        element(&[0x83], &[1]),
+        element(&[0x86], b"V_VP8"),
+        element(&[0xE0], &video),
+    ]
+    .concat();
+    let mut cluster = element(&[0xE7], &[0]);
+    for (frame, place) in frames.iter().zip(0_i16..) {
+        let head = [&[0x81][..], &(place * 33).to_be_bytes(), &[0x80]].concat();
+        cluster.extend(element(&[0xA3], &[head, frame.clone()].concat()));
+    }
+    let segment = [
+        element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x2A, 0xD7, 0xB1], &[0x0F, 0x42, 0x40])),
+        element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &track)),
+        element(&[0x1F, 0x43, 0xB6, 0x75], &cluster),
+    ]
+    .concat();
+    [element(&[0x1A, 0x45, 0xDF, 0xA3], &header), element(&[0x18, 0x53, 0x80, 0x67], &segment)]
+        .concat()
+}
+
+/// Looks at every ffmpeg that works in this folder, until `work` is done; the most memory of any.
+async fn most_memory<T>(folder: &Path, work: impl Future<Output = T>) -> (T, u64) {
+    let folder = folder.to_str().unwrap();
+    let is_here = |pid: i32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.starts_with(b"ffmpeg") && String::from_utf8_lossy(&words).contains(folder)
+    };
+    let mut most = 0;
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return (done, most),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+        }
+        let processes = std::fs::read_dir("/proc").unwrap();
+        let pids = processes.filter_map(|one| one.unwrap().file_name().to_str()?.parse().ok());
+        let peaks = pids.filter(|pid| is_here(*pid)).filter_map(peak_resident_bytes_of);
+        most = peaks.fold(most, u64::max);
+    }
+}
+
+/// The stream itself says so, or only one of its pictures does.
+#[tokio::test]
+async fn an_absurd_picture_is_refused_quickly_and_takes_no_memory() {
+    const ABSURD: u16 = 15_000;
+    const MEMORY_BYTES_MAX: u64 = 500 * 1024 * 1024;
+    if !is_ffmpeg_installed() {
+        return;
+    }
+    let server = TestServer::start().await;
+    let all = vec![keyframe(ABSURD); 30];
+    let mut one = vec![keyframe(320); 30];
+    one[20] = keyframe(ABSURD);
+    for (number, recorded) in [(9, pictures(ABSURD, &all)), (10, pictures(320, &one))] {
+        assert!(recorded.len() < 175_000);
+        let candidate = Candidate::new(number);
+        let (mut socket, _) = candidate.open(&server).await;
+        socket.deliver(vec![segment_start(0, 0), chunk(1, 0, &recorded)]).await;
+        socket.finish_completely(Seq::new(1)).await;
+        let began = Instant::now();
+        let path = address(&candidate, "/mp4");
+        let (response, memory) = most_memory(server.folder.path(), server.get(&path)).await;
+        let took = began.elapsed();
+        assert_eq!(response.status(), 422);
+        let problem: Value = response.json().await.unwrap();
+        assert_eq!(problem["type"], "export-past-limit");
+        assert!(problem["detail"].as_str().unwrap().contains("pixels"), "{problem}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(memory < MEMORY_BYTES_MAX, "{memory} bytes");
+        let listed = listed(&server, &candidate, "mp4").await;
+        assert_eq!(listed["state"], "failed", "{listed}");
+    }
+}
+
+fn is_ffmpeg_installed() -> bool {
+    Command::new("ffmpeg").arg("-version").output().is_ok()
 }

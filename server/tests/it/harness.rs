@@ -19,6 +19,8 @@ use protocol::{
 use serde_json::Value;
 use server::Server;
 use server::config::{Cli, Command};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -331,6 +333,23 @@ impl Candidate {
         let frames = split(answer, FRAMES_PER_ANSWER_MAX).unwrap();
         frames.iter().map(|frame| ServerMessage::decode(frame).unwrap()).collect()
     }
+}
+
+/// The database of a server, past it.
+pub(crate) async fn database(folder: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(folder.join("holdfast.db"));
+    SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+/// So many chunks of a session still have their payloads, read past the server.
+pub(crate) async fn payloads_left(folder: &Path, id: SessionId) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM items WHERE session_id = ? AND kind = 'chunk' AND payload IS NOT NULL",
+    )
+    .bind(id.as_bytes().as_slice())
+    .fetch_one(&mut database(folder).await)
+    .await
+    .unwrap()
 }
 
 pub(crate) fn chunk(seq: u64, segment: u32, bytes: &[u8]) -> Item {

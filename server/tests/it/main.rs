@@ -6,7 +6,9 @@
 mod ahead;
 mod api;
 mod bad_input;
+mod bounds;
 mod crash;
+mod damage;
 mod disk_full;
 mod drain;
 mod events;

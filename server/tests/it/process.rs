@@ -88,6 +88,11 @@ impl Process {
         self.log.lock().unwrap().lines().filter(|line| line.contains(text)).count()
     }
 
+    /// The most memory that was ever in use, in bytes.
+    pub(crate) fn peak_resident_bytes(&self) -> u64 {
+        peak_resident_bytes_of(self.pid().as_raw_nonzero().get()).unwrap()
+    }
+
     /// Memory in use, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/statm", self.pid().as_raw_nonzero());
@@ -95,6 +100,13 @@ impl Process {
         let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
         pages * rustix::param::page_size() as u64
     }
+}
+
+/// `None` of a process that is gone.
+pub(crate) fn peak_resident_bytes_of(pid: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
 impl Deref for Process {

@@ -5,7 +5,9 @@ use protocol::item::Marker;
 use protocol::message::{Hello, Opening};
 use protocol::{Content, Digest, Epoch, Item, Millis, Seq, SessionId, SessionStatus, UnixMillis};
 use server::ledger::payload::InRow;
-use server::store::{Append, By, FinishedBy, Made, Recording, Store, Whose};
+use server::store::{
+    Append, By, FinishedBy, Made, RECORDING_TRIES_MAX, Recording, Store, Tries, Whose,
+};
 use tempfile::TempDir;
 
 use crate::harness::Candidate;
@@ -110,4 +112,89 @@ async fn stored_items_are_signs_of_life() {
     let next = Append { session, by, items: vec![item] };
     store.append(&InRow, &[&next], at(1_000)).await.unwrap();
     assert_eq!(store.session(session).await.unwrap().last_heartbeat_at, at(10_000));
+}
+
+#[tokio::test]
+async fn a_try_that_ends_does_not_count_and_one_that_never_does_is_found() {
+    let Opened { store, session, _folder } = active_session().await;
+    store.begin_try(session).await.unwrap();
+    assert_eq!(store.unended_tries().await.unwrap(), [(session, 1)]);
+    store.try_over(session).await.unwrap();
+    store.try_over(session).await.unwrap();
+    assert_eq!(store.unended_tries().await.unwrap(), []);
+
+    store.begin_try(session).await.unwrap();
+    store.hold_back(session, NOW).await.unwrap();
+    let held = Tries { unended: 1, not_before: Some(NOW) };
+    assert_eq!(store.recording_tries(session).await.unwrap(), held);
+    let (began_in, made) = (SessionStatus::Active, recording("partial"));
+    store.recording_durable(session, &made, Millis::ZERO, began_in, NOW).await.unwrap();
+    assert_eq!(store.recording_tries(session).await.unwrap(), Tries::default());
+}
+
+#[tokio::test]
+async fn a_session_that_was_given_up_gets_one_more_try_from_a_reviewer_and_none_from_its_page() {
+    for (asker, unended) in
+        [(Asker::Candidate, RECORDING_TRIES_MAX), (Asker::Reviewer, RECORDING_TRIES_MAX - 1)]
+    {
+        let Opened { store, session, _folder } = active_session().await;
+        for _ in 0..RECORDING_TRIES_MAX {
+            store.begin_try(session).await.unwrap();
+        }
+        let ask = || {
+            let by = FinishedBy::Asked(asker);
+            store.begin_finalizing(session, Whose::Reviewer, by, None, NOW)
+        };
+        ask().await.unwrap();
+        assert_eq!(
+            store.recording_tries(session).await.unwrap().unended,
+            RECORDING_TRIES_MAX,
+            "it has not failed yet"
+        );
+        store.recording_failed(session, "it ended the server", Millis::ZERO, NOW).await.unwrap();
+        ask().await.unwrap();
+        assert_eq!(store.recording_tries(session).await.unwrap().unended, unended, "{asker:?}");
+    }
+}
+
+/// What may have ended a server is not worked ahead for again.
+#[tokio::test]
+async fn what_was_worked_ahead_for_when_the_server_went_is_left_to_its_end() {
+    let Opened { store, session, _folder } = active_session().await;
+    let worked_ahead_for = async || store.long_sessions(0, 10).await.unwrap().len();
+    store.begin_ahead(session).await.unwrap();
+    store.ahead_over().await.unwrap();
+    assert_eq!(store.give_up_ahead().await.unwrap(), 0, "it stopped in good order");
+    assert_eq!(worked_ahead_for().await, 1);
+    store.begin_ahead(session).await.unwrap();
+    assert_eq!(store.give_up_ahead().await.unwrap(), 1);
+    assert_eq!(worked_ahead_for().await, 0);
+    store.begin_ahead(session).await.unwrap();
+    assert_eq!(worked_ahead_for().await, 0, "not by beginning again either");
+}
+
+#[tokio::test]
+async fn how_many_items_are_missing_is_told_without_a_look_at_each() {
+    let Opened { store, session, _folder } = active_session().await;
+    let marker = |seq| Item::new(Seq::new(seq), Millis::ZERO, Content::Marker(Marker::Paused));
+    let missing = async || {
+        let found = store.session(session).await.unwrap();
+        let told = found.missing_count(store.newest_seq(session).await.unwrap());
+        assert_eq!(told, found.missing(&store.have(session).await.unwrap()).len());
+        told
+    };
+    assert_eq!(missing().await, 0);
+    let append = async |seqs: &[u64]| {
+        let items = seqs.iter().map(|seq| marker(*seq)).collect();
+        let append = Append { session, by: By::Writer(Epoch::new(1)), items };
+        store.append(&InRow, &[&append], NOW).await.unwrap();
+    };
+    append(&[0, 1, 5, 5, 9]).await;
+    assert_eq!(missing().await, 6);
+    append(&[2, 3, 9]).await;
+    assert_eq!(missing().await, 4);
+    let by = FinishedBy::Asked(Asker::Candidate);
+    let last = Some(Seq::new(11));
+    store.begin_finalizing(session, Whose::Reviewer, by, last, NOW).await.unwrap();
+    assert_eq!(missing().await, 6);
 }

@@ -8,7 +8,6 @@ mod upgrade;
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::path::Path;
 
 use bytes::Bytes;
 use media::{Event, WebmReader};
@@ -18,13 +17,11 @@ use protocol::{
     UnixMillis,
 };
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, SqliteConnection};
 
-use crate::harness::{Candidate, TestServer, eventually, fixture_chunks};
+use crate::harness::{Candidate, TestServer, eventually, fixture_chunks, payloads_left};
 
 /// A recorder run, and when its chunks came.
-struct Run {
+pub(crate) struct Run {
     track: u8,
     segment: u32,
     kind: TrackKind,
@@ -35,12 +32,18 @@ struct Run {
 }
 
 impl Run {
-    fn of(track: u8, segment: u32, kind: TrackKind, starts_at: u64, fixture: &str) -> Self {
+    pub(crate) fn of(
+        track: u8,
+        segment: u32,
+        kind: TrackKind,
+        starts_at: u64,
+        fixture: &str,
+    ) -> Self {
         let chunks = fixture_chunks(fixture);
         Self { track, segment, kind, label: "Desk", starts_at, chunk_every: 1_000, chunks }
     }
 
-    fn stills(track: u8, segment: u32, starts_at: u64, chunks: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn stills(track: u8, segment: u32, starts_at: u64, chunks: Vec<Vec<u8>>) -> Self {
         let (kind, label) = (TrackKind::Stills, "Camera");
         Self { track, segment, kind, label, starts_at, chunk_every: 2_000, chunks }
     }
@@ -71,7 +74,7 @@ impl Run {
 }
 
 /// All that the page captures, numbered in the order of time from `first` on.
-fn items(first: u64, runs: &[Run]) -> Vec<Item> {
+pub(crate) fn items(first: u64, runs: &[Run]) -> Vec<Item> {
     let mut captured: Vec<(u64, Content)> = runs.iter().flat_map(Run::captured).collect();
     captured.sort_by_key(|(at, _)| *at);
     numbered(first, captured)
@@ -140,19 +143,6 @@ fn kept_files(server: &TestServer, id: SessionId) -> Vec<String> {
     let mut names: Vec<String> = files.map(|entry| name(entry.unwrap())).collect();
     names.sort();
     names
-}
-
-/// So many chunks of a session still have their payloads, read past the server.
-async fn payloads_left(folder: &Path, id: SessionId) -> i64 {
-    let options = SqliteConnectOptions::new().filename(folder.join("holdfast.db"));
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query_scalar(
-        "SELECT count(*) FROM items WHERE session_id = ? AND kind = 'chunk' AND payload IS NOT NULL",
-    )
-    .bind(id.as_bytes().as_slice())
-    .fetch_one(&mut connection)
-    .await
-    .unwrap()
 }
 
 /// Two microphones; the page is reloaded after a while, and the second one is there a little later.
@@ -319,7 +309,7 @@ async fn a_track_of_noise_is_left_out_and_kept_and_spoils_nothing() {
     assert!(payloads_left(server.folder.path(), candidate.session).await > 0);
 }
 
-fn jpeg(mark: u8, bytes: usize) -> Vec<u8> {
+pub(crate) fn jpeg(mark: u8, bytes: usize) -> Vec<u8> {
     let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE0];
     jpeg.resize(bytes, mark);
     jpeg

@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 use protocol::Millis;
 
-use super::Folded;
 use super::words::of_absence;
+use super::{Folded, More};
 use crate::course::{Bar, Course, Gap, Span, course_of, main_track};
 use crate::format;
 use crate::views::{RecordingView, SessionView};
@@ -21,6 +21,13 @@ const FILE: (u64, u64) = (70, 30);
 const WHOLE_STRIP: (u64, u64) = (0, HEIGHT);
 /// Parts of such a track that are read out one by one.
 const SPANS_TOLD_MAX: usize = 10;
+/// Rectangles of one kind in a picture. Of more, those that lie side by side become one: no eye could
+/// tell them apart.
+const RECTS_MAX: usize = 1_000;
+/// Runs whose place in the file is pointed at.
+const SHIFTS_MAX: usize = 1_000;
+/// Rows of the table.
+const INTERRUPTIONS_TOLD_MAX: usize = 500;
 /// The whole is at least so many times as long as what is drawn of anything: a short gap in a long
 /// session can still be seen.
 const SMALLEST_PART: u64 = 400;
@@ -153,7 +160,8 @@ fn Picture(course: Course, has_file: bool) -> impl IntoView {
     let gaps: Vec<Span> = course.gaps.iter().map(|gap| gap.span).collect();
     let whole = Span { from: Millis::ZERO, to: course.end };
     let pieces = if has_file { in_file(&course.bars) } else { Vec::new() };
-    let shifts = bars.iter().zip(&pieces).map(|(bar, piece)| shift(*bar, *piece)).collect_view();
+    let shifts = bars.iter().zip(&pieces).take(SHIFTS_MAX);
+    let shifts = shifts.map(|(bar, piece)| shift(*bar, *piece)).collect_view();
     view! {
         <svg
             class="gap-map-picture"
@@ -217,7 +225,25 @@ fn rects(
         let x = span.from.get().min(end.get().saturating_sub(width));
         view! { <rect class=class x=x y=y width=width height=height></rect> }
     };
-    spans.iter().map(rect).collect_view()
+    drawn(spans, end).iter().map(rect).collect_view()
+}
+
+/// At most [`RECTS_MAX`] of these, which are in the order of time.
+fn drawn(spans: &[Span], end: Millis) -> Vec<Span> {
+    if spans.len() <= RECTS_MAX {
+        return spans.to_vec();
+    }
+    let cell_of =
+        |span: &Span| u128::from(span.from.get()) * RECTS_MAX as u128 / (u128::from(end.get()) + 1);
+    let mut drawn: Vec<Span> = Vec::with_capacity(RECTS_MAX);
+    for span in spans {
+        match drawn.last_mut() {
+            Some(last) if cell_of(last) == cell_of(span) => last.to = last.to.max(span.to),
+            Some(_) | None => drawn.push(*span),
+        }
+    }
+    drawn.truncate(RECTS_MAX);
+    drawn
 }
 
 /// Where each run lies in the file: one after another.
@@ -269,6 +295,8 @@ fn Interruptions(course: Course) -> impl IntoView {
         .map(|span| (*span, "Server out of reach; recording went on in the browser"));
     let mut rows: Vec<(Span, &'static str)> = gaps.chain(pauses).chain(losses).collect();
     rows.sort_by_key(|(span, _)| (span.from, span.to));
+    let more = rows.len().saturating_sub(INTERRUPTIONS_TOLD_MAX);
+    rows.truncate(INTERRUPTIONS_TOLD_MAX);
     if rows.is_empty() {
         return view! { <p>"There were no gaps, no pauses, and no lost connections."</p> }
             .into_any();
@@ -297,6 +325,7 @@ fn Interruptions(course: Course) -> impl IntoView {
                         }).collect_view()}
                     </tbody>
                 </table>
+                <More rows=more what="interruptions"/>
             </div>
         </Folded>
     }
@@ -309,6 +338,10 @@ mod tests {
     use crate::course::Absence;
     use crate::rendering::{html, text};
     use protocol::SegmentNo;
+
+    const fn ms(millis: u64) -> Millis {
+        Millis::new(millis)
+    }
 
     const fn span(from: u64, to: u64) -> Span {
         Span { from: Millis::new(from), to: Millis::new(to) }
@@ -378,6 +411,33 @@ mod tests {
         assert!(table.contains("0:06 0:09 3 s No page: it was left or reloaded"), "{table}");
         assert!(table.contains("0:11 0:13 2 s Paused by the candidate"));
         assert!(table.contains("0:05 0:09 4.5 s Server out of reach"));
+    }
+
+    #[test]
+    fn as_many_spans_as_the_limit_are_drawn_as_they_are_and_more_side_by_side_as_one() {
+        let spans =
+            |count: u64| -> Vec<Span> { (0..count).map(|no| span(no * 10, no * 10 + 9)).collect() };
+        let at_most = RECTS_MAX as u64;
+        assert_eq!(drawn(&spans(at_most), ms(at_most * 10)).len(), RECTS_MAX);
+        let one_more = drawn(&spans(at_most + 1), ms((at_most + 1) * 10));
+        assert!(one_more.len() <= RECTS_MAX && one_more.len() > RECTS_MAX / 2);
+        let many = drawn(&spans(80_000), ms(800_000));
+        assert_eq!(many.len(), RECTS_MAX);
+        assert_eq!((many[0].from, many[RECTS_MAX - 1].to), (ms(0), ms(799_999)));
+    }
+
+    #[test]
+    fn of_many_interruptions_the_first_are_told_and_how_many_more_there_are() {
+        let page = |count: u64| {
+            let pauses = (0..count).map(|no| span(no * 100, no * 100 + 50)).collect();
+            let course = Course { end: ms(count * 100), pauses, ..Course::default() };
+            html(|| view! { <Interruptions course/> })
+        };
+        let most = INTERRUPTIONS_TOLD_MAX as u64;
+        assert!(!page(most).contains("more"));
+        let past = page(most + 7);
+        assert_eq!(past.matches("<tr").count(), INTERRUPTIONS_TOLD_MAX + 1);
+        assert!(text(&past).contains("7 more interruptions"), "{past}");
     }
 
     #[test]

@@ -3,15 +3,20 @@
 use leptos::prelude::*;
 use protocol::Millis;
 
-use super::Folded;
+use super::{Folded, More};
 use crate::format;
 use crate::views::SegmentRow;
 
+/// Rows of the table; the session's JSON has all.
+const SEGMENTS_TOLD_MAX: usize = 500;
+
 #[component]
-pub(super) fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
+pub(super) fn Segments(mut segments: Vec<SegmentRow>) -> impl IntoView {
     if segments.is_empty() {
         return ().into_any();
     }
+    let more = segments.len().saturating_sub(SEGMENTS_TOLD_MAX);
+    segments.truncate(SEGMENTS_TOLD_MAX);
     view! {
         <section>
             <h2 id="segments">"Tracks and segments"</h2>
@@ -36,6 +41,7 @@ pub(super) fn Segments(segments: Vec<SegmentRow>) -> impl IntoView {
                             {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
                         </tbody>
                     </table>
+                    <More rows=more what="segments"/>
                 </div>
             </Folded>
         </section>
@@ -67,5 +73,34 @@ fn elsewhere(row: &SegmentRow) -> Option<&'static str> {
         (Millis::ZERO, _) => Some("in no file"),
         (whole, in_file) if in_file < whole => Some("in another file"),
         (_, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rendering::{html, text};
+    use protocol::{SegmentNo, TrackKind, TrackNo};
+
+    #[test]
+    fn of_many_segments_the_first_are_told_and_how_many_more_there_are() {
+        let segment = |number: usize| SegmentRow {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(u32::try_from(number).unwrap()),
+            kind: TrackKind::Microphone,
+            mime: String::new(),
+            label: String::new(),
+            start: Millis::ZERO,
+            duration: None,
+            in_file: None,
+            cuts: Vec::new(),
+            captured_until: None,
+        };
+        let page =
+            |count| html(|| view! { <Segments segments=(0..count).map(segment).collect()/> });
+        assert!(!page(SEGMENTS_TOLD_MAX).contains("more"));
+        let past = page(SEGMENTS_TOLD_MAX + 1);
+        assert_eq!(past.matches("<tr").count(), SEGMENTS_TOLD_MAX + 1);
+        assert!(text(&past).contains("1 more segments"), "{past}");
     }
 }
