@@ -110,6 +110,13 @@ pub(crate) fn has(target: &JsValue, property: &str) -> bool {
         .is_ok_and(|value| !value.is_undefined() && !value.is_null())
 }
 
+/// True in Safari, and in every browser that shares its engine, as all do on iOS. Browsers' names for
+/// themselves (`userAgent`) claim to be each other, and can be changed; the vendor is the engine's own
+/// word: Chromium says "Google Inc." and Firefox nothing.
+pub(crate) fn is_webkit() -> bool {
+    text_of(&window().navigator(), "vendor").starts_with("Apple")
+}
+
 /// The `name` of a JavaScript error such as `NotAllowedError`; empty when it has none.
 pub(crate) fn error_name(error: &JsValue) -> String {
     text_of(error, "name")
