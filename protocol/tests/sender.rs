@@ -137,6 +137,7 @@ fn receipt() -> Receipt {
         duration: Millis::new(1),
         digest: Digest::from_bytes([0; 32]),
         missing: SeqSet::new(),
+        left_out: 0,
     }
 }
 

@@ -103,6 +103,7 @@ impl Session {
             duration: recording.duration,
             digest: recording.digest,
             missing: self.missing(have),
+            left_out: recording.left_out,
         })
     }
 }
