@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use gloo_events::EventListener;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use protocol::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -47,6 +48,10 @@ const MP4_TIMESLICE_MIN: Millis = Millis::from_secs(1);
 
 /// For one blob; a blob of 50 MB after the computer's sleep takes a while.
 const READ_DEADLINE: Millis = Millis::from_secs(30);
+
+/// A blob that lies in a file can fail to be read while the disk is busy, and be whole a moment later.
+const READ_TRIES_MAX: u8 = 4;
+const READ_AGAIN_AFTER: Millis = Millis::new(500);
 
 pub(crate) enum RunEvent {
     /// Never empty. Its bytes are yet to be read.
@@ -231,20 +236,22 @@ pub(crate) fn read_now(blob: &Blob) -> Option<Bytes> {
     (f64::from(bytes.length()) == blob.size()).then(|| Bytes::from(bytes.to_vec()))
 }
 
-/// The bytes of a chunk as browsers give them out otherwise: later.
+/// The bytes of a chunk as browsers give them out otherwise: later, and not always the first time they
+/// are asked.
 pub(crate) async fn read(blob: Blob) -> Option<Bytes> {
-    let reading = async move {
-        let buffer = JsFuture::from(blob.array_buffer()).await?;
-        Ok::<_, JsValue>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
-    };
-    match browser::within(READ_DEADLINE, reading).await {
-        Some(Ok(bytes)) => Some(bytes),
-        Some(Err(error)) => {
-            browser::warn("A piece of the recording could not be read.", &error);
-            None
+    for _ in 0..READ_TRIES_MAX {
+        let blob = blob.clone();
+        let reading = async move {
+            let buffer = JsFuture::from(blob.array_buffer()).await?;
+            Ok::<_, JsValue>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
+        };
+        match browser::within(READ_DEADLINE, reading).await? {
+            Ok(bytes) => return Some(bytes),
+            Err(error) => browser::warn("A piece of the recording could not be read.", &error),
         }
-        None => None,
+        TimeoutFuture::new(READ_AGAIN_AFTER.get() as u32).await;
     }
+    None
 }
 
 #[cfg(test)]
