@@ -9,7 +9,7 @@ use crate::error::MediaError;
 use crate::limits;
 use crate::observer::{Observer, PlacedBlock};
 use crate::opus;
-use crate::peaks::{Peaks, PeaksBuilder};
+use crate::peaks::{Loudest, Peaks, PeaksBuilder};
 use crate::reader::WebmReader;
 use crate::segment::Segment;
 use crate::tracks::TrackEntry;
@@ -33,6 +33,8 @@ pub struct Waveform {
     /// From the zero of the file to the end of the track, at most
     /// [`limits::SOUND_DURATION_MAX`].
     pub peaks: Peaks,
+    /// Of all of it; finer than what the peaks tell.
+    pub loudest: Loudest,
     /// What became of its packets.
     pub report: DecodeReport,
     /// Laced blocks that could not be taken apart; they are silent.
@@ -53,6 +55,7 @@ impl Waveforms {
     fn finish(self) -> Vec<Waveform> {
         let finished = |drawing: Drawing| Waveform {
             track: drawing.number,
+            loudest: drawing.peaks.loudest(),
             peaks: drawing.peaks.build(drawing.end),
             report: drawing.sound.report(),
             bad_blocks: drawing.bad_blocks,
