@@ -116,13 +116,9 @@ pub fn missing(set: &SeqSet, may_still_arrive: bool) -> String {
 
 /// What is said of recorder runs that are in no file, or not wholly.
 pub fn left_out(runs: u32) -> String {
-    let (parts, them) = match runs {
-        1 => ("1 part".to_owned(), "it as it"),
-        runs => (count(runs.into(), "part", "parts"), "them as they"),
-    };
-    format!(
-        "{parts} could not be put into the file, or not wholly; the server keeps {them} arrived"
-    )
+    let parts = count(runs.into(), "part", "parts");
+    [&parts, " could not be put into the file, or not wholly; the server keeps what arrived"]
+        .concat()
 }
 
 pub const fn track_kind(kind: TrackKind) -> &'static str {
@@ -250,8 +246,8 @@ mod tests {
 
     #[test]
     fn what_is_in_no_file_is_said_to_be_kept() {
-        let one = "1 part could not be put into the file, or not wholly; the server keeps it as it \
-                   arrived";
+        let one =
+            "1 part could not be put into the file, or not wholly; the server keeps what arrived";
         assert_eq!(left_out(1), one);
         assert!(left_out(2).starts_with("2 parts could not"), "{}", left_out(2));
     }

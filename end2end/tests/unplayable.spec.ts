@@ -45,7 +45,7 @@ test('a file that this browser cannot play says so, and one that it can is offer
   await expect(page.getByRole('link', { name: 'Download it as it is' })).toBeVisible();
 
   const coming = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'Get it as MP4' }).click();
+  await page.getByRole('link', { name: 'Get a copy that plays (MP4)' }).click();
   const saved = testInfo.outputPath('saved.mp4');
   await (await coming).saveAs(saved);
   expect((await probe(saved)).streams.map(({ codec_name }) => codec_name)).toEqual(['h264']);
@@ -62,7 +62,7 @@ test('where only its sound can be played, that is said, and it plays', async ({
   await expect(page.getByText('This browser cannot show the pictures')).toBeVisible();
   await expect(page.getByText('It is MP4 with H.265 pictures and AAC sound.').last()).toBeHidden();
   await expect(playerOf(page)).toBeVisible();
-  await expect(page.getByRole('link', { name: 'Get it as MP4' })).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Get a copy that plays (MP4)' })).toBeVisible();
 });
 
 test('what plays is not warned of', async ({ page, recordPage, complaints }) => {
@@ -70,7 +70,7 @@ test('what plays is not warned of', async ({ page, recordPage, complaints }) => 
   await expect
     .poll(() => playerOf(page).evaluate((player: HTMLVideoElement) => player.videoWidth))
     .toBeGreaterThan(0);
-  await expect(page.getByText('This browser')).toBeHidden();
+  await expect(page.locator('.unplayable')).toBeHidden();
   expect(complaints).toEqual([]);
 });
 
@@ -80,9 +80,9 @@ test('without scripts the page says what the recording is', async ({ browser, pa
   const plain = await context.newPage();
   await plain.goto(address);
   await expect(
-    plain.getByText('This recording is WebM with VP8 pictures and Opus sound. If it does not play'),
+    plain.getByText('WebM with VP8 pictures and Opus sound. If it does not play here, download it'),
   ).toBeVisible();
-  await expect(plain.getByText('This browser cannot')).toBeHidden();
+  await expect(plain.locator('.unplayable')).toBeHidden();
   await context.close();
   await page.close();
 });

@@ -127,6 +127,11 @@ pub(crate) fn error_message(error: &JsValue) -> String {
     text_of(error, "message")
 }
 
+/// As `contains` does, whose search is made for long texts and weighs a kilobyte of every download.
+pub(crate) fn holds(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|window| window == part.as_bytes())
+}
+
 fn text_of(target: &JsValue, property: &str) -> String {
     js_sys::Reflect::get(target, &JsValue::from_str(property))
         .ok()
@@ -238,5 +243,17 @@ impl LeaveGuard {
 
     pub(crate) fn set(&self, asks: bool) {
         self.is_set.set(asks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_holds_its_parts_and_nothing_else() {
+        let text = "Permission denied by system";
+        assert!(holds(text, "by system") && holds(text, "P") && holds(text, text));
+        assert!(!holds(text, "by systems") && !holds("", "by system"));
     }
 }

@@ -177,7 +177,7 @@ fn timeslice(mime: &str, wanted: Millis) -> Millis {
 }
 
 fn is_mp4(mime: &str) -> bool {
-    mime.contains("/mp4")
+    mime.starts_with("audio/mp4") || mime.starts_with("video/mp4")
 }
 
 fn supported_mime(has_picture: bool) -> Result<&'static str, CaptureError> {

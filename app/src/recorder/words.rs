@@ -191,23 +191,18 @@ fn outcome(view: &RecorderView, receipt: &Receipt) -> String {
     if is_whole(view) {
         return format!("All of it is safe: {sum}.");
     }
-    let mut words = format!("What has arrived is kept on the server: {sum}.");
-    let mut add = |sentence: String| {
-        words.push(' ');
-        words.push_str(&sentence);
-    };
+    let mut words = ["What has arrived is kept on the server: ", &sum, ". "].concat();
     if !receipt.missing.is_empty() {
-        add(format!("{}.", format::missing(&receipt.missing, false)));
+        words += &[&format::missing(&receipt.missing, false), ". "].concat();
     }
     if view.refused > 0 {
         let chunks = format::count(view.refused, "chunk", "chunks");
-        add(format!("The server did not take {chunks}: what is in there is on this device only."));
+        words += &["The server did not take ", &chunks, ", kept on this device only. "].concat();
     }
     if receipt.left_out > 0 {
-        add(format!("{}.", format::left_out(receipt.left_out)));
+        words += &[&format::left_out(receipt.left_out), ". "].concat();
     }
-    add("Please tell whoever asked you for this recording.".to_owned());
-    words
+    words + "Please tell whoever asked you for this recording."
 }
 
 fn tally(view: &RecorderView) -> String {
@@ -398,14 +393,13 @@ mod tests {
         assert_eq!(
             safety(&done(Receipt { left_out: 2, ..a_receipt(SeqSet::new()) })),
             "What has arrived is kept on the server: 53 items, 12 s, 190 KB. 2 parts could not be put \
-             into the file, or not wholly; the server keeps them as they arrived. Please tell whoever \
-             asked you for this recording."
+             into the file, or not wholly; the server keeps what arrived. Please tell whoever asked \
+             you for this recording."
         );
         assert_eq!(
             safety(&RecorderView { refused: 1, pending: 1, ..whole }),
             "What has arrived is kept on the server: 53 items, 12 s, 190 KB. The server did not take 1 \
-             chunk: what is in there is on this device only. Please tell whoever asked you for this \
-             recording."
+             chunk, kept on this device only. Please tell whoever asked you for this recording."
         );
     }
 

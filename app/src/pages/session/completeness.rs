@@ -129,7 +129,7 @@ mod tests {
             ),
             (
                 SessionView { recording: left_out, ..whole.clone() },
-                "1 part could not be put into the file, or not wholly; the server keeps it",
+                "1 part could not be put into the file, or not wholly; the server keeps what",
             ),
             (
                 SessionView { status: SessionStatus::Failed, recording: None, ..whole.clone() },

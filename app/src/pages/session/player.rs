@@ -30,6 +30,7 @@ pub(super) fn Player(
         let kept = paths::recording_download(id);
         view! { <p>"This browser plays no recordings. "<a href=kept download>"Download it"</a></p> }
     };
+    let what = form.words();
     let player = if recording.has_video {
         view! {
             <video controls preload="metadata" playsinline src=source aria-label="Recording">
@@ -55,6 +56,12 @@ pub(super) fn Player(
                     {format!("Download ({})", format::size(recording.bytes))}
                 </a>
             </p>
+            <p class="aside player-form">
+                {what}
+                ". If it does not play here, download it"
+                {(!exports.is_empty()).then_some(", or take another format")}
+                "."
+            </p>
             <Exports id exports/>
         </section>
     }
@@ -73,14 +80,12 @@ fn Silent() -> impl IntoView {
 }
 
 /// Hidden until a script (`style/player.js`) finds that this browser cannot play the recording. Where no
-/// script runs, it is said what the recording is.
+/// script runs, the line below the download says what it is.
 #[component]
 fn Unplayable(id: SessionId, form: Form, exports: Vec<ExportRow>) -> impl IntoView {
     let (types, what) = (form.types(), form.words());
     let instead = instead(&exports).map(|format| view! { <Instead id format/> });
     let nothing_else = instead.is_none();
-    let without_script =
-        format!("This recording is {what}. If it does not play here, download it.");
     view! {
         <div class="unplayable callout callout-warn" data-types=types role="status" hidden>
             <p data-when="none">
@@ -103,9 +108,6 @@ fn Unplayable(id: SessionId, form: Form, exports: Vec<ExportRow>) -> impl IntoVi
                 "."
             </p>
         </div>
-        <noscript>
-            <p class="aside">{without_script}</p>
-        </noscript>
         <script type="module" src=assets::address("style/player.js") nonce=use_nonce()></script>
     }
 }
@@ -121,7 +123,7 @@ fn Instead(id: SessionId, format: &'static str) -> impl IntoView {
                 download
                 data-format=format
             >
-                {format!("Get it as {}", format.to_uppercase())}
+                {format!("Get a copy that plays ({})", format.to_uppercase())}
             </a>
             " "
             <small role="status"></small>
@@ -155,9 +157,9 @@ mod tests {
         let page = unplayable(vec![row("ogg", None), row("mp4", None), row("mp3", None)]);
         let mp4 = paths::export(session_id(1), "mp4");
         assert!(page.contains(&format!("href=\"{mp4}?download=1\"")), "{page}");
-        assert!(text(&page).contains("Get it as MP4"), "{page}");
+        assert!(text(&page).contains("Get a copy that plays (MP4)"), "{page}");
         let page = unplayable(vec![row("mp4", Some("This needs ffmpeg.")), row("ogg", None)]);
-        assert!(!page.contains("Get it as") && page.contains("try another browser"), "{page}");
+        assert!(!page.contains("Get a copy") && page.contains("try another browser"), "{page}");
     }
 
     #[test]
@@ -165,7 +167,5 @@ mod tests {
         let page = unplayable(Vec::new());
         assert!(page.contains("role=\"status\" hidden"), "{page}");
         assert!(text(&page).contains("This browser cannot play this recording. It is MP4."));
-        let noscript = &page[page.find("<noscript>").unwrap()..];
-        assert!(text(noscript).contains("This recording is MP4. If it does not play here"));
     }
 }
