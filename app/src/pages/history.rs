@@ -92,8 +92,7 @@ fn Row(row: SessionRow) -> impl IntoView {
                 <a href=paths::session(row.id)><Moment at=row.started/></a>
             </th>
             <td role="cell" class="status-cell">
-                <StatusBadge status=row.status live=row.live/>
-                {row.is_silent.then(|| view! { " "<span class="badge badge-silent">"Silent"</span> })}
+                <StatusBadge status=row.status live=row.live silent=row.is_silent/>
             </td>
             <td role="cell" class="number" data-label="Duration">{duration}</td>
             <td role="cell" class="number" data-label="Size">{format::size(row.bytes)}</td>

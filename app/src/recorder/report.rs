@@ -22,7 +22,13 @@ pub(super) fn Headline(ui: Ui) -> impl IntoView {
     });
     let is_waiting = Memo::new(move |_| ui.readiness.get() == Readiness::Waiting);
     view! {
-        <p class="headline" role="status">{line}</p>
+        <p
+            class="headline"
+            role="status"
+            data-gaps=move || (!is_whole.get()).then_some("")
+        >
+            {line}
+        </p>
         <p class="late-hint" hidden=move || !is_waiting.get()>
             "This takes longer than usual. If it does not go on, please reload the page."
         </p>
