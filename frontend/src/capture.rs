@@ -11,10 +11,7 @@ use protocol::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, MediaStream, MediaStreamTrack,
-    RecordingState,
-};
+use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, MediaStream, RecordingState};
 
 use crate::browser;
 use crate::capture_error::CaptureError;
@@ -117,7 +114,6 @@ impl Run {
             return;
         }
         self.is_paused = true;
-        hush(&self.recorder, true);
         (self.on_event)(RunEvent::Paused);
         // Otherwise the last fraction of a second would be withheld until the recorder goes on; and so
         // would be what was on its way to it.
@@ -135,7 +131,6 @@ impl Run {
             return;
         }
         self.is_paused = false;
-        hush(&self.recorder, false);
         (self.on_event)(RunEvent::Resumed);
     }
 
@@ -158,21 +153,6 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         stop(&self.recorder);
-        // What is recorded next may be of the same stream.
-        if self.is_paused {
-            hush(&self.recorder, false);
-        }
-    }
-}
-
-/// WebKit goes on recording while it is paused. What is said and seen then is not meant to be, so there
-/// is silence and darkness in its place.
-fn hush(recorder: &MediaRecorder, is_hushed: bool) {
-    if !browser::is_webkit() {
-        return;
-    }
-    for track in recorder.stream().get_tracks() {
-        track.unchecked_into::<MediaStreamTrack>().set_enabled(!is_hushed);
     }
 }
 
