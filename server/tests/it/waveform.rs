@@ -106,7 +106,8 @@ async fn text(server: &TestServer, path: &str) -> String {
 async fn a_recording_of_pure_silence_says_so() {
     let mut server = TestServer::start().await;
     let (silent, _) = recorded(&server, 11, "silence").await;
-    // As a converter gives out whose microphone is muted: -67 dBFS.
+    // As a converter gives out whose microphone is muted: ffmpeg's anoisesrc at amplitude 0.0002, which
+    // is -67 dBFS at its loudest. The other one is its anullsrc.
     let (hissing, _) = recorded(&server, 12, "hiss").await;
     for candidate in [&silent, &hissing] {
         assert!(silence(&server, candidate).await);
