@@ -66,6 +66,8 @@ pub struct SessionView {
     pub missing: SeqSet,
     /// The playable file, when there is one.
     pub recording: Option<RecordingView>,
+    /// What of its recorder runs is in no file.
+    pub left_out: Vec<LeftOutRow>,
     /// Empty before the session is completed.
     pub exports: Vec<ExportRow>,
     /// Why no recording could be made; only of a failed session.
@@ -104,6 +106,18 @@ pub struct RecordingView {
     pub is_silent: Option<bool>,
     /// SHA-256 of the file.
     pub digest: Digest,
+}
+
+/// What of a recorder run is in no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOutRow {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    /// As far as they could be counted.
+    pub packets: u64,
+    pub bytes: u64,
+    /// In words.
+    pub why: String,
 }
 
 /// One source of a session.

@@ -10,7 +10,7 @@ use media::{Inspector, Schedule, Source, combine, verify};
 fuzz_target!(|data: &[u8]| {
     let _ = verify(Cursor::new(data));
     let mut inspector = Inspector::new();
-    inspector.push(data);
+    inspector.push(data).expect("nothing is large enough to wait in a file");
     let _ = inspector.finish();
     let mut later = Schedule::new();
     later.shift(Duration::from_secs(1), Duration::from_secs(7));

@@ -20,6 +20,7 @@ fuzz_target!(|data: &[u8]| {
     reader.end();
     payload += drain(&mut reader);
     assert!(payload <= stream.len(), "packets out of nothing");
+    assert!(reader.adds_up(), "a byte is in no account: {:?}", reader.bytes());
     assert!(reader.held_bytes() <= 4 * data.len() + 4096, "it holds more than came");
 });
 

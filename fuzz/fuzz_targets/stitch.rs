@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use libfuzzer_sys::fuzz_target;
-use media::Stitcher;
+use media::{Stitched, Stitcher};
 
 /// Between two segments, and where bytes are missing inside one.
 const NEXT: &[u8] = b"\xFE\xFE\xFE\xFE";
@@ -20,9 +20,13 @@ fuzz_target!(|data: &[u8]| {
             }
             stitcher.push(piece).unwrap();
         }
-        stitcher.end_segment().unwrap();
+        let account = stitcher.end_segment().unwrap().account;
+        assert!(account.is_balanced(), "what came in is not what came out: {account:?}");
     }
-    if let Ok((file, report)) = stitcher.finish() {
+    if let Ok(stitched) = stitcher.finish() {
+        let is_whole = matches!(stitched, Stitched::Whole(..));
+        let (file, report) = stitched.accept(|left_out| assert!(!left_out.is_nothing()));
+        assert_eq!(is_whole, report.left_out().is_nothing());
         let file = file.into_inner();
         assert_eq!(file.len() as u64, report.bytes);
         let verified = media::verify(Cursor::new(&file)).expect("a finished file verifies");

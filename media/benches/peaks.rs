@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use media::{Stitcher, Waveforms};
+use media::{Stitcher, Waveform, Waveforms};
 
 /// How often each recording is repeated: some minutes, as in an interview.
 const REPEATS: usize = 20;
@@ -26,8 +26,16 @@ fn finished(run: &[u8]) -> (Vec<u8>, u64) {
         stitcher.push(run).expect("a segment is open");
         stitcher.end_segment().expect("a segment is open");
     }
-    let (file, report) = stitcher.finish().expect("there are packets");
+    let (file, report) = stitcher.finish().expect("there are packets").accept(|_| ());
     (file.into_inner(), u64::try_from(report.duration.as_millis()).expect("some minutes"))
+}
+
+fn draw_webm(file: &[u8]) -> Vec<Waveform> {
+    Waveforms::from_webm(file).expect("a finished file")
+}
+
+fn draw_mp4(file: &[u8]) -> Vec<Waveform> {
+    Waveforms::from_mp4(Cursor::new(file)).expect("a finished file")
 }
 
 fn peaks(criterion: &mut Criterion) {
@@ -35,15 +43,16 @@ fn peaks(criterion: &mut Criterion) {
         ("chromium, mono, 60 ms", "a_opus"),
         ("chromium, stereo, 60 ms", "beep1"),
         ("firefox, mono, 20 ms", "ff_a"),
+        ("AAC in MP4, mono, 48 kHz", "aac_beeps"),
+        ("AAC in MP4, stereo, 44.1 kHz", "aac_edits"),
     ];
     let mut group = criterion.benchmark_group("peaks");
     group.sample_size(10);
     for (label, name) in recordings {
         let (file, millis) = finished(&recording(name));
         group.throughput(Throughput::Elements(millis));
-        group.bench_function(label, |bencher| {
-            bencher.iter(|| Waveforms::from_webm(black_box(&file[..])).expect("a finished file"));
-        });
+        let draw = if name.starts_with("aac") { draw_mp4 } else { draw_webm };
+        group.bench_function(label, |bencher| bencher.iter(|| draw(black_box(&file))));
     }
     group.finish();
 }

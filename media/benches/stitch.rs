@@ -130,7 +130,7 @@ fn make_run(input: &Input, path: &Path) {
         stitcher.push(&chunks).expect("room");
         stitcher.end_segment().expect("room");
     }
-    let (mut out, _) = stitcher.finish().expect("there are packets");
+    let (mut out, _) = stitcher.finish().expect("there are packets").accept(|_| ());
     out.flush().expect("room");
 }
 
@@ -156,7 +156,7 @@ fn stitch<'a>(out: &Path, runs: impl Iterator<Item = &'a Path>) {
         }
         stitcher.end_segment().expect("room");
     }
-    let (mut out, _) = stitcher.finish().expect("there are packets");
+    let (mut out, _) = stitcher.finish().expect("there are packets").accept(|_| ());
     out.flush().expect("room");
 }
 

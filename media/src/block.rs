@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::ebml::{self, Malformed, id};
 use crate::lacing::Lacing;
+use crate::segment::{Kept, Packet};
+use crate::stretch::Stamp;
+use crate::tracks::TrackEntry;
 use crate::units::{Millis, SourceTime, TrackNumber};
 
 const KEYFRAME_FLAG: u8 = 0x80;
@@ -38,6 +41,38 @@ impl<'a> Block<'a> {
     #[must_use]
     pub fn payload(&self) -> &'a [u8] {
         self.body.payload
+    }
+}
+
+impl<'a> Packet for Block<'a> {
+    type Track = TrackEntry;
+    type Kept = BlockCopy;
+
+    fn track(&self) -> TrackNumber {
+        self.body.track
+    }
+
+    fn stamp(&self, track: &TrackEntry) -> Stamp {
+        Stamp { order: self.time, shown: self.time, may_go_back: track.reorders() }
+    }
+
+    fn payload(&self) -> &'a [u8] {
+        self.body.payload
+    }
+
+    fn keep(&self) -> BlockCopy {
+        let mut copy = BlockCopy::default();
+        copy.copy(self);
+        copy
+    }
+}
+
+impl Kept for BlockCopy {
+    type Track = TrackEntry;
+    type Packet<'a> = Block<'a>;
+
+    fn packet(&self) -> Option<Block<'_>> {
+        self.block()
     }
 }
 
@@ -111,9 +146,24 @@ struct Group<'a> {
     body: &'a [u8],
     /// It says more than a SimpleBlock and a BlockDuration could.
     has_more: bool,
+    /// Of it, a picture's transparency.
+    has_additions: bool,
 }
 
 impl<'a> BlockBody<'a> {
+    /// One packet of sound, of another container.
+    pub(crate) fn of_sound(track: TrackNumber, payload: &'a [u8]) -> Self {
+        Self {
+            track,
+            relative: 0,
+            keyframe: true,
+            duration_ticks: None,
+            payload,
+            flags: 0,
+            group: None,
+        }
+    }
+
     pub(crate) fn from_simple_block(body: &'a [u8]) -> Result<Self, Malformed> {
         let (track, len) = ebml::read_vint(body).ok_or(Malformed)?;
         let [high, low, flags, payload @ ..] = &body[len..] else {
@@ -134,7 +184,7 @@ impl<'a> BlockBody<'a> {
         let mut block = None;
         let mut duration_ticks = None;
         let mut keyframe = true;
-        let mut has_more = false;
+        let (mut has_more, mut has_additions) = (false, false);
         for child in ebml::children(body) {
             let child = child?;
             match child.id {
@@ -142,7 +192,10 @@ impl<'a> BlockBody<'a> {
                 id::BLOCK_DURATION => duration_ticks = ebml::uint(child.body),
                 id::REFERENCE_BLOCK => keyframe = false,
                 id::VOID | id::CRC_32 => {}
-                _ => has_more = true,
+                other => {
+                    has_more = true;
+                    has_additions |= other == id::BLOCK_ADDITIONS;
+                }
             }
         }
         let block = block.ok_or(Malformed)?;
@@ -150,7 +203,7 @@ impl<'a> BlockBody<'a> {
             keyframe,
             duration_ticks,
             flags: block.flags & !SIMPLE_ONLY_FLAGS,
-            group: Some(Group { body, has_more }),
+            group: Some(Group { body, has_more, has_additions }),
             ..block
         })
     }
@@ -158,6 +211,11 @@ impl<'a> BlockBody<'a> {
     /// About how large it is, its own header left out.
     pub(crate) fn bytes(&self) -> usize {
         self.group.map_or(self.payload.len(), |group| group.body.len())
+    }
+
+    /// Something is added to its picture, as its transparency is.
+    pub(crate) fn has_additions(&self) -> bool {
+        self.group.is_some_and(|group| group.has_additions)
     }
 
     pub(crate) fn lacing(&self) -> Lacing {

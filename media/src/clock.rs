@@ -30,6 +30,8 @@ pub(crate) fn frontier(kind: TrackKind, last: Duration, end: Duration) -> Durati
 #[derive(Debug, Clone)]
 pub(crate) struct TrackClock {
     is_opus: bool,
+    /// Its packets may be written in another order than they play.
+    reorders: bool,
     frame_default: Option<Duration>,
     last: Option<Millis>,
     last_step: Duration,
@@ -40,6 +42,7 @@ impl TrackClock {
     pub(crate) fn new(track: &TrackEntry) -> Self {
         Self {
             is_opus: track.is_opus(),
+            reorders: track.reorders(),
             frame_default: track.default_duration,
             last: None,
             last_step: Duration::ZERO,
@@ -47,9 +50,15 @@ impl TrackClock {
         }
     }
 
-    /// The time of the packet before.
+    /// The time of the latest packet.
     pub(crate) fn last(&self) -> Option<Millis> {
         self.last
+    }
+
+    /// The next packet plays no earlier.
+    pub(crate) fn earliest_next(&self) -> Option<Millis> {
+        let back = if self.reorders { limits::REORDERING_MAX } else { Duration::ZERO };
+        self.last.map(|last| Millis::nearest(last.as_duration().saturating_sub(back)))
     }
 
     /// When everything so far has played.
@@ -75,10 +84,10 @@ impl TrackClock {
     /// else as its track's DefaultDuration, else as long as the frame before it did.
     pub(crate) fn advance(&mut self, at: Millis, stated: Option<Millis>, body: &BlockBody<'_>) {
         if let Some(last) = self.last {
-            let step = at.as_duration().saturating_sub(last.as_duration());
+            let step = at.as_duration().abs_diff(last.as_duration());
             self.last_step = step.min(limits::FRAME_DURATION_MAX);
         }
-        self.last = Some(at);
+        self.last = Some(self.last.map_or(at, |last| last.max(at)));
         let duration = self
             .implied_duration(body)
             .or(stated.map(Millis::as_duration))

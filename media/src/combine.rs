@@ -16,7 +16,7 @@ use crate::units::{Millis, SourceTime, TrackNumber};
 use crate::webm_file::WebmFile;
 use crate::writer::Written;
 
-/// A finished WebM and when it plays.
+/// A finished file and when it plays.
 #[derive(Debug)]
 pub struct Source<R> {
     /// From its first byte on.
@@ -217,7 +217,7 @@ impl<R: Read> Playing<R> {
                         return Ok(());
                     }
                 }
-                Some(Event::Cluster { .. } | Event::Damage(_)) => {}
+                Some(Event::Cluster { .. } | Event::ClockBreak | Event::Damage(_)) => {}
                 None if self.is_over => return Ok(()),
                 None => self.read_on()?,
             }

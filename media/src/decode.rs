@@ -1,14 +1,21 @@
-//! Owns turning the Opus packets of one track into sound at its place in time. Reads no container
-//! and keeps no sound.
+//! Owns turning the packets of one track into sound at its place in time. Reads no container and
+//! keeps no sound; what is particular to a codec is in a module of its own.
+
+mod aac;
+mod described;
+mod opus;
+mod resample;
 
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use ropus::{Channels, DecodeMode, Decoder};
-
+use self::aac::Aac;
+pub(crate) use self::described::DescribedSound;
+use self::opus::Opus;
+use self::resample::Resampler;
 use crate::limits;
-use crate::opus::{self, OpusHead};
+use crate::mp4::{self, SoundCodec};
+use crate::opus::OpusHead;
 use crate::tracks::{TrackEntry, TrackKind};
 
 /// Samples of decoded sound in a second: enough for speech, and more than enough for a picture.
@@ -18,11 +25,15 @@ pub(crate) const FULL_RATE_HZ: u32 = 48_000;
 
 /// `OpusHead` counts pre-skip at this rate (RFC 7845 section 5.1).
 const HEAD_RATE: i64 = 48_000;
-const PACKET_MILLIS_MAX: usize = 120;
 
-/// Samples of decoded sound in a second: one of the rates that Opus knows.
+/// Samples of decoded sound in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rate(u32);
+pub(crate) struct Rate(u32);
+
+/// For a picture: [`SOUND_RATE_HZ`].
+pub(crate) const DRAWN: Rate = Rate(SOUND_RATE_HZ);
+/// To be heard again.
+pub(crate) const IN_FULL: Rate = Rate(FULL_RATE_HZ);
 
 /// The next piece of a track's sound: silence, then samples. The pieces follow each other without
 /// a gap, and the first begins at the zero of the file.
@@ -54,53 +65,75 @@ pub struct DecodeReport {
 /// Decodes one track, packet by packet, and mixes its channels into one.
 ///
 /// A gap in time becomes silence of its length. Behind one that a packet could be lost in, decoding
-/// begins anew as after a seek: it may be too quiet for 80 ms (RFC 7845 section 4.6). If it went on
-/// with what it knew from before, silence would sound as loud as what was before the gap. The
-/// pre-skip of the header is dropped, and all sound plays earlier by it, as Matroska's CodecDelay
-/// wants (RFC 9559 section 5.1.4.1).
+/// begins anew as after a seek: Opus may be too quiet for 80 ms (RFC 7845 section 4.6), AAC for one
+/// packet. If it went on with what it knew from before, silence would sound as loud as what was
+/// before the gap. What a decoder puts out before the sound begins is dropped, and all sound plays
+/// earlier by it: the pre-skip of a WebM's header, as Matroska's CodecDelay wants (RFC 9559 section
+/// 5.1.4.1), what an MP4's edit list cuts off (ISO/IEC 14496-12 section 8.6.6).
 ///
 /// Packets come from strangers: none makes this panic, and all together cost at most the decoding
 /// of twice [`limits::SOUND_DURATION_MAX`], however many there are.
-pub struct OpusTrack {
-    rate: Rate,
+pub struct SoundTrack {
+    codec: Codec,
+    /// Dropped from the beginning, in samples of the codec.
     pre_skip: i64,
-    /// In 1/256 dB.
-    gain: i16,
-    /// `None` before the first packet, and where packets are missing or bad.
-    decoder: Option<Box<Decoder>>,
-    /// Room for the longest packet.
-    pcm: Box<[i16]>,
-    /// Where the sound so far ends, in samples; negative inside the pre-skip.
+    /// Added to the time of every packet.
+    late_by: Duration,
+    /// Where the sound so far ends, in samples of the codec; negative inside the pre-skip.
     played: i64,
+    /// Where the codec has a rate of its own.
+    resampler: Option<Resampler>,
     report: DecodeReport,
 }
 
-impl OpusTrack {
-    /// Decodes at [`SOUND_RATE_HZ`]. `None` if the track is not Opus in one or two channels. A track
-    /// without a readable header has neither pre-skip nor gain.
+/// What a track is decoded by.
+enum Codec {
+    Opus(Opus),
+    Aac(Aac),
+}
+
+impl SoundTrack {
+    /// Decodes the track of a WebM at [`SOUND_RATE_HZ`]. `None` if it is not Opus in one or two
+    /// channels. A track without a readable header has neither pre-skip nor gain.
     #[must_use]
     pub fn new(track: &TrackEntry) -> Option<Self> {
-        Self::decoded_at(Rate(SOUND_RATE_HZ), track)
+        Self::of_webm(track, DRAWN)
     }
 
-    /// The same with all of the sound, at 48 kHz.
-    pub(crate) fn in_full(track: &TrackEntry) -> Option<Self> {
-        Self::decoded_at(Rate(FULL_RATE_HZ), track)
-    }
-
-    fn decoded_at(rate: Rate, track: &TrackEntry) -> Option<Self> {
+    fn of_webm(track: &TrackEntry, rate: Rate) -> Option<Self> {
         if track.kind != TrackKind::Audio || !track.is_opus() {
             return None;
         }
-        let headless = OpusHead { pre_skip: 0, gain: 0, is_plain: true };
+        let headless = OpusHead { pre_skip: 0, gain: 0, is_plain: true, channels: 1, family: 0 };
         let head = OpusHead::parse(&track.codec_private).unwrap_or(headless);
         let pre_skip = i64::from(head.pre_skip) * i64::from(rate.0) / HEAD_RATE;
         head.is_plain.then(|| Self {
-            rate,
+            codec: Codec::Opus(Opus::new(rate, head.gain)),
             pre_skip,
-            gain: head.gain,
-            decoder: None,
-            pcm: vec![0; rate.0 as usize * PACKET_MILLIS_MAX / 1000].into(),
+            late_by: Duration::ZERO,
+            played: -pre_skip,
+            resampler: None,
+            report: DecodeReport::default(),
+        })
+    }
+
+    /// Decodes the packets that have this description, by its index. `None` if it is neither Opus nor
+    /// AAC-LC, or has more than two channels. The times of packets are those of the track's own
+    /// timeline, as the tables have them.
+    fn of_mp4(track: &mp4::Track, description: usize, rate: Rate) -> Option<Self> {
+        let codec = match track.sound_of(description)? {
+            SoundCodec::Opus(head) => {
+                head.is_plain.then(|| Codec::Opus(Opus::new(rate, head.gain)))?
+            }
+            SoundCodec::Aac(config) => Codec::Aac(Aac::new(&config)?),
+        };
+        let own = codec.rate();
+        let pre_skip = own.samples_in(track.cut_off());
+        Some(Self {
+            resampler: Resampler::between(own.0, rate.0),
+            codec,
+            pre_skip,
+            late_by: track.late_by(),
             played: -pre_skip,
             report: DecodeReport::default(),
         })
@@ -108,36 +141,49 @@ impl OpusTrack {
 
     /// What the next packet adds to the sound; `at` is its timestamp in the file.
     pub fn decode(&mut self, at: Duration, packet: &[u8]) -> Sound<'_> {
-        let rate = self.rate;
-        let Some(length) = opus::packet_duration(packet).map(|length| rate.samples_in(length))
-        else {
-            self.report.bad += 1;
+        let Self { codec, resampler, report, played, .. } = self;
+        let rate = codec.rate();
+        let Some(length) = codec.length(packet) else {
+            report.bad += 1;
             return Sound::NONE;
         };
-        let start = rate.samples_in(at) - self.pre_skip;
-        let (gap, cut) = match Place::of(rate, start, length, self.played) {
+        let start = rate.samples_in(at.saturating_add(self.late_by)) - self.pre_skip;
+        let (gap, cut) = match Place::of(rate, start, length, *played) {
             Place::Plays { gap, cut } => (gap, cut),
             Place::Overlapping => {
-                self.report.overlapping += 1;
+                report.overlapping += 1;
                 return Sound::NONE;
             }
             Place::TooLate => {
-                self.report.too_late += 1;
+                report.too_late += 1;
                 return Sound::NONE;
             }
         };
         if gap >= length {
-            self.decoder = None;
+            codec.begin_anew();
         }
         let length_in_pcm = usize::try_from(length).unwrap_or(0);
-        if !self.fill_pcm(packet, length_in_pcm) {
-            self.report.bad += 1;
-            return Sound { silence: self.play(gap + length - cut), samples: &[] };
+        let sound = match codec.decode(packet, length_in_pcm) {
+            Some(pcm) => {
+                report.decoded += 1;
+                let silence = play(played, gap);
+                let heard = usize::try_from(play(played, length - cut)).unwrap_or(0);
+                Sound { silence, samples: &pcm[length_in_pcm - heard..] }
+            }
+            None => {
+                report.bad += 1;
+                Sound { silence: play(played, gap + length - cut), samples: &[] }
+            }
+        };
+        match resampler {
+            Some(resampler) => resampler.push(sound),
+            None => sound,
         }
-        self.report.decoded += 1;
-        let silence = self.play(gap);
-        let heard = usize::try_from(self.play(length - cut)).unwrap_or(0);
-        Sound { silence, samples: &self.pcm[length_in_pcm - heard..length_in_pcm] }
+    }
+
+    /// What is still to be heard when no packet follows: less than a few milliseconds.
+    fn rest(&mut self) -> Sound<'_> {
+        self.resampler.as_mut().map_or(Sound::NONE, Resampler::rest)
     }
 
     /// What became of the packets so far.
@@ -145,37 +191,20 @@ impl OpusTrack {
     pub fn report(&self) -> DecodeReport {
         self.report
     }
-
-    /// Moves on and tells how many of the samples are heard: those in the pre-skip are not.
-    fn play(&mut self, samples: i64) -> u64 {
-        let from = self.played.max(0);
-        self.played += samples;
-        u64::try_from(self.played - from).unwrap_or(0)
-    }
-
-    /// Decodes into the first `length` samples of `pcm`; `false` if the packet is bad.
-    fn fill_pcm(&mut self, packet: &[u8], length: usize) -> bool {
-        if self.decoder.is_none() {
-            self.decoder = new_decoder(self.rate, self.gain);
-        }
-        let (Some(decoder), Some(pcm)) = (&mut self.decoder, self.pcm.get_mut(..length)) else {
-            return false;
-        };
-        // The decoder indexes by what a packet says. Should it ever miss a check, that costs this
-        // packet and not the recording.
-        let decode = AssertUnwindSafe(|| decoder.decode(packet, pcm, DecodeMode::Normal));
-        let is_good = matches!(panic::catch_unwind(decode), Ok(Ok(samples)) if samples == length);
-        if !is_good {
-            self.decoder = None;
-        }
-        is_good
-    }
 }
 
-impl fmt::Debug for OpusTrack {
+/// Moves on and tells how many of the samples are heard: those in the pre-skip are not.
+fn play(played: &mut i64, samples: i64) -> u64 {
+    let from = (*played).max(0);
+    *played += samples;
+    u64::try_from(*played - from).unwrap_or(0)
+}
+
+impl fmt::Debug for SoundTrack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpusTrack")
-            .field("rate", &self.rate)
+        f.debug_struct("SoundTrack")
+            .field("codec", &self.codec.name())
+            .field("rate", &self.codec.rate())
             .field("pre_skip", &self.pre_skip)
             .field("played", &self.played)
             .field("report", &self.report)
@@ -183,19 +212,54 @@ impl fmt::Debug for OpusTrack {
     }
 }
 
-/// `None` never comes: the rate is one of Opus's, and every gain is allowed.
-fn new_decoder(rate: Rate, gain: i16) -> Option<Box<Decoder>> {
-    // One channel whatever the packets have: the decoder mixes before it synthesises, which is
-    // half the work.
-    let mut decoder = Decoder::new(rate.0, Channels::Mono).ok()?;
-    decoder.set_gain(i32::from(gain)).ok()?;
-    Some(Box::new(decoder))
+impl Codec {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Opus(_) => "Opus",
+            Self::Aac(_) => "AAC",
+        }
+    }
+
+    /// At which it puts out samples.
+    fn rate(&self) -> Rate {
+        match self {
+            Self::Opus(opus) => opus.rate(),
+            Self::Aac(aac) => aac.rate(),
+        }
+    }
+
+    /// How many samples a packet has; `None` if it does not say so.
+    fn length(&self, packet: &[u8]) -> Option<i64> {
+        match self {
+            Self::Opus(opus) => opus.length(packet),
+            Self::Aac(_) => Some(aac::PACKET_SAMPLES as i64),
+        }
+    }
+
+    /// What was before has nothing to do with what follows.
+    fn begin_anew(&mut self) {
+        match self {
+            Self::Opus(opus) => opus.begin_anew(),
+            Self::Aac(aac) => aac.begin_anew(),
+        }
+    }
+
+    /// A packet of so many samples, in one channel; `None` if it is bad, and then what follows
+    /// begins anew.
+    fn decode(&mut self, packet: &[u8], length: usize) -> Option<&[i16]> {
+        match self {
+            Self::Opus(opus) => opus.decode(packet, length),
+            Self::Aac(aac) => aac.decode(packet),
+        }
+    }
 }
+
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 impl Rate {
     /// The nearest sample. Past all limits it need not be exact.
     const fn samples_in(self, duration: Duration) -> i64 {
-        const NANOS: i64 = 1_000_000_000;
+        const NANOS: i64 = NANOS_PER_SECOND;
         let rate = self.0 as i64;
         let seconds = duration.as_secs();
         let seconds = if seconds > u32::MAX as u64 { u32::MAX as i64 } else { seconds as i64 };
@@ -253,18 +317,18 @@ mod tests {
     const JITTER_SAMPLES_MAX: i64 = RATE.jitter_max();
     const SOUND_SAMPLES_MAX: i64 = RATE.sound_max();
 
-    fn track(pre_skip: u16) -> OpusTrack {
+    fn track(pre_skip: u16) -> SoundTrack {
         let mut entry = test_track(TrackKind::Audio, "A_OPUS");
         let [low, high] = pre_skip.to_le_bytes();
         let fields = [1, 1, low, high, 0, 0, 0, 0, 0, 0, 0];
         entry.codec_private = [&b"OpusHead"[..], &fields].concat();
-        OpusTrack::new(&entry).expect("an Opus track")
+        SoundTrack::new(&entry).expect("an Opus track")
     }
 
     /// 20 ms of what a CELT encoder makes of silence.
     const SILENT_20_MS: [u8; 3] = [0xF8, 0xFF, 0xFE];
 
-    fn lengths(track: &mut OpusTrack, at_millis: u64) -> (u64, usize) {
+    fn lengths(track: &mut SoundTrack, at_millis: u64) -> (u64, usize) {
         let sound = track.decode(Duration::from_millis(at_millis), &SILENT_20_MS);
         (sound.silence, sound.samples.len())
     }
@@ -355,7 +419,7 @@ mod tests {
     fn all_of_the_sound_has_three_times_the_samples_at_the_same_places() {
         let mut entry = test_track(TrackKind::Audio, "A_OPUS");
         entry.codec_private = b"OpusHead\x01\x01\x38\x01\0\0\0\0\0\0\0".to_vec();
-        let mut full = OpusTrack::in_full(&entry).expect("an Opus track");
+        let mut full = SoundTrack::of_webm(&entry, IN_FULL).expect("an Opus track");
         assert_eq!(lengths(&mut full, 0), (0, 960 - 312));
         assert_eq!(lengths(&mut full, 60), (1920, 960));
     }
@@ -363,11 +427,11 @@ mod tests {
     #[test]
     fn only_opus_in_one_or_two_channels_is_decoded() {
         let plain = test_track(TrackKind::Audio, "A_OPUS");
-        assert!(OpusTrack::new(&plain).is_some(), "without a header");
+        assert!(SoundTrack::new(&plain).is_some(), "without a header");
         let mut surround = plain;
         surround.codec_private = b"OpusHead\x01\x06\0\0\0\0\0\0\0\0\x01".to_vec();
-        assert!(OpusTrack::new(&surround).is_none());
-        assert!(OpusTrack::new(&test_track(TrackKind::Audio, "A_VORBIS")).is_none());
-        assert!(OpusTrack::new(&test_track(TrackKind::Video, "A_OPUS")).is_none());
+        assert!(SoundTrack::new(&surround).is_none());
+        assert!(SoundTrack::new(&test_track(TrackKind::Audio, "A_VORBIS")).is_none());
+        assert!(SoundTrack::new(&test_track(TrackKind::Video, "A_OPUS")).is_none());
     }
 }

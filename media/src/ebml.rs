@@ -61,6 +61,12 @@ pub(crate) mod id {
     pub(crate) const CODEC_DELAY: ElementId = ElementId(0x56AA);
     pub(crate) const SEEK_PRE_ROLL: ElementId = ElementId(0x56BB);
     pub(crate) const AUDIO: ElementId = ElementId(0xE1);
+    pub(crate) const BIT_DEPTH: ElementId = ElementId(0x6264);
+    pub(crate) const VIDEO: ElementId = ElementId(0xE0);
+    pub(crate) const ALPHA_MODE: ElementId = ElementId(0x53C0);
+    pub(crate) const STEREO_MODE: ElementId = ElementId(0x53B8);
+    pub(crate) const PROJECTION: ElementId = ElementId(0x7670);
+    pub(crate) const CONTENT_ENCODINGS: ElementId = ElementId(0x6D80);
     pub(crate) const SAMPLING_FREQUENCY: ElementId = ElementId(0xB5);
     pub(crate) const CHANNELS: ElementId = ElementId(0x9F);
 
@@ -72,6 +78,7 @@ pub(crate) mod id {
     pub(crate) const SIMPLE_BLOCK: ElementId = ElementId(0xA3);
     pub(crate) const BLOCK_GROUP: ElementId = ElementId(0xA0);
     pub(crate) const BLOCK: ElementId = ElementId(0xA1);
+    pub(crate) const BLOCK_ADDITIONS: ElementId = ElementId(0x75A1);
     pub(crate) const BLOCK_DURATION: ElementId = ElementId(0x9B);
     pub(crate) const REFERENCE_BLOCK: ElementId = ElementId(0xFB);
 

@@ -67,9 +67,18 @@ pub enum Refusal {
     /// More than [`limits::SAMPLES_MAX`] samples in one MP4; the segment, or its rest, is left out.
     #[error("more than {} samples in one MP4", limits::SAMPLES_MAX)]
     TooManySamples,
+    /// The stream begins in the middle, and no header is known by which it could be read.
+    #[error("the beginning of the segment is missing: without a header it cannot be read")]
+    NoHeader,
+    /// Packets of a track lie further apart than the table of an MP4 can say: weeks.
+    #[error("two packets are too far apart for an MP4")]
+    TooFarApart,
     /// The bytes end, or are damaged, before the description of the tracks.
     #[error("the segment has no usable track description")]
     NoTracks,
+    /// No track whose sound can be decoded.
+    #[error("there is no sound in the recording that can be read")]
+    NoSound,
     /// No track of Opus.
     #[error("there is no Opus sound in the recording")]
     NoOpus,

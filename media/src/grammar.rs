@@ -10,6 +10,8 @@ pub(crate) const DEFAULT_SCALE_NANOS: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
+    /// Nothing was read yet.
+    Start,
     Top,
     Segment,
     Cluster,
@@ -24,10 +26,10 @@ pub(crate) enum Role {
     Foreign,
 }
 
-/// Ids are told apart by where they stand; an unknown one is damage, since recorders write none.
+/// Ids are told apart by where they stand.
 /// Sizes of Segment and Cluster are ignored: what comes next says that they ended.
 pub(crate) fn role(level: Level, element: ElementId) -> Role {
-    let in_segment = level != Level::Top;
+    let in_segment = matches!(level, Level::Segment | Level::Cluster);
     let in_cluster = level == Level::Cluster;
     match element {
         id::EBML => Role::Keep { bytes_max: limits::HEADER_BYTES_MAX },
@@ -53,16 +55,55 @@ pub(crate) const RECOGNISED_BY_BYTES: usize = 8;
 /// The longest id of an element that may stand in a file (RFC 9559 section 5).
 pub(crate) const ID_BYTES_MAX: usize = 4;
 
-pub(crate) fn recognise(bytes: &[u8]) -> Option<Container> {
-    const MP4_BOXES: [&[u8]; 6] = [b"ftyp", b"styp", b"moov", b"moof", b"sidx", b"mdat"];
+/// The first byte of a WebM.
+pub(crate) const EBML_BEGINS: u8 = 0x1A;
+
+/// Whether bytes too few to tell may be the first of a WebM.
+pub(crate) fn may_begin_webm(bytes: &[u8]) -> bool {
+    id::EBML.0.to_be_bytes().starts_with(bytes) || bytes.starts_with(&id::EBML.0.to_be_bytes())
+}
+
+/// What a stream begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// A header, or what may stand before one.
+    Header(Container),
+    /// Something that only follows a header.
+    Middle(Container),
+    /// Too little to tell.
+    Short,
+    /// Something else: the middle of a stream, or no recorder's.
+    Other,
+}
+
+/// What these bytes begin with.
+#[must_use]
+pub fn opening(bytes: &[u8]) -> Opening {
+    const MP4_HEADERS: [&[u8]; 6] = [b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"];
+    const MP4_MIDDLES: [&[u8]; 4] = [b"moof", b"styp", b"sidx", b"prft"];
     if bytes.starts_with(&id::EBML.0.to_be_bytes()) {
-        return Some(Container::Webm);
+        return Opening::Header(Container::Webm);
     }
     if bytes.starts_with(b"OggS") {
-        return Some(Container::Ogg);
+        return Opening::Header(Container::Ogg);
     }
-    let name = bytes.get(4..8)?;
-    MP4_BOXES.contains(&name).then_some(Container::Mp4)
+    match bytes.get(4..RECOGNISED_BY_BYTES) {
+        None => Opening::Short,
+        Some(name) if MP4_HEADERS.contains(&name) => Opening::Header(Container::Mp4),
+        Some(name) if MP4_MIDDLES.contains(&name) => Opening::Middle(Container::Mp4),
+        Some(_) if bytes.starts_with(&id::CLUSTER.0.to_be_bytes()) => {
+            Opening::Middle(Container::Webm)
+        }
+        Some(_) => Opening::Other,
+    }
+}
+
+/// The container that these bytes begin, or belong to.
+pub(crate) fn recognise(bytes: &[u8]) -> Option<Container> {
+    match opening(bytes) {
+        Opening::Header(container) | Opening::Middle(container) => Some(container),
+        Opening::Short | Opening::Other => None,
+    }
 }
 
 pub(crate) fn doc_type(header_body: &[u8]) -> String {

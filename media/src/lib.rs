@@ -16,7 +16,7 @@
 //!     }
 //!     stitcher.end_segment()?;
 //! }
-//! let (file, _report) = stitcher.finish()?;
+//! let (file, _report) = stitcher.finish()?.accept(|_| ());
 //! # Ok(file.into_inner())
 //! # }
 //! # assert!(stitch(&[]).is_err());
@@ -27,24 +27,28 @@
 //! is an error. [`Inspector`] describes a file, finished or not, as it is.
 //!
 //! [`combine`] puts finished files side by side on one timeline; of a single one it makes the same
-//! with its gaps in time, as a [`Schedule`] tells them.
+//! with its gaps in time, as a [`Schedule`] tells them. [`combine_mp4`] does so with MP4.
 //!
-//! [`to_ogg`] takes the sound out without decoding it.
+//! [`to_ogg`] takes the sound out without decoding it; [`mp4_to_ogg`] makes Opus of AAC.
 //!
-//! [`mix`] puts one sound track before the others in which all of them are heard.
+//! [`mix`] puts one sound track before the others in which all of them are heard; so does
+//! [`mix_mp4`].
 //!
 //! [`Waveforms`] decodes the sound of a file and keeps its [`Peaks`].
 //!
-//! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12) and Opus
-//! (RFC 6716).
+//! The formats are EBML (RFC 8794), Matroska (RFC 9559), MP4 (ISO/IEC 14496-12), Opus (RFC 6716) and
+//! AAC (ISO/IEC 14496-3).
 
+mod account;
 mod block;
 mod clock;
 mod combine;
 mod decode;
 mod ebml;
 mod error;
+mod frame;
 mod grammar;
+mod headless;
 mod inspect;
 mod lacing;
 pub mod limits;
@@ -52,17 +56,18 @@ mod mix;
 mod mp4;
 mod observer;
 mod ogg;
+mod ogg_reader;
 mod opus;
 mod peaks;
 mod reader;
 mod report;
-mod resync;
 mod schedule;
 mod seek_index;
 mod segment;
 mod silence;
 mod source;
 mod stitch;
+mod stretch;
 mod tracks;
 mod units;
 mod verify;
@@ -70,21 +75,23 @@ mod waveform;
 mod webm_file;
 mod writer;
 
-pub use self::ogg::{OggReport, to_ogg};
+pub use self::ogg::{OggReport, mp4_to_ogg, to_ogg};
+pub use account::{Account, Bytes, Cause, LeftOut, Tally};
 pub use block::Block;
 pub use combine::{Combined, Source, combine};
-pub use decode::{DecodeReport, OpusTrack, SOUND_RATE_HZ, Sound};
+pub use decode::{DecodeReport, SOUND_RATE_HZ, Sound, SoundTrack};
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
+pub use grammar::{Opening, opening};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
-pub use mp4::BoxType;
+pub use mp4::{BoxType, combine_mp4, mix_mp4};
 pub use opus::packet_duration as opus_packet_duration;
 pub use peaks::{Level, Loudest, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
 pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
 pub use schedule::Schedule;
-pub use stitch::Stitcher;
+pub use stitch::{Headers, Stitched, Stitcher};
 pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};
 pub use verify::{Verified, VerifiedTrack, verify};

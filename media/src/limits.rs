@@ -12,8 +12,30 @@ pub const FILE_BUFFER_BYTES: usize = 128 * 1024;
 /// Largest EBML header, Info or Tracks body, or MP4 `ftyp` or `moov`, taken from a source, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
 
-/// Largest element or box stepped over in a source (Void, Tags, Cues, `free`, …), in bytes.
-pub const SKIPPED_BYTES_MAX: usize = 1024 * 1024;
+/// Up to so many bytes an element or box of no interest (Void, Tags, Cues, `free`, …) is stepped over
+/// unseen. In a larger one it is looked whether its size swallows media.
+pub const SKIPPED_UNSEEN_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Largest element that nobody knows and that is stepped over by its size, in bytes.
+pub const STRANGER_BYTES_MAX: usize = 64 * 1024;
+
+/// So many bytes are enough to recognise what can't be mistaken: a Cluster, a `moof`.
+pub const LANDMARK_BYTES_MAX: usize = 32;
+
+/// Held at most while it is found out whether the bytes on both sides of a possible hole belong
+/// together. What cannot be told by then is believed.
+pub const SEAM_HELD_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
+
+/// Largest block that is believed where reading goes on behind damage, in bytes: what it begins with
+/// is easily found by chance.
+pub const ENTRY_BLOCK_BYTES_MAX: usize = 1024 * 1024;
+
+/// Held of a stream whose beginning is missing, until its header comes or it can be told how to do
+/// without, in bytes. Past it the stream is refused.
+pub const HEADLESS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Largest `moov` of a source, in bytes: what describes ten hours of an ordinary MP4.
+pub const MOOV_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Most tracks one recorder run may declare.
 pub const TRACKS_MAX: usize = 16;
@@ -46,9 +68,6 @@ pub const WRITTEN_MOOV_BYTES_MAX: usize =
 
 /// Most segments joined into one file.
 pub const SEGMENTS_MAX: usize = 10_000;
-
-/// Longest a segment may last, from its first packet. A later packet is dropped and reported.
-pub const SEGMENT_DURATION_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Most damaged places listed one by one for a segment; the rest are counted.
 pub const DAMAGES_LISTED_MAX: usize = 100;
@@ -87,12 +106,19 @@ pub const TIMESTAMP_JITTER_MAX: Duration = Duration::from_millis(5);
 /// a recorder's packets come.
 pub const SILENCE_FROM: Duration = Duration::from_millis(200);
 
+/// In an MP4 a gap longer than this is left as it is. Of AAC there is no silence longer than a packet,
+/// and each costs the tables some bytes.
+pub const MP4_SILENCE_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// Most tracks of one file that a waveform is made of; the first ones are taken. Each may hold
 /// [`PEAKS_MAX`] buckets.
 pub const WAVEFORM_TRACKS_MAX: usize = 4;
 
 /// How far in the order of a file a sound may stand behind what plays later, to be mixed in.
 pub const MIX_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// The same in an MP4, where what plays at one time stands further apart.
+pub const MP4_MIX_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Bytes of packets held back while the mixed sound catches up with them. Past it they are written
 /// at once, and the file is not in the order of time there.
@@ -107,3 +133,43 @@ pub const PEAKS_MAX: usize = SOUND_DURATION_MAX.as_secs() as usize * 100;
 /// Coarsest level of a waveform. Each level has buckets twice as long as the one below it; at
 /// this one they last about eleven minutes.
 pub const PEAKS_LEVEL_MAX: u8 = 16;
+
+/// Media that comes before its index is held in memory up to so many bytes, and beyond in a file.
+pub const MEDIA_AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// A recorder's clock may step back by so much, in a track, for its stamps being rounded. More is the
+/// beginning of another stretch.
+pub const CLOCK_BLUR: Duration = Duration::from_millis(5);
+
+/// Where pictures are decoded in another order than shown, their stamps may step back by so much.
+pub const REORDERING_MAX: Duration = Duration::from_secs(1);
+
+/// The longest silence in a stretch. A recorder's clock that goes on further at once has jumped, as after
+/// a night's sleep of its computer: what follows is joined right behind.
+pub const CLOCK_JUMP_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// After a silence longer than this it is waited for [`HOLD_SPAN_MAX`] whether the clock comes back: then
+/// it was no silence, but an odd stamp.
+pub const CLOCK_LEAP: Duration = Duration::from_secs(10);
+
+/// A clock that broke may come back to where it was before, as long as what is between is no longer.
+pub const CLOCK_RETURN_MAX: Duration = Duration::from_secs(60);
+
+/// A longer step between two packets may be the clock's, if the stretch before fits better.
+pub const STEP_USUAL: Duration = Duration::from_millis(250);
+
+/// A track may begin so much earlier than the packet that comes first in its run.
+pub const TRACK_EARLIER_MAX: Duration = Duration::from_secs(10);
+
+/// At the beginning of a stretch packets are held until each track has one, for so much of their time at
+/// most: the earliest decides where the stretch begins.
+pub const HOLD_SPAN_MAX: Duration = Duration::from_secs(2);
+
+/// Bytes of packets that are held for that, at most.
+pub const HOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Of the first packets of a run so many, and of so many bytes, are known again when they come once more
+/// behind the run's own header.
+pub const REPEATED_PACKETS_MAX: usize = 1024;
+/// See [`REPEATED_PACKETS_MAX`].
+pub const REPEATED_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -2,12 +2,20 @@
 //! writes, and writing and verifying the one ordinary file they become.
 
 mod boxes;
+mod combine;
 mod file;
+mod finished;
+mod index;
 mod layout;
+mod mix;
 mod moof;
 mod moov;
+mod plain;
+mod quiet;
 mod reader;
 mod resync;
+mod sample;
+mod sound;
 mod table;
 mod tables_read;
 mod time;
@@ -15,8 +23,13 @@ mod verify;
 mod writer;
 
 pub use boxes::BoxType;
+pub use combine::combine_mp4;
 pub(crate) use file::Mp4File;
+pub(crate) use finished::FinishedMp4;
+pub use mix::mix_mp4;
 pub(crate) use moof::SampleInfo;
-pub(crate) use moov::Track;
-pub(crate) use reader::{Event, Mp4Reader};
+pub(crate) use moov::{Place, Track};
+pub(crate) use reader::Mp4Reader;
+pub(crate) use sample::{Sample, SampleCopy};
+pub(crate) use sound::{AAC_RATES_HZ, SoundCodec};
 pub(crate) use verify::verify;

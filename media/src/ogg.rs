@@ -1,13 +1,16 @@
 //! Owns putting Opus packets into an Ogg file (RFC 7845), for players and tools that know no WebM.
-//! Decodes nothing.
+//! Decodes only what isn't Opus.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::time::Duration;
 
 use ::ogg::writing::{PacketWriteEndInfo, PacketWriter};
 
+use crate::decode::{DescribedSound, IN_FULL};
 use crate::error::{MediaError, Refusal};
 use crate::limits;
+use crate::mix::{Blend, Heard, PACKET_BYTES_MAX};
+use crate::mp4::{self, FinishedMp4};
 use crate::opus::{self, OpusHead};
 use crate::reader::{Event, WebmReader};
 use crate::tracks::{TrackEntry, TrackKind};
@@ -28,7 +31,8 @@ pub struct OggReport {
     pub packets: u64,
     /// What they play for, the pre-skip not counted.
     pub duration: Duration,
-    /// Packets that say no duration, and were left out.
+    /// Packets that say no duration, and were left out; or that could not be decoded, and are
+    /// silent.
     pub bad: u64,
 }
 
@@ -51,7 +55,9 @@ pub fn to_ogg(mut input: impl Read, out: impl Write) -> Result<OggReport, MediaE
                     frames.into_iter().try_for_each(|frame| stream.packet(frame))?;
                 }
             }
-            Some(Event::Header { .. } | Event::Cluster { .. } | Event::Damage(_)) => {}
+            Some(
+                Event::Header { .. } | Event::Cluster { .. } | Event::ClockBreak | Event::Damage(_),
+            ) => {}
             None if is_over => return stream.finish(),
             None => match input.read(&mut piece) {
                 Ok(0) => {
@@ -66,6 +72,55 @@ pub fn to_ogg(mut input: impl Read, out: impl Write) -> Result<OggReport, MediaE
     }
 }
 
+/// Writes the first sound of a finished MP4 as Ogg: of Opus not one packet is touched, as
+/// [`to_ogg`] does; AAC becomes Opus in one channel, with its gaps as silence.
+///
+/// # Errors
+/// [`MediaError::Io`]; [`MediaError::NotFinished`]; [`MediaError::Refused`] if there is no sound of
+/// one of the two, or not one packet of it; [`MediaError::Encoding`].
+pub fn mp4_to_ogg(input: impl Read + Seek, out: impl Write) -> Result<OggReport, MediaError> {
+    let mut file = FinishedMp4::open(input)?;
+    let decoded = |track: &mp4::Track| DescribedSound::of_mp4(track, IN_FULL);
+    let first = file.tracks().iter().find_map(|track| Some((track.clone(), decoded(track)?)));
+    let (track, sound) = first.ok_or(Refusal::NoSound)?;
+    let mut stream = Stream::new(out);
+    if let Some(head) = track.opus_head() {
+        stream.begin_with(track.number, head)?;
+        while let Some((info, packet)) = file.next_sample()? {
+            if info.track == track.number {
+                stream.packet(packet)?;
+            }
+        }
+        return stream.finish();
+    }
+    let mut blend = Blend::new()?;
+    let mut heard = Heard::new(sound);
+    let mut packet = vec![0; PACKET_BYTES_MAX];
+    stream.begin_with(track.number, blend.head())?;
+    while let Some((info, sample)) = file.next_sample()? {
+        if info.track != track.number {
+            continue;
+        }
+        let at = track.decoded_at(&info);
+        let heard_at = at.saturating_add(track.late_by()).saturating_sub(track.cut_off());
+        // A decoder is a little behind.
+        while blend.is_next_over(heard_at.saturating_sub(limits::MIX_WAIT_MAX)) {
+            let bytes = blend.encode(&mut packet)?;
+            stream.packet(&packet[..bytes])?;
+        }
+        heard.hear(info.description, at, sample, &mut blend);
+    }
+    heard.end(&mut blend);
+    // The last packet is longer (RFC 7845 section 4.4).
+    stream.ends_at = Some(blend.end() + u64::from(blend.pre_skip()));
+    for _ in 0..blend.packets_left() {
+        let bytes = blend.encode(&mut packet)?;
+        stream.packet(&packet[..bytes])?;
+    }
+    let report = stream.finish()?;
+    Ok(OggReport { bad: heard.bad(), ..report })
+}
+
 struct Stream<W: Write> {
     writer: PacketWriter<'static, W>,
     track: Option<TrackNumber>,
@@ -74,6 +129,8 @@ struct Stream<W: Write> {
     held: Option<Vec<u8>>,
     /// Where the held packet ends, in samples.
     position: u64,
+    /// Where the sound ends, if that is inside the last packet.
+    ends_at: Option<u64>,
     in_page: Duration,
     packets: u64,
     bad: u64,
@@ -87,6 +144,7 @@ impl<W: Write> Stream<W> {
             pre_skip: 0,
             held: None,
             position: 0,
+            ends_at: None,
             in_page: Duration::ZERO,
             packets: 0,
             bad: 0,
@@ -97,20 +155,21 @@ impl<W: Write> Stream<W> {
         self.track == Some(track)
     }
 
-    /// Each of the two headers has a page of its own (RFC 7845 section 3).
     fn begin(&mut self, tracks: &[TrackEntry]) -> Result<(), MediaError> {
         let is_opus = |track: &&TrackEntry| track.kind == TrackKind::Audio && track.is_opus();
         let track = tracks.iter().find(is_opus).ok_or(Refusal::NoOpus)?;
-        if self.track.replace(track.number).is_some() {
+        if self.track.is_some() {
             return Ok(());
         }
-        let head = match OpusHead::parse(&track.codec_private) {
-            Some(head) => {
-                self.pre_skip = u64::from(head.pre_skip);
-                track.codec_private.clone()
-            }
-            None => plain_head(),
-        };
+        let is_head = OpusHead::parse(&track.codec_private).is_some();
+        let head = if is_head { track.codec_private.clone() } else { plain_head() };
+        self.begin_with(track.number, head)
+    }
+
+    /// Each of the two headers has a page of its own (RFC 7845 section 3).
+    fn begin_with(&mut self, track: TrackNumber, head: Vec<u8>) -> Result<(), MediaError> {
+        self.track = Some(track);
+        self.pre_skip = OpusHead::parse(&head).map_or(0, |head| head.pre_skip.into());
         self.writer.write_packet(head, SERIAL, PacketWriteEndInfo::EndPage, 0)?;
         self.writer.write_packet(tags(), SERIAL, PacketWriteEndInfo::EndPage, 0)?;
         Ok(())
@@ -145,6 +204,7 @@ impl<W: Write> Stream<W> {
                 if self.track.is_some() { Refusal::NoMedia } else { Refusal::NoTracks }.into()
             );
         }
+        self.position = self.position.min(self.ends_at.unwrap_or(u64::MAX));
         self.write_held(PacketWriteEndInfo::EndStream)?;
         let played = self.position.saturating_sub(self.pre_skip);
         let duration = Duration::from_nanos(played.saturating_mul(1_000_000_000) / RATE);
@@ -176,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_head_for_a_track_without_one_is_read_as_it_is_meant() {
-        let head = OpusHead { pre_skip: 0, gain: 0, is_plain: true };
+        let head = OpusHead { pre_skip: 0, gain: 0, is_plain: true, channels: 1, family: 0 };
         assert_eq!(OpusHead::parse(&plain_head()), Some(head));
         assert_eq!(plain_head().len(), 19);
     }

@@ -40,6 +40,9 @@ pub(crate) struct OpusHead {
     pub(crate) gain: i16,
     /// One stream of one or two channels: what a plain decoder understands.
     pub(crate) is_plain: bool,
+    pub(crate) channels: u8,
+    /// How channels are coded, where they are more.
+    pub(crate) family: u8,
 }
 
 impl OpusHead {
@@ -58,7 +61,17 @@ impl OpusHead {
             pre_skip: u16::from_le_bytes([*skip_low, *skip_high]),
             gain: i16::from_le_bytes([*gain_low, *gain_high]),
             is_plain,
+            channels: *channels,
+            family: *family,
         })
+    }
+
+    /// Whether a decoder with this header plays packets of the other as they should sound. Each packet
+    /// says itself whether it has one channel or two; two are heard as one in a track of one.
+    pub(crate) fn can_play(&self, other: &Self) -> bool {
+        let is_same = (self.channels, self.family) == (other.channels, other.family);
+        let is_plain = self.is_plain && other.is_plain && other.channels <= self.channels;
+        (is_plain || (is_same && !self.is_plain && !other.is_plain)) && self.gain == other.gain
     }
 }
 
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn a_header_tells_pre_skip_and_gain() {
         let firefox = b"OpusHead\x01\x01\x38\x01\x44\xac\0\0\0\0\0";
-        let plain = OpusHead { pre_skip: 312, gain: 0, is_plain: true };
+        let plain = OpusHead { pre_skip: 312, gain: 0, is_plain: true, channels: 1, family: 0 };
         assert_eq!(OpusHead::parse(firefox), Some(plain));
         let quieter = b"OpusHead\x01\x02\0\0\0\0\0\0\x00\xff\0";
         let quieter = OpusHead::parse(quieter).unwrap();

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::account::{Account, LeftOut};
 use crate::ebml::ElementId;
 use crate::error::Refusal;
 use crate::limits;
@@ -22,8 +23,14 @@ pub struct Damage {
 /// Why bytes were stepped over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DamageCause {
-    /// The caller said that bytes are missing here.
+    /// Bytes are missing here, as the caller said that they might.
     Hole,
+    /// The stream begins in the middle; its header is missing.
+    NoBeginning,
+    /// Something claims a size in which more would be swallowed.
+    SwallowsMore,
+    /// The index that says what is in the media never came.
+    NoIndex,
     /// The bytes are no EBML element.
     NotAnElement,
     /// An element where it can't be.
@@ -32,8 +39,6 @@ pub enum DamageCause {
     ElementTooLarge(ElementId),
     /// An element other than Segment and Cluster has an unknown size (RFC 8794 section 6.2).
     UnknownSize(ElementId),
-    /// An element claims a size that would swallow a Cluster.
-    WrongSize(ElementId),
     /// An element's body makes no sense.
     Unreadable(ElementId),
     /// A block came before its cluster's timestamp, or its time overflows.
@@ -55,6 +60,10 @@ pub enum DamageCause {
     SamplePlace,
     /// A fragment was described, but its media did not follow.
     NoMediaData,
+    /// The bytes are no page of Ogg.
+    NotAPage,
+    /// A page of Ogg whose checksum is wrong.
+    Checksum,
 }
 
 impl fmt::Display for Damage {
@@ -68,11 +77,13 @@ impl fmt::Display for DamageCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hole => f.write_str("bytes are missing"),
+            Self::NoBeginning => f.write_str("the beginning with its header is missing"),
+            Self::SwallowsMore => f.write_str("a size that would swallow more"),
+            Self::NoIndex => f.write_str("media without the index that describes it"),
             Self::NotAnElement => f.write_str("no EBML element"),
             Self::UnexpectedElement(id) => write!(f, "element {id} cannot stand here"),
             Self::ElementTooLarge(id) => write!(f, "element {id} claims to be too large"),
             Self::UnknownSize(id) => write!(f, "element {id} has no known size"),
-            Self::WrongSize(id) => write!(f, "element {id} would swallow a Cluster"),
             Self::Unreadable(id) => write!(f, "element {id} makes no sense"),
             Self::NoTime => f.write_str("a block without a time"),
             Self::NotABox => f.write_str("no MP4 box"),
@@ -83,6 +94,8 @@ impl fmt::Display for DamageCause {
             Self::UnreadableBox(kind) => write!(f, "box {kind} makes no sense"),
             Self::SamplePlace => f.write_str("a sample cannot stand where it is said to"),
             Self::NoMediaData => f.write_str("a fragment without its media"),
+            Self::NotAPage => f.write_str("no page of Ogg"),
+            Self::Checksum => f.write_str("a page whose checksum is wrong"),
         }
     }
 }
@@ -101,17 +114,19 @@ pub enum Problem {
     },
     /// A second recorder run began inside the segment; it was joined like a segment of its own.
     SecondHeader,
-    /// Packets of tracks that were not declared; dropped.
-    UndeclaredTrack {
-        /// Packets dropped.
+    /// Something that came in is not in the file.
+    LeftOut(LeftOut),
+    /// Packets that came a second time behind the run's own header; they are in the file once.
+    Repeated {
+        /// Packets that came again.
         packets: u64,
     },
-    /// Packets later than [`limits::SEGMENT_DURATION_MAX`]; dropped.
-    TooLate {
-        /// Packets dropped.
-        packets: u64,
+    /// The recorder's clock broke; what follows each time is joined right behind.
+    ClockBroke {
+        /// How often.
+        times: u64,
     },
-    /// Packets whose time went back; kept, at the time of the packet before.
+    /// Packets whose time went back a little; kept, at the time of the packet before.
     TimeWentBack {
         /// Packets moved.
         packets: u64,
@@ -119,18 +134,15 @@ pub enum Problem {
 }
 
 /// What became of one segment.
+#[must_use = "what is left out of the file must be kept elsewhere"]
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SegmentReport {
     /// Where in the file the segment starts.
     pub start: Duration,
     /// From its start to the end of its last packet.
     pub duration: Duration,
-    /// Blocks or samples written. A block holds one packet, or several if the recorder laced them.
-    pub packets: u64,
-    /// Bytes pushed.
-    pub bytes: u64,
-    /// Bytes at the end that are the beginning of an element that never came whole.
-    pub dangling_bytes: u64,
+    /// What came in and what became of it.
+    pub account: Account,
     /// In the order they were met.
     pub problems: Vec<Problem>,
 }
@@ -142,16 +154,23 @@ impl fmt::Display for Problem {
             Self::Damaged(damage) => damage.fmt(f),
             Self::MoreDamage { places } => write!(f, "damage in {places} more places"),
             Self::SecondHeader => f.write_str("another recorder run begins in the middle"),
-            Self::UndeclaredTrack { packets } => {
-                write!(f, "{packets} packets of tracks that were not declared")
+            Self::LeftOut(left_out) => write!(f, "left out: {left_out}"),
+            Self::Repeated { packets } => write!(f, "{packets} packets came twice"),
+            Self::ClockBroke { times } => {
+                write!(f, "the clock broke {times} times; all was joined")
             }
-            Self::TooLate { packets } => write!(f, "{packets} packets too late to be true"),
             Self::TimeWentBack { packets } => write!(f, "{packets} packets whose time went back"),
         }
     }
 }
 
 impl SegmentReport {
+    /// Packets that are in the file. A block holds one packet, or several if the recorder laced them.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.account.written
+    }
+
     /// Why the segment, or its rest, is not in the file, if so.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
@@ -160,8 +179,9 @@ impl SegmentReport {
             Problem::Damaged(_)
             | Problem::MoreDamage { .. }
             | Problem::SecondHeader
-            | Problem::UndeclaredTrack { .. }
-            | Problem::TooLate { .. }
+            | Problem::LeftOut(_)
+            | Problem::Repeated { .. }
+            | Problem::ClockBroke { .. }
             | Problem::TimeWentBack { .. } => None,
         })
     }
@@ -220,6 +240,16 @@ pub struct StitchReport {
     pub cues: u64,
     /// One for each segment begun, in order.
     pub segments: Vec<SegmentReport>,
+}
+
+impl StitchReport {
+    /// What is not in the file, of all segments.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = LeftOut::default();
+        self.segments.iter().for_each(|segment| all += &segment.account.left_out);
+        all
+    }
 }
 
 /// Damage of one segment, bounded: the first places are kept, the rest counted.

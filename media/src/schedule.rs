@@ -33,6 +33,11 @@ impl Schedule {
         self.shifts.push(Shift { from, by });
     }
 
+    /// By how much the last moments lie later: no gap is longer.
+    pub(crate) fn longest(&self) -> Duration {
+        self.shifts.last().map_or(Duration::ZERO, |shift| shift.by)
+    }
+
     /// Where on the timeline a moment of the recording lies.
     #[must_use]
     pub fn place(&self, moment: Duration) -> Duration {

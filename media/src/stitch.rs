@@ -1,16 +1,19 @@
 //! Owns the sequence of segments: which container each is of, and the file they all become. Leaves
-//! the packets to `webm_file` and `mp4`.
+//! the packets to `segment`, and the bytes of the file to `webm_file` and `mp4`.
 
 use std::io::{Seek, Write};
 use std::time::Duration;
 
+use crate::account::{Account, LeftOut};
 use crate::error::{Container, MediaError, Refusal};
-use crate::grammar;
+use crate::grammar::{self, Opening};
+use crate::headless::Headless;
 use crate::limits;
 use crate::mp4::{Mp4File, Mp4Reader, Track};
+use crate::ogg_reader::OggReader;
 use crate::reader::WebmReader;
-use crate::report::{FileType, SegmentReport, StitchReport};
-use crate::segment::Segment;
+use crate::report::{FileType, Problem, SegmentReport, StitchReport};
+use crate::segment::{Muxer, Reader, Segment};
 use crate::tracks::TrackEntry;
 use crate::webm_file::WebmFile;
 use crate::writer::Written;
@@ -18,9 +21,9 @@ use crate::writer::Written;
 /// Joins recorder runs into one seekable file, in one pass and in bounded memory.
 ///
 /// The file is of the container that the first segment with a packet has, WebM or MP4, and only
-/// segments of that container are joined. The packets are not touched; timestamps, track numbers
-/// and the key flag of sound are. After an [`MediaError::Io`] the output is incomplete and the
-/// stitcher is good for nothing more.
+/// segments of that container are joined; what comes as Ogg becomes WebM. The packets are not touched;
+/// timestamps, track numbers and the key flag of sound are. After an [`MediaError::Io`] the output is
+/// incomplete and the stitcher is good for nothing more.
 #[derive(Debug)]
 pub struct Stitcher<W> {
     /// Only ever missing while it is exchanged.
@@ -28,7 +31,38 @@ pub struct Stitcher<W> {
     /// Where in the output the file begins.
     origin: u64,
     open: Option<Open>,
+    headers: Headers,
     reports: Vec<SegmentReport>,
+}
+
+/// The tracks of the last runs: a run whose beginning is missing may be of the same recorder.
+#[derive(Debug, Clone, Default)]
+pub struct Headers {
+    webm: Option<Vec<TrackEntry>>,
+    mp4: Option<Vec<Track>>,
+}
+
+/// A finished file. What is not in it cannot be overlooked.
+#[must_use = "what is left out of the file must be kept elsewhere"]
+#[derive(Debug)]
+pub enum Stitched<W> {
+    /// Every packet that came in is in the file.
+    Whole(W, StitchReport),
+    /// All but these.
+    Lacking(W, StitchReport, LeftOut),
+}
+
+impl<W> Stitched<W> {
+    /// The output and the report, once it is decided what becomes of what was left out.
+    pub fn accept(self, keep: impl FnOnce(&LeftOut)) -> (W, StitchReport) {
+        match self {
+            Self::Whole(out, report) => (out, report),
+            Self::Lacking(out, report, left_out) => {
+                keep(&left_out);
+                (out, report)
+            }
+        }
+    }
 }
 
 /// The segment that is being read.
@@ -36,10 +70,56 @@ pub struct Stitcher<W> {
 enum Open {
     /// Its first bytes, too few to tell the container by.
     Unknown(Vec<u8>),
-    Webm(WebmReader, Segment<TrackEntry>),
-    Mp4(Mp4Reader, Segment<Track>),
-    /// Of another container than the file.
-    Foreign(Segment<TrackEntry>),
+    /// Its beginning is missing, and nothing is known to do without.
+    Headless(Headless),
+    Webm(Reading<WebmReader>),
+    Mp4(Box<Reading<Mp4Reader>>),
+    Ogg(Reading<OggReader>),
+    /// Of another container than the file, or of none.
+    Foreign {
+        start: Duration,
+        bytes: u64,
+        refusal: Option<Refusal>,
+    },
+}
+
+/// A segment and what reads it.
+#[derive(Debug)]
+pub(crate) struct Reading<R: Reader> {
+    reader: R,
+    segment: Segment<R::Kept>,
+}
+
+impl<R: Reader> Reading<R> {
+    pub(crate) fn new(reader: R, start: Duration) -> Self {
+        Self { reader, segment: Segment::starting_at(start) }
+    }
+
+    pub(crate) fn tell(
+        &mut self,
+        input: Input<'_>,
+        file: &mut impl Muxer<R::Kept>,
+    ) -> Result<(), MediaError> {
+        match input {
+            Input::Bytes(bytes) => self.reader.push(bytes),
+            Input::Hole => self.reader.hole(),
+            Input::End => self.reader.end(),
+            Input::Settle => return self.segment.settle(file, false),
+        }
+        match self.reader.drain_into(file, &mut self.segment) {
+            Err(MediaError::Refused(refusal)) => self.segment.refuse(refusal),
+            Err(error) => return Err(error),
+            Ok(()) => {}
+        }
+        match input {
+            Input::End => self.segment.settle(file, false),
+            Input::Bytes(_) | Input::Hole | Input::Settle => Ok(()),
+        }
+    }
+
+    pub(crate) fn into_report(self, end: Duration) -> SegmentReport {
+        self.segment.into_report(end, self.reader.bytes())
+    }
 }
 
 impl<W: Write + Seek> Stitcher<W> {
@@ -47,10 +127,24 @@ impl<W: Write + Seek> Stitcher<W> {
     ///
     /// # Errors
     /// [`MediaError::Io`].
-    pub fn new(mut out: W) -> Result<Self, MediaError> {
+    pub fn new(out: W) -> Result<Self, MediaError> {
+        Self::knowing(out, Headers::default())
+    }
+
+    /// The same, for segments among which some may lack a header like these.
+    ///
+    /// # Errors
+    /// [`MediaError::Io`].
+    pub fn knowing(mut out: W, headers: Headers) -> Result<Self, MediaError> {
         let origin = out.stream_position()?;
         let file = Some(File::Webm(WebmFile::new(out, origin)));
-        Ok(Self { file, origin, open: None, reports: Vec::new() })
+        Ok(Self { file, origin, open: None, headers, reports: Vec::new() })
+    }
+
+    /// The headers met so far.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// A new recorder run follows, right after the end of the one before.
@@ -96,18 +190,28 @@ impl<W: Write + Seek> Stitcher<W> {
         // A block is taken for one once it is known what follows it.
         let (first, rest) = bytes.split_at(bytes.len().min(grammar::ID_BYTES_MAX));
         self.push(first)?;
+        self.tell(Input::Settle)?;
         let mark = self.file.as_ref().map_or(Duration::ZERO, File::frontier);
         self.push(rest)?;
         Ok(mark)
     }
 
-    /// Bytes are missing here: the open segment goes on with the next Cluster, or fragment of an
-    /// MP4, that comes.
+    /// Bytes may be missing here. The open segment goes on as if none were, as long as what is on both
+    /// sides belongs together; else with the next block, Cluster, or fragment of an MP4.
     ///
     /// # Errors
     /// [`MediaError::Io`], [`MediaError::OutOfOrder`].
     pub fn hole(&mut self) -> Result<(), MediaError> {
-        self.recognise()?;
+        match self.open.as_ref().ok_or(NO_SEGMENT)? {
+            // Before its first byte.
+            Open::Unknown(begun) if begun.is_empty() => return Ok(()),
+            Open::Unknown(_) => self.recognise()?,
+            Open::Headless(_)
+            | Open::Webm(_)
+            | Open::Mp4(_)
+            | Open::Ogg(_)
+            | Open::Foreign { .. } => {}
+        }
         self.tell(Input::Hole)
     }
 
@@ -116,20 +220,31 @@ impl<W: Write + Seek> Stitcher<W> {
     /// # Errors
     /// [`MediaError::Io`], [`MediaError::OutOfOrder`]. A segment that was of no use is no error:
     /// see [`SegmentReport::refusal`].
-    pub fn end_segment(&mut self) -> Result<SegmentReport, MediaError> {
+    pub fn end_segment(&mut self) -> Result<&SegmentReport, MediaError> {
         self.recognise()?;
+        self.do_without_header()?;
         self.tell(Input::End)?;
         let file = self.file.as_mut().expect(FILE_IS_THERE);
         file.end_segment()?;
         let end = file.end();
         let report = match self.open.take().ok_or(NO_SEGMENT)? {
-            Open::Webm(reader, segment) => segment.into_report(end, reader.dangling_bytes()),
-            Open::Mp4(reader, segment) => segment.into_report(end, reader.dangling_bytes()),
-            Open::Foreign(segment) => segment.into_report(end, 0),
-            Open::Unknown(_) => return Err(NO_SEGMENT),
+            Open::Webm(reading) => {
+                self.headers.note_webm(reading.segment.known_tracks());
+                reading.into_report(end)
+            }
+            Open::Mp4(reading) => {
+                let tracks = reading.segment.known_tracks();
+                if !tracks.is_empty() {
+                    self.headers.mp4 = Some(tracks.to_vec());
+                }
+                reading.into_report(end)
+            }
+            Open::Ogg(reading) => reading.into_report(end),
+            Open::Foreign { start, bytes, refusal } => foreign_report(start, bytes, refusal),
+            Open::Unknown(_) | Open::Headless(_) => return Err(NO_SEGMENT),
         };
-        self.reports.push(report.clone());
-        Ok(report)
+        self.reports.push(report);
+        self.reports.last().ok_or(NO_SEGMENT)
     }
 
     /// Completes the file and returns the output, positioned behind it.
@@ -138,11 +253,11 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::Refused`] if no segment had a packet, with the first reason that isn't just
     /// [`Refusal::Empty`]; nothing was written then. [`MediaError::Io`],
     /// [`MediaError::OutOfOrder`] while a segment is open.
-    pub fn finish(self) -> Result<(W, StitchReport), MediaError> {
+    pub fn finish(self) -> Result<Stitched<W>, MediaError> {
         if self.open.is_some() {
             return Err(MediaError::OutOfOrder("the recording is finished with a segment open"));
         }
-        let packets = self.reports.iter().map(|segment| segment.packets).sum();
+        let packets = self.reports.iter().map(SegmentReport::packets).sum();
         if packets == 0 {
             let mut refusals = self.reports.iter().filter_map(SegmentReport::refusal);
             let telling = refusals.find(|refusal| **refusal != Refusal::Empty);
@@ -153,7 +268,12 @@ impl<W: Write + Seek> Stitcher<W> {
         let (out, Written { bytes, clusters, cues }) = file.finish()?;
         let segments = self.reports;
         let report = StitchReport { file_type, duration, bytes, packets, clusters, cues, segments };
-        Ok((out, report))
+        let left_out = report.left_out();
+        Ok(if left_out.is_nothing() {
+            Stitched::Whole(out, report)
+        } else {
+            Stitched::Lacking(out, report, left_out)
+        })
     }
 
     /// Opens the reader for the segment, by what is known of its first bytes.
@@ -162,93 +282,205 @@ impl<W: Write + Seek> Stitcher<W> {
             return Ok(());
         };
         let begun = std::mem::take(begun);
-        let container = match grammar::recognise(&begun) {
-            Some(Container::Mp4) => Container::Mp4,
-            // What is no WebM either is refused by its reader.
-            Some(Container::Webm | Container::Ogg) | None => Container::Webm,
-        };
-        let file = self.file.take().expect(FILE_IS_THERE).in_favour_of(container, self.origin);
-        let start = file.end();
-        self.open = Some(match (&file, container) {
-            (File::Mp4(_), Container::Mp4) => {
-                Open::Mp4(Mp4Reader::new(), Segment::starting_at(start))
+        match grammar::opening(&begun) {
+            Opening::Header(container) => self.open(container)?,
+            Opening::Middle(Container::Mp4) => {
+                self.open_mp4(self.headers.mp4.clone())?;
+                if let Some(Open::Mp4(reading)) = &mut self.open {
+                    reading.segment.lacks_header(Refusal::NoHeader);
+                }
             }
-            (File::Webm(_), Container::Webm | Container::Ogg) => {
-                Open::Webm(WebmReader::new(), Segment::starting_at(start))
+            Opening::Short if !begun.is_empty() && grammar::may_begin_webm(&begun) => {
+                self.open(Container::Webm)?;
             }
-            (File::Webm(_), Container::Mp4) | (File::Mp4(_), Container::Webm | Container::Ogg) => {
-                Open::Foreign(foreign_segment(&begun, start))
+            Opening::Short if begun.is_empty() => {
+                let start = self.end();
+                self.open = Some(Open::Foreign { start, bytes: 0, refusal: None });
             }
-        });
-        self.file = Some(file);
+            Opening::Middle(Container::Webm | Container::Ogg) | Opening::Short | Opening::Other => {
+                match self.headers.webm.clone() {
+                    Some(tracks) => self.open_headless_webm(tracks)?,
+                    None => self.open = Some(Open::Headless(Headless::default())),
+                }
+            }
+        }
         self.feed(&begun)
     }
 
-    /// Bytes of a segment whose container is known.
+    /// A segment that begins with its header.
+    fn open(&mut self, container: Container) -> Result<(), MediaError> {
+        match container {
+            Container::Mp4 => self.open_mp4(None)?,
+            Container::Ogg => {
+                let start = self.in_favour_of(Container::Webm);
+                self.open = Some(match self.file {
+                    Some(File::Mp4(_)) => Open::foreign(container, start),
+                    Some(File::Webm(_)) | None => Open::Ogg(Reading::new(OggReader::new(), start)),
+                });
+            }
+            Container::Webm => {
+                let start = self.in_favour_of(Container::Webm);
+                self.open = Some(match self.file {
+                    Some(File::Mp4(_)) => Open::foreign(container, start),
+                    Some(File::Webm(_)) | None => {
+                        Open::Webm(Reading::new(WebmReader::new(), start))
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A WebM of which the beginning is missing, and these are the tracks.
+    fn open_headless_webm(&mut self, tracks: Vec<TrackEntry>) -> Result<(), MediaError> {
+        let start = self.in_favour_of(Container::Webm);
+        let Some(File::Webm(file)) = &mut self.file else {
+            self.open = Some(Open::foreign(Container::Webm, start));
+            return Ok(());
+        };
+        let mut reading = Reading::new(WebmReader::without_header(&tracks), start);
+        reading.segment.lacks_header(Refusal::NotWebm);
+        reading.segment.header("webm".to_owned());
+        reading.segment.tracks(file, tracks)?;
+        self.open = Some(Open::Webm(reading));
+        Ok(())
+    }
+
+    /// An MP4; if its beginning is missing, perhaps these are its tracks.
+    fn open_mp4(&mut self, known: Option<Vec<Track>>) -> Result<(), MediaError> {
+        let start = self.in_favour_of(Container::Mp4);
+        let Some(File::Mp4(file)) = &mut self.file else {
+            self.open = Some(Open::foreign(Container::Mp4, start));
+            return Ok(());
+        };
+        let reading = match known {
+            None => Reading::new(Mp4Reader::new(), start),
+            Some(tracks) => {
+                let mut reading = Reading::new(Mp4Reader::without_header(&tracks), start);
+                reading.segment.tracks(file, tracks)?;
+                reading
+            }
+        };
+        self.open = Some(Open::Mp4(Box::new(reading)));
+        Ok(())
+    }
+
+    /// As long as nothing is written, the next segment may have its container. Returns where the file
+    /// ends.
+    fn in_favour_of(&mut self, container: Container) -> Duration {
+        let file = self.file.take().expect(FILE_IS_THERE).in_favour_of(container, self.origin);
+        let start = file.end();
+        self.file = Some(file);
+        start
+    }
+
+    fn end(&self) -> Duration {
+        self.file.as_ref().map_or(Duration::ZERO, File::end)
+    }
+
+    /// Bytes of a segment whose container is known, or never will be.
     fn feed(&mut self, bytes: &[u8]) -> Result<(), MediaError> {
+        if let Some(Open::Headless(headless)) = &mut self.open {
+            headless.push(bytes);
+            return self.look_for_header();
+        }
         bytes.chunks(limits::PUSH_PIECE_BYTES).try_for_each(|piece| self.tell(Input::Bytes(piece)))
+    }
+
+    /// The header may stand further on. Then what came before it is read behind it.
+    fn look_for_header(&mut self) -> Result<(), MediaError> {
+        let Some(Open::Headless(mut headless)) = self.open.take() else {
+            return Ok(());
+        };
+        let Some(rearranged) = headless.rearranged() else {
+            let is_full = headless.is_full();
+            self.open = Some(Open::Headless(headless));
+            return if is_full { self.do_without_header() } else { Ok(()) };
+        };
+        self.open(Container::Webm)?;
+        self.feed(rearranged.header)?;
+        self.tell(Input::Hole)?;
+        self.feed(rearranged.before)?;
+        self.tell(Input::Hole)?;
+        self.feed(rearranged.behind)
+    }
+
+    /// No header came: perhaps one can be made up.
+    fn do_without_header(&mut self) -> Result<(), MediaError> {
+        let headless = match self.open.take() {
+            Some(Open::Headless(headless)) => headless,
+            other => {
+                self.open = other;
+                return Ok(());
+            }
+        };
+        match headless.rebuilt() {
+            Some(tracks) => {
+                self.open_headless_webm(tracks)?;
+                self.feed(headless.bytes())
+            }
+            None => {
+                let refusal =
+                    if headless.is_media() { Refusal::NoHeader } else { Refusal::NotWebm };
+                let (start, bytes) = (self.end(), headless.bytes().len() as u64);
+                self.open = Some(Open::Foreign { start, bytes, refusal: Some(refusal) });
+                Ok(())
+            }
+        }
     }
 
     fn tell(&mut self, input: Input<'_>) -> Result<(), MediaError> {
         match (self.file.as_mut(), self.open.as_mut()) {
-            (Some(File::Webm(file)), Some(Open::Webm(reader, segment))) => {
-                match input {
-                    Input::Bytes(bytes) => {
-                        segment.count_bytes(bytes.len());
-                        reader.push(bytes);
-                    }
-                    Input::Hole => reader.hole(),
-                    Input::End => reader.end(),
-                }
-                file.drain(reader, segment)
-            }
-            (Some(File::Mp4(file)), Some(Open::Mp4(reader, segment))) => {
-                match input {
-                    Input::Bytes(bytes) => {
-                        segment.count_bytes(bytes.len());
-                        reader.push(bytes);
-                    }
-                    Input::Hole => reader.hole(),
-                    Input::End => reader.end(),
-                }
-                file.drain(reader, segment)
-            }
-            (_, Some(Open::Foreign(segment))) => {
-                if let Input::Bytes(bytes) = input {
-                    segment.count_bytes(bytes.len());
+            (Some(File::Webm(file)), Some(Open::Webm(reading))) => reading.tell(input, file),
+            (Some(File::Webm(file)), Some(Open::Ogg(reading))) => reading.tell(input, file),
+            (Some(File::Mp4(file)), Some(Open::Mp4(reading))) => reading.tell(input, file),
+            (_, Some(Open::Foreign { bytes, .. })) => {
+                if let Input::Bytes(more) = input {
+                    *bytes += more.len() as u64;
                 }
                 Ok(())
             }
-            (_, Some(Open::Unknown(_) | Open::Webm(..) | Open::Mp4(..)) | None) => Ok(()),
+            (_, Some(_) | None) => Ok(()),
         }
     }
 }
 
 /// What a segment's reader is told.
-enum Input<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Input<'a> {
     Bytes(&'a [u8]),
     Hole,
     End,
+    /// What is held is to be written: no more needs to be known.
+    Settle,
 }
 
 const NO_SEGMENT: MediaError = MediaError::OutOfOrder("no segment is open");
 const FILE_IS_THERE: &str = "the file is put back at once when it is exchanged";
 
-/// A segment of another container than the file's. Noise is refused as what it is.
-fn foreign_segment(begun: &[u8], start: Duration) -> Segment<TrackEntry> {
-    let mut segment = Segment::starting_at(start);
-    let refusal = match grammar::recognise(begun) {
-        Some(container @ (Container::Webm | Container::Mp4)) => {
-            Some(Refusal::OtherContainer { container })
-        }
-        Some(container @ Container::Ogg) => Some(Refusal::UnsupportedContainer { container }),
-        None if begun.is_empty() => None,
-        None => Some(Refusal::NotWebm),
-    };
-    if let Some(refusal) = refusal {
-        segment.refuse(refusal);
+impl Open {
+    /// A segment of another container than the file's.
+    fn foreign(container: Container, start: Duration) -> Self {
+        Self::Foreign { start, bytes: 0, refusal: Some(Refusal::OtherContainer { container }) }
     }
-    segment
+}
+
+fn foreign_report(start: Duration, bytes: u64, refusal: Option<Refusal>) -> SegmentReport {
+    let account = Account::unread(bytes, refusal.as_ref());
+    let problem = refusal.unwrap_or(Refusal::Empty);
+    let left_out = account.left_out;
+    let problems = std::iter::once(Problem::Refused(problem))
+        .chain((!left_out.is_nothing()).then_some(Problem::LeftOut(left_out)))
+        .collect();
+    SegmentReport { start, duration: Duration::ZERO, account, problems }
+}
+
+impl Headers {
+    fn note_webm(&mut self, tracks: &[TrackEntry]) {
+        if !tracks.is_empty() {
+            self.webm = Some(tracks.to_vec());
+        }
+    }
 }
 
 /// The file, in its container.

@@ -29,39 +29,48 @@ impl fmt::Display for Millis {
 }
 
 /// A position on a recorder's own timeline, in nanoseconds. It can be negative: a block's
-/// timestamp is a signed distance from its cluster's (RFC 9559 section 10.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// timestamp is a signed distance from its cluster's (RFC 9559 section 10.2). Wide enough for
+/// whatever a source says; what it says need not make sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SourceTime {
-    nanos: i64,
+    nanos: i128,
 }
 
 impl SourceTime {
     /// The zero of the timeline.
     pub(crate) const ZERO: Self = Self { nanos: 0 };
 
-    /// `(cluster + relative) * scale`, or `None` if that is no sensible time.
-    pub(crate) fn from_ticks(cluster: u64, relative: i16, scale_nanos: u64) -> Option<Self> {
-        let ticks = i64::try_from(cluster).ok()?.checked_add(i64::from(relative))?;
-        let nanos = ticks.checked_mul(i64::try_from(scale_nanos).ok()?)?;
-        Some(Self { nanos })
+    /// `(cluster + relative) * scale`.
+    pub(crate) fn from_ticks(cluster: u64, relative: i16, scale_nanos: u64) -> Self {
+        let ticks = i128::from(cluster) + i128::from(relative);
+        Self { nanos: ticks.saturating_mul(i128::from(scale_nanos)) }
     }
 
-    pub(crate) fn from_nanos(nanos: i64) -> Self {
+    pub(crate) fn from_nanos(nanos: i128) -> Self {
         Self { nanos }
     }
 
     /// Nanoseconds from the zero of the recorder's timeline.
     #[must_use]
-    pub fn as_nanos(self) -> i64 {
+    pub fn as_nanos(self) -> i128 {
         self.nanos
     }
 
     /// How long after `earlier` this is; zero if it is before.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        let nanos = i128::from(self.nanos) - i128::from(earlier.nanos);
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        duration_of(self.nanos.saturating_sub(earlier.nanos))
     }
+}
+
+/// So many nanoseconds; none if they are negative.
+pub(crate) fn duration_of(nanos: i128) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+}
+
+/// The nanoseconds of a duration, for arithmetic that may go below zero.
+pub(crate) fn nanos_of(duration: Duration) -> i128 {
+    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
 /// A Matroska TrackNumber or an MP4 track id: names a track inside one source or one written file, never across.
@@ -86,10 +95,11 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_overflows_is_none() {
-        assert!(SourceTime::from_ticks(u64::MAX, 0, 1).is_none());
-        assert!(SourceTime::from_ticks(1 << 50, 0, 1_000_000).is_none());
-        assert!(SourceTime::from_ticks(1, 0, u64::MAX).is_none());
-        assert_eq!(SourceTime::from_ticks(0, -5, 1_000_000).unwrap().as_nanos(), -5_000_000);
+    fn a_time_is_whatever_the_source_says() {
+        assert_eq!(SourceTime::from_ticks(0, -5, 1_000_000).as_nanos(), -5_000_000);
+        let last = SourceTime::from_ticks(u64::MAX, 0, u64::MAX);
+        assert_eq!(last.as_nanos(), i128::MAX);
+        assert_eq!(last.since(SourceTime::ZERO), Duration::from_nanos(u64::MAX));
+        assert_eq!(SourceTime::ZERO.since(last), Duration::ZERO);
     }
 }

@@ -212,7 +212,7 @@ impl Survey {
             .iter_mut()
             .find(|track| track.entry.number == block.track)
             .ok_or(Flaw::BadBlock)?;
-        if track.clock.last().is_some_and(|last| at < last) {
+        if track.clock.earliest_next().is_some_and(|earliest| at < earliest) {
             return Err(Flaw::TimeGoesBack);
         }
         track.clock.advance(at, block.duration_ticks.map(Millis), block);

@@ -4,14 +4,13 @@
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use crate::block::{Block, Placement};
+use crate::block::{Block, BlockCopy, Placement};
 use crate::clock::{self, TrackClock};
 use crate::error::MediaError;
 use crate::observer::{Observer, PlacedBlock};
-use crate::reader::{Event, WebmReader};
-use crate::segment::Segment;
+use crate::segment::{Muxer, Wrote};
 use crate::tracks::{self, TrackEntry, TrackKind};
-use crate::units::{Millis, TrackNumber};
+use crate::units::{Millis, TrackNumber, duration_of, nanos_of};
 use crate::writer::{WebmWriter, Written};
 
 /// The file and its tracks, which the first packet decides.
@@ -20,8 +19,6 @@ pub(crate) struct WebmFile<W, O = ()> {
     writer: WebmWriter<W>,
     observer: O,
     tracks: Vec<FileTrack>,
-    /// Of the run that is being read.
-    doc_type: String,
 }
 
 #[derive(Debug)]
@@ -42,7 +39,7 @@ impl<W: Write + Seek, O: Observer> WebmFile<W, O> {
     /// The same, and tells `observer` what goes into the file.
     pub(crate) fn observed(out: W, origin: u64, observer: O) -> Self {
         let writer = WebmWriter::new(out, origin);
-        Self { writer, observer, tracks: Vec::new(), doc_type: String::new() }
+        Self { writer, observer, tracks: Vec::new() }
     }
 
     pub(crate) fn into_observer(self) -> O {
@@ -84,66 +81,6 @@ impl<W: Write + Seek, O: Observer> WebmFile<W, O> {
         Ok(self.writer.finish(duration)?)
     }
 
-    pub(crate) fn drain(
-        &mut self,
-        reader: &mut WebmReader,
-        segment: &mut Segment<TrackEntry>,
-    ) -> Result<(), MediaError> {
-        loop {
-            match reader.next_event() {
-                Ok(Some(event)) => self.handle(segment, event)?,
-                Ok(None) => return Ok(()),
-                Err(refusal) => {
-                    segment.refuse(refusal);
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    fn handle(
-        &mut self,
-        segment: &mut Segment<TrackEntry>,
-        event: Event<'_>,
-    ) -> Result<(), MediaError> {
-        match event {
-            Event::Header { doc_type } => {
-                segment.begin_run(self.end());
-                self.doc_type = doc_type;
-            }
-            Event::Tracks(tracks) => segment.declare_tracks(tracks),
-            Event::Cluster { .. } => {}
-            Event::Damage(damage) => segment.add_damage(damage),
-            Event::Block(block) => return self.handle_block(segment, &block),
-        }
-        Ok(())
-    }
-
-    fn handle_block(
-        &mut self,
-        segment: &mut Segment<TrackEntry>,
-        block: &Block<'_>,
-    ) -> Result<(), MediaError> {
-        if segment.is_refused() {
-            return Ok(());
-        }
-        let Some(track) = segment.find_track(block.track()) else {
-            return Ok(());
-        };
-        if segment.place_of(track).is_none() {
-            self.place_tracks(segment)?;
-        }
-        let Some(place) = segment.place_of(track).copied() else {
-            return Ok(());
-        };
-        let Some((time, moved)) = segment.locate(block.time) else {
-            return Ok(());
-        };
-        let went_back = self.write_block(place, block, Millis::nearest(time))?;
-        segment.count_packet(moved || went_back);
-        Ok(())
-    }
-
     /// Writes what comes before the first packet: the file has these tracks, and no others.
     pub(crate) fn begin(
         &mut self,
@@ -163,30 +100,16 @@ impl<W: Write + Seek, O: Observer> WebmFile<W, O> {
         Ok(())
     }
 
-    /// The first packet of a run: its tracks become the file's, or continue them.
-    fn place_tracks(&mut self, segment: &mut Segment<TrackEntry>) -> Result<(), MediaError> {
-        if self.tracks.is_empty() {
-            let doc_type = std::mem::take(&mut self.doc_type);
-            self.begin(&doc_type, segment.tracks())?;
-        }
-        let ours: Vec<_> = self.tracks.iter().map(|track| &track.entry).collect();
-        match tracks::match_tracks(&ours, segment.tracks()) {
-            Ok(places) => segment.set_places(places),
-            Err(refusal) => segment.refuse(refusal),
-        }
-        Ok(())
-    }
-
-    /// Returns whether the packet's time went back in its track.
+    /// Returns whether the packet had to be moved, so that its track does not go back.
     pub(crate) fn write_block(
         &mut self,
         place: usize,
         block: &Block<'_>,
         time: Millis,
     ) -> Result<bool, MediaError> {
-        let Self { writer, observer, tracks, doc_type: _ } = self;
+        let Self { writer, observer, tracks } = self;
         let track = &mut tracks[place];
-        let at = track.clock.last().map_or(time, |last| last.max(time));
+        let at = track.clock.earliest_next().map_or(time, |earliest| earliest.max(time));
         let implied = track.clock.implied_duration(&block.body).map(Millis::nearest);
         let stated = block.duration.map(Millis::nearest);
         let as_group = block.body.needs_group(implied.is_some() && implied == stated);
@@ -203,5 +126,38 @@ impl<W: Write + Seek, O: Observer> WebmFile<W, O> {
         let end = track.clock.end();
         observer.block(&PlacedBlock { track: track.number, at, end, body: block.body });
         Ok(at > time)
+    }
+}
+
+impl<W: Write + Seek, O: Observer> Muxer<BlockCopy> for WebmFile<W, O> {
+    fn end(&self) -> Duration {
+        Self::end(self)
+    }
+
+    fn edge(&self, place: &usize) -> Option<i128> {
+        self.tracks.get(*place)?.clock.last().map(|last| nanos_of(last.as_duration()))
+    }
+
+    fn end_of(&self, place: &usize) -> Duration {
+        self.tracks.get(*place).map_or(Duration::ZERO, |track| track.clock.end())
+    }
+
+    fn place(&mut self, doc_type: &str, tracks: &[TrackEntry]) -> Result<Vec<usize>, MediaError> {
+        if self.tracks.is_empty() {
+            self.begin(doc_type, tracks)?;
+        }
+        let ours: Vec<_> = self.tracks.iter().map(|track| &track.entry).collect();
+        Ok(tracks::match_tracks(&ours, tracks)?)
+    }
+
+    fn write(
+        &mut self,
+        place: &mut usize,
+        block: Block<'_>,
+        shift: i128,
+    ) -> Result<Wrote, MediaError> {
+        let time = block.time.as_nanos().saturating_add(shift);
+        let is_moved = self.write_block(*place, &block, Millis::nearest(duration_of(time)))?;
+        Ok(if is_moved { Wrote::Moved } else { Wrote::AtItsTime })
     }
 }

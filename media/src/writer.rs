@@ -34,6 +34,15 @@ pub(crate) struct WebmWriter<W> {
     first_cue: Option<Cue>,
     cues: CueIndex,
     clusters: u64,
+    /// Where it is said that a track's pictures are not transparent, and whether one of them is.
+    alphas: Vec<Alpha>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Alpha {
+    track: TrackNumber,
+    at: u64,
+    is_seen: bool,
 }
 
 /// Where the parts of the head are, in bytes from the start of the file.
@@ -78,6 +87,7 @@ impl<W: Write + Seek> WebmWriter<W> {
             first_cue: None,
             cues: CueIndex::new(),
             clusters: 0,
+            alphas: Vec::new(),
         }
     }
 
@@ -103,11 +113,16 @@ impl<W: Write + Seek> WebmWriter<W> {
         let at_tracks = bytes.len() as u64;
         let mut entries = Vec::new();
         let mut has_video = false;
-        for (track, number) in tracks.zip(1..) {
-            has_video |= track.kind == TrackKind::Video;
-            track.put(&mut entries, TrackNumber(number));
+        let mut alphas = Vec::new();
+        for (entry, number) in tracks.zip(1..) {
+            has_video |= entry.kind == TrackKind::Video;
+            let track = TrackNumber(number);
+            alphas.extend(entry.put(&mut entries, track).map(|at| (track, at)));
         }
         ebml::put_element(&mut bytes, id::TRACKS, &entries);
+        let begin = bytes.len() - entries.len();
+        let alpha = |(track, at)| Alpha { track, at: (begin + at) as u64, is_seen: false };
+        self.alphas = alphas.into_iter().map(alpha).collect();
         let tracks = at_tracks;
         self.head = Some(Head { segment_size, inside_segment, info, duration, tracks, has_video });
         self.write(&bytes)
@@ -137,6 +152,10 @@ impl<W: Write + Seek> WebmWriter<W> {
             }
         };
         block::put(&mut self.blocks, body, place, relative);
+        if body.has_additions() {
+            let its = self.alphas.iter_mut().find(|alpha| alpha.track == place.track);
+            its.into_iter().for_each(|alpha| alpha.is_seen = true);
+        }
         if is_video {
             self.last_video = self.last_video.max(place.at);
         }
@@ -194,6 +213,8 @@ impl<W: Write + Seek> WebmWriter<W> {
         let duration_ticks = duration.as_nanos() as f64 / TIMESTAMP_SCALE_NANOS as f64;
         self.patch(head.inside_segment, &seek_head)?;
         self.patch(head.duration, &duration_ticks.to_be_bytes())?;
+        let seen: Vec<_> = self.alphas.iter().filter(|one| one.is_seen).map(|one| one.at).collect();
+        seen.into_iter().try_for_each(|at| self.patch(at, &[1]))?;
         self.patch(head.segment_size, &ebml::size_of_8_bytes(inside(self.written)))?;
         self.out.seek(SeekFrom::Start(self.origin + self.written))?;
         self.out.flush()?;

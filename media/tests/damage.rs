@@ -5,7 +5,10 @@ mod common;
 use common::{
     Handmade, block_ends, chunks, opus_20_ms, payloads, sample, samples, stitch, stitch_samples,
 };
-use media::{DamageCause, Event, Problem, Refusal, Stitcher, WebmReader, limits};
+use media::{
+    Cause, DamageCause, ElementId, Event, Problem, SegmentReport, Stitcher, Tally, WebmReader,
+    limits,
+};
 use proptest::prelude::*;
 use std::io::Cursor;
 
@@ -19,8 +22,9 @@ fn damages(problems: &[Problem]) -> Vec<DamageCause> {
         Problem::Refused(_)
         | Problem::MoreDamage { .. }
         | Problem::SecondHeader
-        | Problem::UndeclaredTrack { .. }
-        | Problem::TooLate { .. }
+        | Problem::LeftOut(_)
+        | Problem::Repeated { .. }
+        | Problem::ClockBroke { .. }
         | Problem::TimeWentBack { .. } => None,
     };
     problems.iter().filter_map(cause).collect()
@@ -127,7 +131,7 @@ fn memory_stays_bounded_however_much_comes_and_is_promised() {
 }
 
 #[test]
-fn huge_and_unknown_sizes_cost_only_their_cluster() {
+fn huge_and_unknown_sizes_cost_nothing_that_can_be_found_again() {
     let huge = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE];
     let unknown = [0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
     for (id, size) in [(0xA3, huge), (0xA0, huge), (0xEC, huge), (0xE7, huge)].into_iter().chain([
@@ -142,11 +146,18 @@ fn huge_and_unknown_sizes_cost_only_their_cluster() {
             .raw(&[id])
             .raw(&size)
             .block(20, &opus_20_ms(2))
+            .block(40, &opus_20_ms(3))
             .cluster(1000)
-            .block(0, &opus_20_ms(3));
+            .block(0, &opus_20_ms(4));
         let stitched = stitch(&[&source.bytes]).unwrap();
-        assert_eq!(stitched.payloads(), [opus_20_ms(1), opus_20_ms(3)], "{id:X} {size:?}");
-        assert_eq!(stitched.report.segments[0].problems.len(), 1, "{id:X} {size:?}");
+        // What may be anything is only given up for a Cluster.
+        let is_skipped = (id, size) == (0xEC, huge);
+        let kept: &[u8] = if is_skipped { &[1, 4] } else { &[1, 2, 3, 4] };
+        let kept: Vec<_> = kept.iter().copied().map(opus_20_ms).collect();
+        assert_eq!(stitched.payloads(), kept, "{id:X} {size:?}");
+        let segment = &stitched.report.segments[0];
+        assert_eq!(damages(&segment.problems).len(), 1, "{id:X} {size:?}");
+        assert!(!segment.account.left_out.is_nothing(), "{id:X} {size:?}");
         stitched.verified();
     }
 }
@@ -175,7 +186,7 @@ fn a_wrong_size_that_swallows_clusters_gives_them_back() {
 }
 
 #[test]
-fn garbage_is_stepped_over_to_the_next_cluster_and_reported() {
+fn garbage_is_stepped_over_to_the_next_block_and_counted() {
     let source = sample("a_opus");
     let ends = block_ends(&source);
     let (before, after) = source.split_at(ends[20]);
@@ -184,34 +195,66 @@ fn garbage_is_stepped_over_to_the_next_cluster_and_reported() {
     stitched.verified();
     let segment = &stitched.report.segments[0];
     assert_eq!(damages(&segment.problems), [DamageCause::NotAnElement]);
-    assert!(segment.packets > 80, "only the rest of one cluster is lost");
-    let (kept, all) = (stitched.payloads(), payloads(&source));
-    assert!(kept[..21] == all[..21]);
-    assert!(kept[21..] == all[all.len() - (kept.len() - 21)..]);
+    assert_eq!(segment.account.left_out.all(), Tally { packets: 0, bytes: 777 });
+    assert!(stitched.payloads() == payloads(&source));
+}
+
+/// A segment of these pieces, between which bytes may be missing.
+fn with_holes(pieces: &[&[u8]]) -> (Vec<u8>, SegmentReport) {
+    let mut stitcher =
+        Stitcher::new(Cursor::new(Vec::new())).expect("a place to write, and a packet");
+    stitcher.begin_segment().expect("a place to write, and a packet");
+    for (number, piece) in pieces.iter().enumerate() {
+        if number > 0 {
+            stitcher.hole().expect("a place to write, and a packet");
+        }
+        stitcher.push(piece).expect("a place to write, and a packet");
+    }
+    let segment = stitcher.end_segment().expect("a place to write, and a packet").clone();
+    let (file, _) = stitcher.finish().expect("a place to write, and a packet").accept(|_| ());
+    media::verify(Cursor::new(file.get_ref())).expect("a place to write, and a packet");
+    (file.into_inner(), segment)
 }
 
 #[test]
-fn a_declared_hole_resumes_at_the_next_cluster_at_its_own_time() {
-    let chunks = chunks("a_opus");
-    for missing in 1..chunks.len() - 1 {
-        let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
-        stitcher.begin_segment().unwrap();
-        for (number, chunk) in chunks.iter().enumerate() {
-            if number == missing {
-                stitcher.hole().unwrap();
-            } else {
-                stitcher.push(chunk).unwrap();
-            }
+fn where_nothing_is_missing_a_possible_hole_costs_nothing() {
+    for name in samples() {
+        let source = sample(name);
+        let whole = stitch(&[&source]).unwrap();
+        for chunk in [1, 700, 5_003] {
+            let pieces: Vec<_> = source.chunks(source.len().div_ceil(40).max(chunk)).collect();
+            let (file, segment) = with_holes(&pieces);
+            assert!(file == whole.file, "{name} in pieces of {chunk}");
+            assert_eq!(segment.problems, [], "{name} in pieces of {chunk}");
         }
-        let segment = stitcher.end_segment().unwrap();
-        let (file, report) = stitcher.finish().unwrap();
-        assert_eq!(damages(&segment.problems), [DamageCause::Hole], "chunk {missing}");
-        // What comes after the hole plays when it would have played.
-        let all = common::packets(&sample("a_opus"));
-        let last = common::packets(file.get_ref()).pop().unwrap();
-        assert_eq!(Some(&last), all.last(), "chunk {missing}");
-        assert!(report.packets >= 103 - 17 - 17, "chunk {missing}: {}", report.packets);
-        media::verify(Cursor::new(file.into_inner())).unwrap();
+    }
+}
+
+#[test]
+fn behind_a_hole_everything_that_came_plays_when_it_would_have_played() {
+    for name in ["a_opus", "beep1", "ff_a", "b_vp8", "d_vrun2"] {
+        let chunks = chunks(name);
+        let all = common::packets(&stitch_samples(&[name]).file);
+        for missing in 1..chunks.len() - 1 {
+            let before = chunks[..missing].concat();
+            let (file, segment) = with_holes(&[&before, &chunks[missing + 1..].concat()]);
+            let kept = common::packets(&file);
+            // Blocks whose Cluster is missing do not say when they play.
+            let cluster = [0x43, 0xB6, 0x75];
+            if chunks[missing + 1].windows(3).any(|bytes| bytes == cluster) {
+                assert_eq!(kept.last(), all.last(), "{name} without chunk {missing}");
+            }
+            let kept: Vec<_> = kept.into_iter().map(|packet| packet.payload).collect();
+            let lost = all.iter().filter(|packet| !kept.contains(&packet.payload));
+            let lost: usize = lost.map(|packet| packet.payload.len()).sum();
+            // The chunk itself, and a packet that lies half in it on each side.
+            let largest = all.iter().map(|packet| packet.payload.len()).max().unwrap();
+            let bound = chunks[missing].len() + 2 * largest;
+            assert!(lost <= bound, "{name} without chunk {missing}: {lost} bytes of {bound}");
+            let known = kept.iter().all(|payload| all.iter().any(|one| one.payload == *payload));
+            assert!(known, "{name} without chunk {missing}: something was made up");
+            assert!(segment.account.is_balanced());
+        }
     }
 }
 
@@ -225,7 +268,7 @@ fn a_cluster_whose_first_byte_fell_into_the_hole_is_still_found() {
     stitcher.hole().unwrap();
     stitcher.push(&after.bytes[1..]).unwrap();
     stitcher.end_segment().unwrap();
-    let (file, report) = stitcher.finish().unwrap();
+    let (file, report) = stitcher.finish().unwrap().accept(|_| ());
     assert_eq!(payloads(file.get_ref()), [opus_20_ms(1), opus_20_ms(2)]);
     assert_eq!(report.duration.as_millis(), 520);
 }
@@ -244,30 +287,45 @@ fn a_recording_whose_keyframe_was_lost_is_cued_at_its_start() {
 }
 
 #[test]
-fn every_hole_is_reported_even_one_right_after_another() {
-    let chunks = chunks("a_opus");
-    let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
-    stitcher.begin_segment().unwrap();
-    stitcher.push(&chunks[0]).unwrap();
-    stitcher.hole().unwrap();
-    stitcher.push(&chunks[2][..500]).unwrap();
-    stitcher.hole().unwrap();
-    stitcher.hole().unwrap();
-    stitcher.push(&chunks[5]).unwrap();
-    stitcher.push(&chunks[6]).unwrap();
-    let segment = stitcher.end_segment().unwrap();
-    assert_eq!(damages(&segment.problems), [DamageCause::Hole; 3]);
-    assert_eq!(segment.duration.as_millis(), 6180);
+fn a_hole_inside_a_packet_is_one_wherever_it_is() {
+    let source = Handmade::opus().cluster(0).block(0, &opus_20_ms(1)).block(20, &vec![0xF8; 900]);
+    let cut = source.bytes.len() - 600;
+    let behind = Handmade { bytes: Vec::new() }.block(60, &opus_20_ms(3)).block(80, &opus_20_ms(4));
+    let (file, segment) = with_holes(&[&source.bytes[..cut], &behind.bytes]);
+    assert_eq!(payloads(&file), [opus_20_ms(1), opus_20_ms(3), opus_20_ms(4)]);
+    assert_eq!(damages(&segment.problems), [DamageCause::Hole]);
+    assert!(segment.account.left_out.is_nothing(), "{:?}", segment.account);
+    // The rest of a packet whose beginning is missing is of no use, but it came.
+    let rest = [&[0x55; 70][..], &behind.bytes].concat();
+    let (file, segment) = with_holes(&[&source.bytes[..cut], &rest]);
+    assert_eq!(payloads(&file), [opus_20_ms(1), opus_20_ms(3), opus_20_ms(4)]);
+    assert_eq!(segment.account.left_out.all(), Tally { packets: 0, bytes: 70 });
 }
 
 #[test]
-fn a_stream_without_its_first_chunk_has_no_tracks() {
-    let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
-    stitcher.begin_segment().unwrap();
-    stitcher.hole().unwrap();
-    stitcher.push(&chunks("a_opus")[1]).unwrap();
-    let segment = stitcher.end_segment().unwrap();
-    assert_eq!(segment.refusal(), Some(&Refusal::NoTracks));
+fn a_stream_without_its_first_chunk_is_read_by_what_its_packets_say() {
+    let chunks = chunks("a_opus");
+    let rest = chunks[1..].concat();
+    let stitched = stitch(&[&rest]).unwrap();
+    assert!(stitched.report.left_out().is_nothing());
+    // One packet lies on both sides of the edge.
+    let (all, kept) = (payloads(&sample("a_opus")), stitched.payloads());
+    assert_eq!(kept.len(), all.len() - payloads(&chunks[0]).len());
+    assert!(all.ends_with(&kept));
+    stitched.verified();
+    let pictures = common::chunks("d_vrun2")[1..].concat();
+    let stitched = stitch(&[&pictures]).unwrap();
+    assert!(stitched.report.segments[0].account.is_balanced());
+    assert!(!stitched.report.left_out().is_nothing() || stitched.verified().tracks.len() == 2);
+}
+
+#[test]
+fn a_run_without_its_first_chunk_is_read_by_the_header_of_the_one_before() {
+    let (first, second) = (sample("b_vp8"), chunks("d_vrun2")[1..].concat());
+    let stitched = stitch(&[&first, &second]).unwrap();
+    stitched.verified();
+    assert!(stitched.report.left_out().is_nothing(), "{:?}", stitched.report.segments[1]);
+    assert!(payloads(&sample("d_vrun2")).ends_with(&stitched.payloads()[payloads(&first).len()..]));
 }
 
 #[test]
@@ -301,25 +359,30 @@ fn a_packet_whose_time_goes_back_is_kept_and_reported() {
     assert_eq!(stitched.verified().packets, 4);
     let times: Vec<_> =
         common::packets(&stitched.file).iter().map(|packet| packet.millis).collect();
-    assert_eq!(times, [0, 20, 20, 40]);
-    assert_eq!(stitched.report.segments[0].problems, [Problem::TimeWentBack { packets: 1 }]);
+    assert_eq!(times, [0, 20, 40, 40]);
+    assert_eq!(stitched.report.segments[0].problems, [Problem::ClockBroke { times: 1 }]);
 }
 
 #[test]
-fn blocks_of_undeclared_tracks_and_without_a_time_are_dropped_and_reported() {
+fn blocks_of_undeclared_tracks_are_counted_and_those_without_a_time_are_kept() {
     let source = Handmade::opus()
         .cluster(0)
         .block(0, &opus_20_ms(1))
         .raw(&[0xA3, 0x85, 0x87, 0, 0, 0x80, 9])
         .raw(&[0x1F, 0x43, 0xB6, 0x75, 0xFF])
-        .block(0, &opus_20_ms(2))
+        .block(7000, &opus_20_ms(2))
+        .cluster(40)
+        .block(0, &opus_20_ms(3))
         .raw(&[0xA3, 0x81, 0x81]);
     let stitched = stitch(&[&source.bytes]).unwrap();
-    assert_eq!(stitched.payloads(), [opus_20_ms(1)]);
-    let problems = &stitched.report.segments[0].problems;
-    assert!(problems.contains(&Problem::UndeclaredTrack { packets: 1 }));
-    assert_eq!(damages(problems).first(), Some(&DamageCause::NoTime));
-    assert_eq!(damages(problems).len(), 2, "{problems:?}");
+    let kept = common::packets(&stitched.file);
+    assert_eq!(stitched.payloads(), [1, 2, 3].map(opus_20_ms));
+    assert_eq!(kept.iter().map(|packet| packet.millis).collect::<Vec<_>>(), [0, 20, 40]);
+    let segment = &stitched.report.segments[0];
+    assert_eq!(damages(&segment.problems), [DamageCause::Unreadable(ElementId(0xA3))]);
+    let causes: Vec<_> = segment.account.left_out.causes().collect();
+    let undeclared = (Cause::UndeclaredTrack, Tally { packets: 1, bytes: 1 });
+    assert_eq!(causes, [undeclared, (Cause::BehindDamage, Tally { packets: 0, bytes: 3 })]);
 }
 
 #[test]
@@ -339,5 +402,5 @@ fn the_last_block_waits_for_what_follows_it_and_no_longer() {
     assert_eq!(blocks(&mut reader), 1);
     reader.end();
     assert_eq!(blocks(&mut reader), 0);
-    assert_eq!(reader.dangling_bytes(), 1);
+    assert_eq!(reader.bytes().cut_off, 1);
 }

@@ -4,8 +4,9 @@ mod common;
 
 use common::{Handmade, opus_20_ms, packets, stitch};
 use media::limits::{
-    AUDIO_CLUSTER_DURATION_MAX, BLOCK_BYTES_MAX, CLUSTER_BYTES_MAX, HEADER_BYTES_MAX,
-    SEGMENT_DURATION_MAX, SEGMENTS_MAX, SKIPPED_BYTES_MAX, VIDEO_CLUSTER_DURATION_MAX,
+    AUDIO_CLUSTER_DURATION_MAX, BLOCK_BYTES_MAX, CLOCK_JUMP_MAX, CLUSTER_BYTES_MAX,
+    HEADER_BYTES_MAX, HEADLESS_BYTES_MAX, SEGMENTS_MAX, SKIPPED_UNSEEN_BYTES_MAX,
+    STRANGER_BYTES_MAX, VIDEO_CLUSTER_DURATION_MAX,
 };
 use media::{MediaError, Problem, Stitcher};
 use std::io::Cursor;
@@ -33,7 +34,8 @@ fn a_block_at_the_limit_is_taken_and_one_byte_more_is_damage() {
 
     let past_limit = with_block(BLOCK_BYTES_MAX + 1);
     assert_eq!(past_limit.verified().packets, 1);
-    assert!(matches!(past_limit.report.segments[0].problems[..], [Problem::Damaged(_)]));
+    let problems = &past_limit.report.segments[0].problems[..];
+    assert!(matches!(problems, [Problem::Damaged(_), Problem::LeftOut(_)]), "{problems:?}");
 }
 
 /// An element with a body of zeros.
@@ -43,19 +45,66 @@ fn element(id: &[u8], body_bytes: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_skipped_element_at_the_limit_is_skipped_and_one_byte_more_is_damage() {
+fn what_is_stepped_over_gives_back_a_cluster_only_past_the_limit_of_what_is_stepped_over_unseen() {
+    let limit = usize::try_from(SKIPPED_UNSEEN_BYTES_MAX).unwrap();
+    let inside = Handmade { bytes: Vec::new() }.cluster(500).block(0, &opus_20_ms(3)).bytes;
     let with_void = |bytes: usize| {
+        let body = [inside.clone(), vec![0; bytes - inside.len()]].concat();
+        let size = (bytes as u64 | 1 << 56).to_be_bytes();
         let source = Handmade::opus()
             .cluster(0)
-            .raw(&element(&[0xEC], bytes))
+            .raw(&[0xEC])
+            .raw(&size)
+            .raw(&body)
             .block(0, &opus_20_ms(1))
             .cluster(1000)
             .block(0, &opus_20_ms(2));
         stitch(&[&source.bytes]).unwrap().report
     };
-    assert_eq!(with_void(SKIPPED_BYTES_MAX).packets, 2);
-    assert_eq!(with_void(SKIPPED_BYTES_MAX).segments[0].problems, []);
-    assert_eq!(with_void(SKIPPED_BYTES_MAX + 1).packets, 1);
+    assert_eq!(with_void(limit).packets, 2);
+    assert_eq!(with_void(limit).segments[0].problems, []);
+    assert_eq!(with_void(limit + 1).packets, 3, "its size was wrong");
+    assert!(!with_void(limit + 1).left_out().is_nothing());
+    let large = Handmade::opus().cluster(0).raw(&element(&[0xEC], 3 * limit));
+    let large = stitch(&[&large.block(0, &opus_20_ms(1)).bytes]).unwrap().report;
+    assert_eq!((large.packets, large.left_out().is_nothing()), (1, true), "it is only large");
+}
+
+#[test]
+fn a_stranger_up_to_the_limit_is_stepped_over_by_its_size_and_a_larger_one_is_damage() {
+    let with_stranger = |bytes: usize| {
+        // Two bytes of id, eight of size.
+        let source = Handmade::opus()
+            .cluster(0)
+            .block(0, &opus_20_ms(1))
+            .raw(&element(&[0x5D, 0xC1], bytes - 10))
+            .block(20, &opus_20_ms(2))
+            .block(40, &opus_20_ms(3));
+        stitch(&[&source.bytes]).unwrap().report
+    };
+    let at_limit = with_stranger(STRANGER_BYTES_MAX);
+    assert_eq!((at_limit.packets, at_limit.left_out().is_nothing()), (3, true));
+    let past_limit = with_stranger(STRANGER_BYTES_MAX + 1);
+    assert_eq!((past_limit.packets, past_limit.left_out().is_nothing()), (3, false));
+}
+
+#[test]
+fn a_stream_without_its_header_is_held_up_to_the_limit_and_no_longer() {
+    let header = Handmade::opus().bytes;
+    let before = |bytes: usize| {
+        let cluster = Handmade { bytes: Vec::new() }.cluster(0);
+        let payload = vec![0xFF; bytes - cluster.bytes.len() - 9];
+        let source = cluster.block(0, &payload);
+        assert_eq!(source.bytes.len(), bytes);
+        let mut stitcher = Stitcher::new(Cursor::new(Vec::new())).unwrap();
+        stitcher.begin_segment().unwrap();
+        stitcher.push(&source.bytes).unwrap();
+        stitcher.push(&header).unwrap();
+        stitcher.push(&Handmade { bytes: Vec::new() }.cluster(9).block(0, &[0xF8]).bytes).unwrap();
+        stitcher.end_segment().unwrap().packets()
+    };
+    assert_eq!(before(HEADLESS_BYTES_MAX), 2);
+    assert_eq!(before(HEADLESS_BYTES_MAX + 1), 0);
 }
 
 #[test]
@@ -76,8 +125,8 @@ fn a_header_at_the_limit_is_read_and_one_byte_more_is_damage() {
 }
 
 #[test]
-fn a_packet_at_the_longest_segment_is_kept_and_one_millisecond_later_is_dropped() {
-    let max = millis(SEGMENT_DURATION_MAX);
+fn a_silence_at_the_limit_is_kept_and_a_longer_one_closed() {
+    let max = millis(CLOCK_JUMP_MAX);
     let with_packet_at = |at: u64| {
         let source = Handmade::opus().cluster(0).block(0, &opus_20_ms(1));
         let source = source.cluster(at).block(0, &opus_20_ms(2));
@@ -85,8 +134,8 @@ fn a_packet_at_the_longest_segment_is_kept_and_one_millisecond_later_is_dropped(
     };
     assert_eq!(with_packet_at(max).verified().duration, Duration::from_millis(max + 20));
     let past_limit = with_packet_at(max + 1);
-    assert_eq!(past_limit.report.segments[0].problems, [Problem::TooLate { packets: 1 }]);
-    assert_eq!(past_limit.verified().packets, 1);
+    assert_eq!(past_limit.report.segments[0].problems, [Problem::ClockBroke { times: 1 }]);
+    assert_eq!(past_limit.verified().duration, Duration::from_millis(40));
 }
 
 #[test]

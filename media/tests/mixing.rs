@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::players::decodes_without_a_word;
 use common::{Packet, Stitched, packets, stitch_samples};
 use media::{
-    Event, MediaError, Mixed, OpusTrack, Refusal, SOUND_RATE_HZ, Schedule, Source, TrackKind,
+    Event, MediaError, Mixed, Refusal, SOUND_RATE_HZ, Schedule, SoundTrack, Source, TrackKind,
     WebmReader, combine, mix,
 };
 
@@ -53,7 +53,7 @@ fn sounds(file: &[u8]) -> Vec<Vec<i16>> {
         match event {
             Event::Tracks(entries) => {
                 let decoded = entries.iter().filter_map(|entry| {
-                    Some((entry.number, OpusTrack::new(entry)?, Vec::<i16>::new()))
+                    Some((entry.number, SoundTrack::new(entry)?, Vec::<i16>::new()))
                 });
                 tracks = decoded.collect();
             }
@@ -66,7 +66,7 @@ fn sounds(file: &[u8]) -> Vec<Vec<i16>> {
                     heard.extend_from_slice(sound.samples);
                 }
             }
-            Event::Header { .. } | Event::Cluster { .. } => {}
+            Event::Header { .. } | Event::Cluster { .. } | Event::ClockBreak => {}
             Event::Damage(damage) => panic!("{damage}"),
         }
     }

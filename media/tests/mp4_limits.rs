@@ -5,8 +5,8 @@ mod common;
 use common::mp4::{Handmade, file_samples};
 use common::{opus_20_ms, stitch};
 use media::limits::{
-    BLOCK_BYTES_MAX, FRAGMENT_SAMPLES_MAX, HEADER_BYTES_MAX, MOOF_BYTES_MAX, SEGMENT_DURATION_MAX,
-    SKIPPED_BYTES_MAX,
+    BLOCK_BYTES_MAX, CLOCK_JUMP_MAX, FRAGMENT_SAMPLES_MAX, MOOF_BYTES_MAX, MOOV_BYTES_MAX,
+    SKIPPED_UNSEEN_BYTES_MAX,
 };
 use media::{Problem, Refusal};
 use std::time::Duration;
@@ -16,7 +16,10 @@ fn samples_and_problems(source: Handmade) -> (u64, usize) {
     let source = source.fragment(96_000, &[(960, &opus_20_ms(1))]);
     let stitched = stitch(&[&source.bytes]).expect("the last fragment");
     stitched.verified();
-    (stitched.report.packets, stitched.report.segments[0].problems.len())
+    let segment = &stitched.report.segments[0];
+    let damages = segment.problems.iter().filter(|one| matches!(one, Problem::Damaged(_))).count();
+    assert_eq!(segment.account.left_out.is_nothing(), damages == 0, "{:?}", segment.problems);
+    (stitched.report.packets, damages)
 }
 
 #[test]
@@ -28,18 +31,22 @@ fn a_sample_at_the_limit_is_taken_and_one_byte_more_is_damage() {
 }
 
 #[test]
-fn a_skipped_box_at_the_limit_is_skipped_and_one_byte_more_is_damage() {
-    let with_free = |bytes| {
-        let source = Handmade::opus().boxed(b"free", &vec![0; bytes]);
-        samples_and_problems(source.fragment(0, &[(960, &opus_20_ms(2))]))
+fn a_box_of_no_interest_may_be_large_and_gives_back_a_fragment_past_the_limit() {
+    let limit = usize::try_from(SKIPPED_UNSEEN_BYTES_MAX).unwrap();
+    let with_free = |body: &[u8]| {
+        let source = Handmade::opus().boxed(b"free", body);
+        samples_and_problems(source.fragment(48_000, &[(960, &opus_20_ms(2))]))
     };
-    assert_eq!(with_free(SKIPPED_BYTES_MAX), (2, 0));
-    // What follows is found again at once.
-    assert_eq!(with_free(SKIPPED_BYTES_MAX + 1), (2, 1));
+    assert_eq!(with_free(&vec![0; 3 * limit]), (2, 0));
+    let inside = Handmade::nothing().fragment(0, &[(960, &opus_20_ms(3))]).bytes;
+    let with_fragment = |bytes: usize| [inside.clone(), vec![0; bytes - inside.len()]].concat();
+    assert_eq!(with_free(&with_fragment(limit)), (2, 0));
+    let (samples, damages) = with_free(&with_fragment(limit + 1));
+    assert_eq!((samples, damages > 0), (3, true));
 }
 
 #[test]
-fn room_before_a_sample_is_skipped_up_to_the_limit_and_past_it_the_sample_is_damage() {
+fn room_before_a_sample_is_stepped_over() {
     let with_room = |bytes: usize| {
         let mut source = Handmade::opus().moof(0, &[(960, 3)]);
         let trun = source.bytes.windows(4).rposition(|name| name == b"trun").expect("a run");
@@ -48,8 +55,8 @@ fn room_before_a_sample_is_skipped_up_to_the_limit_and_past_it_the_sample_is_dam
         source.bytes[trun + 12..trun + 16].copy_from_slice(&offset.to_be_bytes());
         samples_and_problems(source.boxed(b"mdat", &[vec![0; bytes], opus_20_ms(2)].concat()))
     };
-    assert_eq!(with_room(SKIPPED_BYTES_MAX), (2, 0));
-    assert_eq!(with_room(SKIPPED_BYTES_MAX + 1), (1, 1));
+    assert_eq!(with_room(1), (2, 0));
+    assert_eq!(with_room(3_000_000), (2, 0));
 }
 
 #[test]
@@ -81,8 +88,8 @@ fn a_head_at_the_limit_is_read_and_one_byte_more_is_damage() {
         let source = source.boxed(b"moov", &[body, &padding].concat());
         stitch(&[&source.fragment(0, &[(960, &opus_20_ms(1))]).bytes]).map(|one| one.report.packets)
     };
-    assert_eq!(with_moov(HEADER_BYTES_MAX).unwrap(), 1);
-    assert!(with_moov(HEADER_BYTES_MAX + 1).is_err());
+    assert_eq!(with_moov(MOOV_BYTES_MAX).unwrap(), 1);
+    assert!(with_moov(MOOV_BYTES_MAX + 1).is_err());
 }
 
 #[test]
@@ -92,42 +99,36 @@ fn as_many_samples_as_a_fragment_may_have_are_taken_and_with_one_more_none() {
         samples_and_problems(Handmade::opus().fragment(0, &vec![(1, &one[..]); count]))
     };
     assert_eq!(with_samples(FRAGMENT_SAMPLES_MAX), (FRAGMENT_SAMPLES_MAX as u64 + 1, 0));
-    assert_eq!(with_samples(FRAGMENT_SAMPLES_MAX + 1), (1, 1));
+    assert_eq!(with_samples(FRAGMENT_SAMPLES_MAX + 1), (1, 2), "the fragment, and its media");
 }
 
 #[test]
-fn a_sample_at_the_longest_segment_is_kept_and_one_tick_later_is_dropped() {
-    let max = SEGMENT_DURATION_MAX.as_secs() * 48_000;
+fn a_silence_at_the_limit_is_kept_and_one_a_tick_longer_closed() {
+    let max = CLOCK_JUMP_MAX.as_secs() * 48_000;
     let with_sample_at = |at| {
         let source = Handmade::opus().fragment(0, &[(960, &opus_20_ms(1))]);
         stitch(&[&source.fragment(at, &[(960, &opus_20_ms(2))]).bytes]).unwrap()
     };
     let at_limit = with_sample_at(max);
-    let duration = SEGMENT_DURATION_MAX + Duration::from_millis(20);
-    assert_eq!(at_limit.verified().duration, duration);
+    assert_eq!(at_limit.verified().duration, CLOCK_JUMP_MAX + Duration::from_millis(20));
     assert_eq!(file_samples(&at_limit.file)[1].at, max);
     let past_limit = with_sample_at(max + 1);
-    assert_eq!(past_limit.report.segments[0].problems, [Problem::TooLate { packets: 1 }]);
-    assert_eq!(past_limit.verified().packets, 1);
+    assert_eq!(past_limit.report.segments[0].problems, [Problem::ClockBroke { times: 1 }]);
+    assert_eq!(file_samples(&past_limit.file)[1].at, 960);
 }
 
 #[test]
-fn as_many_descriptions_as_the_limit_are_written_and_one_more_is_refused() {
-    use media::limits::DESCRIPTIONS_MAX;
-    // A codec that does not describe itself, with a description that differs each time.
-    let source = |number: usize| {
+fn a_run_described_otherwise_does_not_fit() {
+    // A codec that does not describe itself.
+    let source = |description: u8| {
         let mut source = Handmade::opus().fragment(0, &[(960, &opus_20_ms(1))]).bytes;
         let entry = source.windows(4).position(|name| name == b"Opus").expect("an entry");
         source[entry..entry + 4].copy_from_slice(b"mp4a");
-        source[entry + 16] = number as u8;
+        source[entry + 16] = description;
         source
     };
-    let sources: Vec<_> = (0..=DESCRIPTIONS_MAX).map(source).collect();
-    let sources: Vec<_> = sources.iter().map(Vec::as_slice).collect();
-    let at_limit = stitch(&sources[..DESCRIPTIONS_MAX]).unwrap();
-    assert_eq!(at_limit.verified().packets, DESCRIPTIONS_MAX as u64);
-    let past_limit = stitch(&sources).unwrap();
-    assert_eq!(past_limit.verified().packets, DESCRIPTIONS_MAX as u64);
-    let refusal = past_limit.report.segments[DESCRIPTIONS_MAX].refusal();
+    let stitched = stitch(&[&source(0), &source(1), &source(0)]).unwrap();
+    assert_eq!(stitched.verified().packets, 2);
+    let refusal = stitched.report.segments[1].refusal();
     assert!(matches!(refusal, Some(Refusal::TrackMismatch { .. })), "{refusal:?}");
 }

@@ -71,7 +71,7 @@ fn a_mark_lies_between_what_has_come_and_what_follows() {
         let marks: Vec<_> =
             chunks.iter().map(|chunk| stitcher.push_marking(chunk).unwrap()).collect();
         stitcher.end_segment().unwrap();
-        let (file, _) = stitcher.finish().unwrap();
+        let (file, _) = stitcher.finish().unwrap().accept(|_| ());
         assert!(file.get_ref() == &stitch(&[&chunks.concat()]).unwrap().file, "{name}");
         let times: Vec<_> = packets(file.get_ref()).iter().map(|packet| packet.millis).collect();
         for (order, mark) in marks.iter().enumerate() {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Handmade, chunks, opus_20_ms, sample, stitch, stitch_samples};
-use media::{Container, MediaError, Problem, Refusal, Stitcher, TrackKind};
+use media::{Container, MediaError, Refusal, Stitcher, Tally, TrackKind};
 use std::io::Cursor;
 
 fn refusal_of(segments: &[&[u8]]) -> Refusal {
@@ -22,7 +22,7 @@ fn nothing_is_refused_as_empty() {
 
 #[test]
 fn an_mp4_without_its_first_chunk_has_no_tracks() {
-    assert_eq!(refusal_of(&[&chunks("g_audiomp4")[1]]), Refusal::NoTracks);
+    assert_eq!(refusal_of(&[&chunks("g_audiomp4")[1]]), Refusal::NoHeader);
     assert_eq!(refusal_of(&[&chunks("g_audiomp4")[0]]), Refusal::NoMedia);
     for cut in 8..chunks("g_audiomp4")[0].len() {
         assert_eq!(refusal_of(&[&chunks("g_audiomp4")[0][..cut]]), Refusal::NoTracks);
@@ -37,8 +37,11 @@ fn a_segment_of_another_container_is_refused_and_the_rest_goes_on() {
         let stitched = stitch(&[ours, other, ours]).unwrap();
         let refusal = Refusal::OtherContainer { container };
         assert!(refusal.to_string().contains(&container.to_string()));
-        assert_eq!(stitched.report.segments[1].problems, [Problem::Refused(refusal)]);
-        assert_eq!(stitched.report.segments[1].bytes, other.len() as u64);
+        let segment = &stitched.report.segments[1];
+        assert_eq!(segment.refusal(), Some(&refusal));
+        let left_out = Tally { packets: 0, bytes: other.len() as u64 };
+        assert_eq!(segment.account.left_out.all(), left_out);
+        assert_eq!(stitched.report.segments[1].account.bytes.pushed, other.len() as u64);
         assert!(stitched.file == stitch(&[ours, ours]).unwrap().file);
     }
 }
@@ -57,8 +60,7 @@ fn a_first_segment_without_media_does_not_decide_the_container() {
 
 #[test]
 fn ogg_and_noise_and_other_ebml_are_refused() {
-    let ogg = Refusal::UnsupportedContainer { container: Container::Ogg };
-    assert_eq!(refusal_of(&[b"OggS\0\x02\0\0\0\0\0\0"]), ogg);
+    assert_eq!(refusal_of(&[b"OggS\0\x02\0\0\0\0\0\0"]), Refusal::NoTracks);
     assert_eq!(refusal_of(&[b"<!doctype html>"]), Refusal::NotWebm);
     assert_eq!(refusal_of(&[b"?"]), Refusal::NotWebm);
     let other = [&[0x1A, 0x45, 0xDF, 0xA3, 0x87, 0x42, 0x82, 0x84][..], b"test"].concat();
@@ -91,7 +93,7 @@ fn a_useless_segment_does_not_spoil_the_others() {
         (&good[..100], Refusal::NoTracks),
         (&head, Refusal::NoMedia),
         (b"garbage garbage", Refusal::NotWebm),
-        (b"OggS\0\x02\0\0\0\0", Refusal::UnsupportedContainer { container: Container::Ogg }),
+        (b"OggS\0\x02\0\0\0\0", Refusal::NoTracks),
     ];
     let check = |good: &[u8], bytes: &[u8], refusals: [&Refusal; 3]| {
         let stitched = stitch(&[bytes, good, bytes, good, bytes]).unwrap();
@@ -117,8 +119,9 @@ fn a_segment_of_another_codec_is_refused_and_the_rest_goes_on() {
     let segments = [sample("b_vp8"), sample("b_vp9"), sample("d_vrun2")];
     let stitched = stitch(&segments.each_ref().map(Vec::as_slice)).unwrap();
     let mismatch = Refusal::TrackMismatch { kind: TrackKind::Video, codec: "V_VP9".into() };
-    assert_eq!(stitched.report.segments[1].problems, [Problem::Refused(mismatch)]);
-    assert_eq!(stitched.report.segments[1].packets, 0);
+    assert_eq!(stitched.report.segments[1].refusal(), Some(&mismatch));
+    let account = &stitched.report.segments[1].account;
+    assert_eq!((account.written, account.left_out.all().packets), (0, account.found));
     assert!(stitched.file == stitch_samples(&["b_vp8", "d_vrun2"]).file);
 }
 

@@ -71,7 +71,7 @@ fn audio_blocks_are_all_key_and_video_blocks_as_they_were() {
 
 #[test]
 fn a_chromium_recording_ends_in_its_dangling_byte_only_when_it_is_cut_at_a_chunk() {
-    let dangling = |name| stitch_samples(&[name]).report.segments[0].dangling_bytes;
+    let dangling = |name| stitch_samples(&[name]).report.segments[0].account.bytes.cut_off;
     assert_eq!(dangling("a_opus"), 0, "stopped properly");
     assert_eq!(dangling("b_vp8"), 1, "cut after its fourth chunk");
     assert_eq!(dangling("ff_v"), 0, "Firefox cuts at element edges");
@@ -138,7 +138,7 @@ fn the_file_begins_where_the_output_stands() {
     stitcher.begin_segment().unwrap();
     stitcher.push(&sample("a_opus")).unwrap();
     stitcher.end_segment().unwrap();
-    let (mut out, report) = stitcher.finish().unwrap();
+    let (mut out, report) = stitcher.finish().unwrap().accept(|_| ());
     assert_eq!(out.position(), 6 + report.bytes);
     out.set_position(6);
     assert_eq!(media::verify(&mut out).unwrap().packets, 103);

@@ -6,23 +6,30 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use server::Server;
 use server::config::{Cli, Command, Config};
-use server::tools::{self, ToolError};
+use server::tools::{self, Told, ToolError};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(config) => serve(config),
         Command::Stitch(args) => tell(tools::stitch(&args)),
-        Command::Inspect(args) => tell(tools::inspect(&args)),
+        Command::Inspect(args) => {
+            tell(tools::inspect(&args).map(|text| Told { text, is_whole: true }))
+        }
     }
 }
 
-fn tell(told: Result<String, ToolError>) -> ExitCode {
+fn tell(told: Result<Told, ToolError>) -> ExitCode {
     match told {
-        Ok(told) => {
+        Ok(Told { text, is_whole }) => {
             // Whoever reads may have had enough.
-            let _ = std::io::stdout().write_all(told.as_bytes());
-            ExitCode::SUCCESS
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            if is_whole {
+                return ExitCode::SUCCESS;
+            }
+            let advice = "not everything went in: keep the files that it was made of";
+            let _ = writeln!(std::io::stderr(), "holdfast: {advice}");
+            ExitCode::FAILURE
         }
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "holdfast: {error}");
@@ -31,9 +38,15 @@ fn tell(told: Result<String, ToolError>) -> ExitCode {
     }
 }
 
+/// What is asked for, without the decoder that complains of every bad packet of a recording.
+fn filter(asked: &str) -> EnvFilter {
+    let quiet = "symphonia_codec_aac=off".parse().expect("a target and a level");
+    EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info")).add_directive(quiet)
+}
+
 fn serve(config: Config) -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(filter(&config.log))
         .with_writer(std::io::stderr)
         .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -202,6 +202,7 @@ mod tests {
                 is_silent: Some(false),
                 digest: Digest::from_bytes([0xab; 32]),
             }),
+            left_out: Vec::new(),
             exports: Vec::new(),
             failure: None,
             segments: vec![SegmentRow {

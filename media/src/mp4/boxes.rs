@@ -68,6 +68,7 @@ pub(crate) mod kind {
     pub(crate) const STSS: BoxType = BoxType(*b"stss");
     pub(crate) const STSC: BoxType = BoxType(*b"stsc");
     pub(crate) const STSZ: BoxType = BoxType(*b"stsz");
+    pub(crate) const STZ2: BoxType = BoxType(*b"stz2");
     pub(crate) const STCO: BoxType = BoxType(*b"stco");
     pub(crate) const CO64: BoxType = BoxType(*b"co64");
 }

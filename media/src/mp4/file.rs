@@ -8,15 +8,15 @@ use crate::clock;
 use crate::error::{MediaError, Refusal};
 use crate::limits;
 use crate::opus;
-use crate::segment::{RunTrack, Segment};
+use crate::segment::{Muxer, RunTrack as _, Wrote};
 use crate::tracks::{self, TrackKind};
-use crate::units::SourceTime;
+use crate::units::nanos_of;
 use crate::writer::Written;
 
 use super::layout::{self, TrackLayout};
 use super::moof::SampleInfo;
 use super::moov::{Place, Track};
-use super::reader::{Event, Mp4Reader};
+use super::sample::{Sample, SampleCopy};
 use super::table::{Entry, SampleTable};
 use super::time::{Ticks, Timescale};
 use super::writer::Mp4Writer;
@@ -69,7 +69,7 @@ impl FileTrack {
     fn duration_of(&self, source: Timescale, info: &SampleInfo, payload: &[u8]) -> Ticks {
         let scale = self.timescale();
         let implied = self.track.is_opus().then(|| opus::packet_duration(payload)).flatten();
-        let ticks_of = |duration: Duration| scale.nearest(nanos(duration));
+        let ticks_of = |duration: Duration| scale.nearest(nanos_of(duration));
         implied.map_or_else(
             || {
                 let stated = source.to(scale, Ticks(i64::from(info.duration)));
@@ -86,13 +86,10 @@ impl FileTrack {
             appearance: &self.track.appearance,
             language: self.track.language,
             descriptions: &self.descriptions,
+            name: layout::NAME,
             table: &self.table,
         }
     }
-}
-
-fn nanos(duration: Duration) -> i128 {
-    i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX)
 }
 
 impl<W: Write + Seek> Mp4File<W> {
@@ -152,116 +149,81 @@ impl<W: Write + Seek> Mp4File<W> {
         Ok((out, Written { bytes, clusters, cues }))
     }
 
-    pub(crate) fn drain(
-        &mut self,
-        reader: &mut Mp4Reader,
-        segment: &mut Segment<Track>,
-    ) -> Result<(), MediaError> {
-        while let Some(event) = reader.next_event() {
-            match event {
-                Event::Header => segment.begin_run(self.end()),
-                Event::Tracks(tracks) => segment.declare_tracks(tracks),
-                Event::Damage(damage) => segment.add_damage(damage),
-                Event::Fragment { first } => {
-                    self.close_chunks();
-                    if let Some(first) = first {
-                        segment.begin_at(first);
-                    }
-                }
-                Event::Sample { info, payload } => self.handle_sample(segment, &info, payload)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn handle_sample(
-        &mut self,
-        segment: &mut Segment<Track>,
-        info: &SampleInfo,
-        payload: &[u8],
-    ) -> Result<(), MediaError> {
-        if segment.is_refused() {
-            return Ok(());
-        }
-        let Some(index) = segment.find_track(info.track) else {
-            return Ok(());
-        };
-        let source = segment.tracks()[index].timescale;
-        let Some(time) = segment.tracks()[index].presented(info.at) else {
-            segment.count_too_late();
-            return Ok(());
-        };
-        let Some((_, moved)) = segment.locate(time) else {
-            return Ok(());
-        };
-        if segment.place_of(index).is_none() {
-            self.place_tracks(segment, time);
-        }
-        if self.samples >= self.samples_max {
-            segment.refuse(Refusal::TooManySamples);
-        }
-        let Some(place) = segment.place_of(index).filter(|_| !segment.is_refused()) else {
-            return Ok(());
-        };
-        match self.write_sample(place, source, info, payload)? {
-            Some(went_back) => segment.count_packet(moved || went_back),
-            None => segment.count_too_late(),
-        }
-        Ok(())
-    }
-
-    /// The first packet of a run: its tracks become the file's, or continue them.
-    fn place_tracks(&mut self, segment: &mut Segment<Track>, time: SourceTime) {
-        if self.tracks.is_empty() {
-            self.tracks = segment.tracks().iter().map(FileTrack::new).collect();
-        }
-        let ours: Vec<_> = self.tracks.iter().map(|one| &one.track).collect();
-        let places = tracks::match_tracks(&ours, segment.tracks()).and_then(|places| {
-            let first = segment.first().unwrap_or(time);
-            let moved = nanos(segment.run_start()) - i128::from(first.as_nanos());
-            let tracks = segment.tracks().iter().zip(places);
-            tracks.map(|(track, index)| self.place_track(track, index, moved)).collect()
-        });
-        match places {
-            Ok(places) => segment.set_places(places),
-            Err(refusal) => segment.refuse(refusal),
-        }
-    }
-
-    /// `moved` is how far the run is moved to stand behind the one before, in nanoseconds.
-    fn place_track(&mut self, track: &Track, index: usize, moved: i128) -> Result<Place, Refusal> {
+    /// Where a run's track goes.
+    fn place_track(&mut self, track: &Track, index: usize) -> Result<Place, Refusal> {
         let ours = &mut self.tracks[index];
-        let scale = ours.timescale();
-        let ahead = track.timescale.to(scale, track.ahead);
-        let origin = Ticks(scale.nearest(moved).0.saturating_sub(ahead.0));
         let numbers = track.descriptions.iter().map(|description| ours.describe(description));
         let descriptions = numbers
             .collect::<Option<_>>()
             .ok_or_else(|| Refusal::TrackMismatch { kind: track.kind, codec: track.codec() })?;
-        Ok(Place { track: index, origin, descriptions })
+        let (timescale, ahead) = (track.timescale, track.ahead);
+        Ok(Place { track: index, timescale, ahead, lead: None, descriptions })
+    }
+}
+
+impl<W: Write + Seek> Muxer<SampleCopy> for Mp4File<W> {
+    fn end(&self) -> Duration {
+        Self::end(self)
     }
 
-    /// Returns whether the sample's time went back in its track; `None` if it plays too late for
-    /// the track's table, and was not written.
-    fn write_sample(
+    fn edge(&self, place: &Place) -> Option<i128> {
+        let ours = self.tracks.get(place.track)?;
+        Some(nanos_of(ours.timescale().duration(ours.table.last()?)))
+    }
+
+    fn begin_cluster(&mut self) {
+        self.close_chunks();
+    }
+
+    fn end_of(&self, place: &Place) -> Duration {
+        let track = self.tracks.get(place.track);
+        track.map_or(Duration::ZERO, |one| one.timescale().duration(one.table.end()))
+    }
+
+    fn place(&mut self, _: &str, tracks: &[Track]) -> Result<Vec<Place>, MediaError> {
+        if self.tracks.is_empty() {
+            self.tracks = tracks.iter().map(FileTrack::new).collect();
+        }
+        let ours: Vec<_> = self.tracks.iter().map(|one| &one.track).collect();
+        let places = tracks::match_tracks(&ours, tracks)?;
+        let places = tracks.iter().zip(places).map(|(track, index)| self.place_track(track, index));
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
+    /// A sample is shown exactly where its stamp has it. When it is decoded, it is not before the one
+    /// before it.
+    fn write(
         &mut self,
-        place: &Place,
-        source: Timescale,
-        info: &SampleInfo,
-        payload: &[u8],
-    ) -> Result<Option<bool>, MediaError> {
+        place: &mut Place,
+        sample: Sample<'_>,
+        shift: i128,
+    ) -> Result<Wrote, MediaError> {
+        let Sample { info, payload } = sample;
+        if self.samples >= self.samples_max {
+            return Ok(Wrote::Full);
+        }
         let ours = &mut self.tracks[place.track];
         let scale = ours.timescale();
-        let time = Ticks(place.origin.0.saturating_add(source.to(scale, info.at).0));
-        let at = time.max(ours.table.last().unwrap_or_default());
+        let in_file = |ticks: i64| place.timescale.to(scale, Ticks(ticks)).0;
+        let delay = in_file(i64::from(info.shift));
+        let lead = place.lead.get_or_insert(Ticks(delay)).0;
+        let presented =
+            i64::from(info.shift).saturating_add(info.at.0).saturating_sub(place.ahead.0);
+        let shown = scale.nearest(shift).0.saturating_add(in_file(presented));
+        let decoded = shown.saturating_sub(delay).saturating_add(lead);
+        let at = Ticks(decoded).max(ours.table.last().unwrap_or_default());
+        let Ok(delay) = i32::try_from(shown.max(0).saturating_sub(at.0)) else {
+            return Ok(Wrote::TooLate);
+        };
         if ours.table.check(at).is_err() {
-            return Ok(None);
+            return Ok(Wrote::TooLate);
         }
-        let shift = source.to(scale, Ticks(i64::from(info.shift))).0;
+        // Without another order of decoding, a sample that is late by rounding is moved as a whole.
+        let is_moved = delay < 0 && info.shift == 0 && lead == 0;
         let entry = Entry {
             at,
-            duration: ours.duration_of(source, info, payload),
-            shift: i32::try_from(shift).unwrap_or(info.shift),
+            duration: ours.duration_of(place.timescale, &info, payload),
+            shift: if is_moved { 0 } else { delay },
             bytes: payload.len() as u32,
             is_sync: info.is_sync && ours.track.kind == TrackKind::Video,
             description: place.descriptions.get(info.description).copied().unwrap_or(1),
@@ -271,7 +233,7 @@ impl<W: Write + Seek> Mp4File<W> {
         if ours.table.add(&entry).is_ok() {
             self.samples += 1;
         }
-        Ok(Some(at > time))
+        Ok(if is_moved { Wrote::Moved } else { Wrote::AtItsTime })
     }
 }
 
@@ -280,7 +242,9 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::mp4::Mp4Reader;
     use crate::report::SegmentReport;
+    use crate::segment::{Reader as _, Segment};
 
     /// 35 samples, into a file that has room for so many.
     fn stitch_with_room_for(samples_max: usize) -> (Mp4File<Cursor<Vec<u8>>>, SegmentReport) {
@@ -293,24 +257,25 @@ mod tests {
             include_bytes!("../../tests/fixtures/g_audiomp4.001.chunk"),
         ] {
             reader.push(chunk);
-            segment.count_bytes(chunk.len());
-            file.drain(&mut reader, &mut segment).unwrap();
+            reader.drain_into(&mut file, &mut segment).unwrap();
         }
-        let report = segment.into_report(file.end(), 0);
+        reader.end();
+        reader.drain_into(&mut file, &mut segment).unwrap();
+        let report = segment.into_report(file.end(), reader.bytes());
         (file, report)
     }
 
     #[test]
     fn as_many_samples_as_the_limit_are_written_and_the_rest_is_refused() {
         let (_, report) = stitch_with_room_for(limits::SAMPLES_MAX);
-        let all = report.packets;
+        let all = report.packets();
         assert_eq!((all, report.problems.len()), (35, 0));
 
         let (_, at_limit) = stitch_with_room_for(35);
-        assert_eq!((at_limit.packets, at_limit.refusal()), (35, None));
+        assert_eq!((at_limit.packets(), at_limit.refusal()), (35, None));
 
         let (file, past_limit) = stitch_with_room_for(34);
-        assert_eq!(past_limit.packets, 34);
+        assert_eq!(past_limit.packets(), 34);
         assert_eq!(past_limit.refusal(), Some(&Refusal::TooManySamples));
         let (out, _) = file.finish().unwrap();
         assert_eq!(crate::verify(Cursor::new(out.into_inner())).unwrap().packets, 34);

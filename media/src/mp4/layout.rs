@@ -8,7 +8,8 @@ use super::moov::APPEARANCE_BYTES;
 use super::table::{Chunk, SampleTable};
 use super::time::Timescale;
 
-const NAME: &[u8] = b"Holdfast\0";
+/// Of a track that people have no name for.
+pub(crate) const NAME: &str = "Holdfast";
 const ONE: u32 = 1 << 16;
 const NO_TURN: [u32; 9] = [ONE, 0, 0, 0, ONE, 0, 0, 0, 1 << 30];
 
@@ -20,6 +21,8 @@ pub(crate) struct TrackLayout<'a> {
     pub(crate) appearance: &'a [u8; APPEARANCE_BYTES],
     pub(crate) language: [u8; 2],
     pub(crate) descriptions: &'a [Vec<u8>],
+    /// For people.
+    pub(crate) name: &'a str,
     pub(crate) table: &'a SampleTable,
 }
 
@@ -146,7 +149,8 @@ fn put_mdia(out: &mut Vec<u8>, track: &TrackLayout<'_>) {
         };
         out.extend_from_slice(&handler);
         out.extend_from_slice(&[0; 12]);
-        out.extend_from_slice(NAME);
+        // It ends with a zero.
+        out.extend(track.name.bytes().filter(|byte| *byte != 0).chain([0]));
     });
     put_box(out, kind::MINF, |out| {
         match track.kind {

@@ -37,12 +37,24 @@ pub(crate) struct Extent {
 pub(crate) struct Fragment {
     /// By where they stand; none is empty.
     pub(crate) samples: Vec<Extent>,
-    /// The earliest presentation in any declared track.
-    pub(crate) first: Option<SourceTime>,
+    /// When the first sample of each declared track is presented.
+    pub(crate) firsts: Vec<First>,
+    /// Samples without bytes: there is nothing to keep of them.
+    pub(crate) empty: u64,
     /// Positions count from the start of a file that is not at hand: only their distances hold.
     pub(crate) is_elsewhere: bool,
     /// All that were claimed, those without bytes too: walking through them takes time as well.
     claimed: usize,
+}
+
+/// The earliest that a fragment, or an index, has of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct First {
+    pub(crate) track: TrackNumber,
+    /// When it is decoded, by the recorder's own clock.
+    pub(crate) order: SourceTime,
+    /// When it is presented.
+    pub(crate) shown: SourceTime,
 }
 
 /// A track of the run and when its last fragment ended.
@@ -125,6 +137,7 @@ impl Traf {
     ) -> Option<u64> {
         let mut at = self.begins;
         let mut data_end = self.base;
+        let from = fragment.samples.len();
         for child in boxes::children(traf) {
             let child = child.ok()?;
             if child.kind == kind::TRUN {
@@ -134,8 +147,11 @@ impl Traf {
         fragment.is_elsewhere |= self.is_elsewhere;
         if let Some(followed) = tracks.iter_mut().find(|one| one.track.number == self.track) {
             followed.end = at;
-            let first = followed.track.presented(self.begins)?;
-            fragment.first = Some(fragment.first.map_or(first, |earliest| earliest.min(first)));
+            let track = &followed.track;
+            let shown = fragment.samples[from..].iter().map(|one| track.presentation(&one.info));
+            let order = track.presented(self.begins);
+            let first = |shown| First { track: self.track, order, shown };
+            fragment.firsts.extend(shown.min().map(first));
         }
         Some(data_end)
     }
@@ -188,16 +204,18 @@ impl Traf {
             // A sample without bytes has nothing to keep; its time passes all the same.
             if bytes > 0 {
                 fragment.samples.push(Extent { start, bytes, info });
+            } else {
+                fragment.empty += 1;
             }
-            at = Ticks(at.0.checked_add(i64::from(duration))?);
+            at = Ticks(at.0.wrapping_add(i64::from(duration)));
             start = start.checked_add(u64::from(bytes))?;
         }
         Some((at, start))
     }
 }
 
-/// A `tfdt` (section 8.8.12).
+/// A `tfdt` (section 8.8.12). One before zero has wrapped around.
 fn decode_time(tfdt: &[u8]) -> Option<Ticks> {
     let (version, _, mut fields) = Fields::of_full_box(tfdt)?;
-    i64::try_from(fields.wide(version)?).ok().map(Ticks)
+    fields.wide(version).map(|ticks| Ticks(ticks.cast_signed()))
 }

@@ -14,6 +14,13 @@ use super::time::{Ticks, Timescale};
 /// Bytes at the end of a `tkhd`: layer, group, volume, matrix, width and height (section 8.3.2).
 pub(crate) const APPEARANCE_BYTES: usize = 60;
 
+/// The matrix among them.
+const MATRIX_AT: usize = 16;
+const MATRIX_BYTES: usize = 36;
+
+/// A sample entry of sound before the boxes in it, its header included (section 12.2.3).
+const SOUND_ENTRY_BYTES: usize = 36;
+
 /// A track as a recorder declared it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Track {
@@ -45,35 +52,71 @@ pub(crate) struct Defaults {
 pub(crate) struct Place {
     /// Index among the file's tracks.
     pub(crate) track: usize,
-    /// The tick of the file's track at which the run's tick 0 stands.
-    pub(crate) origin: Ticks,
+    /// In which the run counts.
+    pub(crate) timescale: Timescale,
+    /// See [`Track::ahead`].
+    pub(crate) ahead: Ticks,
+    /// From decoding to presentation of the run's first sample, in the file's ticks. The file has it
+    /// not: a track begins with what is shown first.
+    pub(crate) lead: Option<Ticks>,
     /// For each of the run's descriptions, its number among the file's, from 1.
     pub(crate) descriptions: Vec<u32>,
 }
 
+impl Place {
+    /// Of a file that nothing is written into.
+    pub(crate) fn uncut(index: usize, track: &Track) -> Self {
+        let (timescale, ahead) = (track.timescale, track.ahead);
+        Self { track: index, timescale, ahead, lead: None, descriptions: Vec::new() }
+    }
+
+    /// When a sample is presented, and when that is over, by the recorder.
+    pub(crate) fn presented(&self, sample: &SampleInfo) -> (SourceTime, SourceTime) {
+        let shown = i64::from(sample.shift).saturating_add(sample.at.0);
+        let shown = shown.saturating_sub(self.ahead.0);
+        let over = shown.saturating_add(i64::from(sample.duration));
+        (self.timescale.source_time(Ticks(shown)), self.timescale.source_time(Ticks(over)))
+    }
+}
+
 impl Track {
     /// When a tick of this track is presented, by the recorder.
-    pub(crate) fn presented(&self, at: Ticks) -> Option<SourceTime> {
-        self.timescale.source_time(Ticks(at.0.checked_sub(self.ahead.0)?))
+    pub(crate) fn presented(&self, at: Ticks) -> SourceTime {
+        self.timescale.source_time(Ticks(at.0.saturating_sub(self.ahead.0)))
     }
 
     /// When a sample of this track is shown or heard, by the recorder.
-    pub(crate) fn presentation(&self, sample: &SampleInfo) -> Option<SourceTime> {
-        self.presented(Ticks(sample.at.0.checked_add(i64::from(sample.shift))?))
+    pub(crate) fn presentation(&self, sample: &SampleInfo) -> SourceTime {
+        self.presented(Ticks(sample.at.0.saturating_add(i64::from(sample.shift))))
     }
 
     /// When that is over.
-    pub(crate) fn presentation_end(&self, sample: &SampleInfo) -> Option<SourceTime> {
-        let shown = i64::from(sample.shift).checked_add(i64::from(sample.duration))?;
-        self.presented(Ticks(sample.at.0.checked_add(shown)?))
+    pub(crate) fn presentation_end(&self, sample: &SampleInfo) -> SourceTime {
+        let shown = i64::from(sample.shift).saturating_add(i64::from(sample.duration));
+        self.presented(Ticks(sample.at.0.saturating_add(shown)))
     }
 
     pub(crate) fn is_opus(&self) -> bool {
         self.codec == BoxType(*b"Opus")
     }
 
+    /// How its pictures are turned, of the end of the `tkhd`.
+    fn matrix(&self) -> Option<&[u8]> {
+        self.appearance.get(MATRIX_AT..MATRIX_AT + MATRIX_BYTES)
+    }
+
+    /// Of Opus, its channels and how they are coded; the rest its packets say themselves (Encapsulation
+    /// of Opus in ISO Base Media File Format, section 4.3.2).
+    fn sound_layout(&self) -> Option<(u8, Vec<u8>)> {
+        const DOPS: BoxType = BoxType(*b"dOps");
+        let entry = self.descriptions.first()?.get(SOUND_ENTRY_BYTES..)?;
+        let fields = boxes::child(entry, DOPS).filter(|_| self.is_opus())?;
+        let (channels, mapping) = (*fields.get(1)?, fields.get(10..)?);
+        Some((channels, mapping.to_vec()))
+    }
+
     /// Codecs that repeat what a decoder needs in the packets themselves: one description does for
-    /// all runs. The others get one for each that differs.
+    /// all runs.
     pub(crate) fn describes_itself(&self) -> bool {
         [*b"Opus", *b"vp08", *b"vp09", *b"av01"].contains(&self.codec.0)
     }
@@ -94,8 +137,14 @@ impl RunTrack for Track {
         self.codec.to_string()
     }
 
+    /// Players know only a track's first description, and one way to turn its pictures.
     fn can_be_continued_by(&self, later: &Self) -> bool {
-        self.kind == later.kind && self.codec == later.codec
+        let is_described = self.descriptions == later.descriptions
+            || (self.describes_itself() && self.sound_layout() == later.sound_layout());
+        self.kind == later.kind
+            && self.codec == later.codec
+            && is_described
+            && self.matrix() == later.matrix()
     }
 }
 
@@ -165,6 +214,21 @@ pub(crate) fn track_kind(hdlr: &[u8]) -> Option<TrackKind> {
         b"soun" => TrackKind::Audio,
         other => TrackKind::Other(u64::from(u32::from_be_bytes(*other))),
     })
+}
+
+/// What the track of this number is called, in its `hdlr`; empty if nothing is said.
+pub(crate) fn name_of(moov: &[u8], number: TrackNumber) -> String {
+    let has_number = |trak: &[u8]| {
+        let id = boxes::child(trak, kind::TKHD).and_then(track_id);
+        id.is_some_and(|id| TrackNumber(u64::from(id)) == number)
+    };
+    let traks = boxes::children(moov).flatten().filter(|child| child.kind == kind::TRAK);
+    let mut own = traks.map(|trak| trak.body).filter(|trak| has_number(trak));
+    let hdlr = own.next().and_then(|trak| boxes::descend(trak, &[kind::MDIA, kind::HDLR]));
+    // Behind version and flags, four fields and three that are reserved.
+    let name = hdlr.and_then(|hdlr| hdlr.get(24..)).unwrap_or_default();
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// Of an `mvhd` or `mdhd` body, which begin alike.

@@ -1,37 +1,42 @@
-//! Owns reading the fragmented MP4 of a recorder (ISO/IEC 14496-12 section 8.8), which comes in
-//! pieces and may be damaged. Decides what is media and what is damage, not what becomes of either.
+//! Owns reading the MP4 of a recorder (ISO/IEC 14496-12), which comes in pieces and may be damaged:
+//! fragments (section 8.8), or an ordinary file with its index before or behind the media. Decides
+//! what is media and what is damage, not what becomes of either.
 
-mod recovery;
+mod behind;
 
-use std::ops::Range;
+use std::collections::VecDeque;
 
+use crate::account::Bytes;
 use crate::ebml::Malformed;
+use crate::error::MediaError;
+use crate::frame::{Frame, Grammar, Measure, Missing, Search, Step, Taken};
 use crate::limits;
 use crate::report::{Damage, DamageCause};
-use crate::resync::Search;
-use crate::units::SourceTime;
+use crate::segment::{Muxer, Reader, Segment};
 
+use self::behind::MediaAhead;
 use super::boxes::{BodySize, BoxHeader, BoxType, kind};
-use super::moof::{self, Extent, Followed, Fragment, SampleInfo};
+use super::index::SampleIndex;
+use super::moof::{self, Extent, First, Followed, Fragment, SampleInfo};
 use super::moov::{self, Track};
 use super::resync;
+use super::sample::{Sample, SampleCopy};
 use super::time::Ticks;
 
 /// What a recorder wrote, in its order.
 #[derive(Debug, Clone)]
 pub(crate) enum Event<'a> {
-    /// A recorder run begins.
+    /// A recorder run may begin.
     Header,
     /// The tracks of the run.
     Tracks(Vec<Track>),
-    /// The samples of a fragment follow; none plays before `first`.
+    /// The samples of a fragment, or of an ordinary file, follow. These are their tracks' earliest.
     Fragment {
-        first: Option<SourceTime>,
+        firsts: Vec<First>,
     },
-    Sample {
-        info: SampleInfo,
-        payload: &'a [u8],
-    },
+    Sample(Sample<'a>),
+    /// A sample is described as standing where no media is.
+    OutOfPlace,
     /// Bytes that made no sense were stepped over.
     Damage(Damage),
 }
@@ -39,59 +44,213 @@ pub(crate) enum Event<'a> {
 /// A push parser: give it bytes in any portions, then drain its events until there is none.
 ///
 /// It holds the unfinished box or sample, what the last push added, and a list of the samples of
-/// one fragment. It allocates for bytes that came, never for what a size or a count promises.
+/// one fragment. It allocates for bytes that came, never for what a size or a count promises. Media
+/// that comes before its index waits for it in a file.
 #[derive(Debug)]
 pub(crate) struct Mp4Reader {
-    buffer: Vec<u8>,
-    read: usize,
-    /// Bytes before `buffer[read]`, from the start of the stream.
-    offset: u64,
-    state: State,
-    to_skip: u64,
-    cut: Option<Cut>,
-    tracks: Vec<Followed>,
-    /// The last `moof`, until its media has been read.
-    fragment: Option<Pending>,
-    dangling: u64,
+    frame: Frame<Boxes>,
+    /// Told before anything else is read.
+    told: VecDeque<Found>,
+    /// A sample of media that came before its index.
+    sample: Vec<u8>,
+}
+
+impl Mp4Reader {
+    pub(crate) fn new() -> Self {
+        Self { frame: Frame::new(Boxes::new()), told: VecDeque::new(), sample: Vec::new() }
+    }
+
+    /// A reader in the middle of a stream, whose tracks are known from elsewhere.
+    pub(crate) fn without_header(tracks: &[Track]) -> Self {
+        let mut grammar = Boxes::new();
+        grammar.follow(tracks);
+        Self { frame: Frame::without_beginning(grammar), ..Self::new() }
+    }
+
+    /// Adds the next bytes of the stream; none are allowed too.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.frame.push(bytes);
+    }
+
+    /// Bytes may be missing here: the reader goes on as if none were, as long as the bytes on both
+    /// sides belong together; else with the next `moof`.
+    pub(crate) fn hole(&mut self) {
+        self.frame.hole();
+    }
+
+    /// Nothing more comes. Drain the events, then ask for the account.
+    pub(crate) fn end(&mut self) {
+        self.frame.end();
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        self.frame.account()
+    }
+
+    /// The next event, or `None` if more bytes are needed.
+    ///
+    /// # Errors
+    /// [`MediaError::Io`] of the file in which media waits for its index.
+    pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, MediaError> {
+        let found = match self.told.pop_front() {
+            Some(found) => (found, 0..0),
+            None => match self.next_found()? {
+                Some(Step::Damage(damage)) => return Ok(Some(Event::Damage(damage))),
+                Some(Step::Found(found, range)) => (found, range),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(match found {
+            (Found::Header, _) => Event::Header,
+            (Found::Tracks { tracks, firsts }, _) => {
+                self.told.extend(firsts.map(Found::Fragment));
+                Event::Tracks(tracks)
+            }
+            (Found::Fragment(firsts), _) => Event::Fragment { firsts },
+            (Found::OutOfPlace, _) => Event::OutOfPlace,
+            (Found::Waited(info), _) => Event::Sample(Sample { info, payload: &self.sample }),
+            (Found::Sample(info), range) => {
+                Event::Sample(Sample { info, payload: self.frame.bytes_at(range) })
+            }
+        }))
+    }
+
+    fn next_found(&mut self) -> Result<Option<Step<Found>>, MediaError> {
+        if let Some(found) = self.next_that_waited()? {
+            return Ok(Some(Step::Found(found, 0..0)));
+        }
+        let step = self.frame.step()?;
+        match step {
+            None if self.frame.is_over() => Ok(self.give_up_waiting()),
+            step => Ok(step),
+        }
+    }
+
+    /// A sample of media that came before its index.
+    fn next_that_waited(&mut self) -> Result<Option<Found>, MediaError> {
+        let Self { frame, sample, .. } = self;
+        let Boxes { ahead, index, .. } = &mut frame.grammar;
+        let (Some(ahead), Some(index)) = (ahead, index) else {
+            return Ok(None);
+        };
+        let Some(extent) = index.next() else {
+            self.frame.grammar.ahead = None;
+            return Ok(None);
+        };
+        if !ahead.read(&extent, sample)? {
+            return Ok(Some(Found::OutOfPlace));
+        }
+        let account = frame.account_mut();
+        // Samples may share bytes; none is counted twice.
+        let bytes = u64::from(extent.bytes).min(account.structure);
+        account.structure -= bytes;
+        account.packets += bytes;
+        Ok(Some(Found::Waited(extent.info)))
+    }
+
+    /// The index never came.
+    fn give_up_waiting(&mut self) -> Option<Step<Found>> {
+        let ahead = self.frame.grammar.ahead.take()?;
+        let bytes = ahead.bytes();
+        let account = self.frame.account_mut();
+        account.structure -= bytes;
+        account.stepped_over += bytes;
+        let at_byte = ahead.begins();
+        Some(Step::Damage(Damage { at_byte, bytes, cause: DamageCause::NoIndex }))
+    }
+
+    #[cfg(test)]
+    fn held_bytes(&self) -> usize {
+        self.frame.held_bytes()
+    }
+}
+
+impl Reader for Mp4Reader {
+    type Kept = SampleCopy;
+
+    fn push(&mut self, bytes: &[u8]) {
+        Self::push(self, bytes);
+    }
+
+    fn hole(&mut self) {
+        Self::hole(self);
+    }
+
+    fn end(&mut self) {
+        Self::end(self);
+    }
+
+    fn bytes(&self) -> &Bytes {
+        Self::bytes(self)
+    }
+
+    fn drain_into(
+        &mut self,
+        file: &mut impl Muxer<SampleCopy>,
+        segment: &mut Segment<SampleCopy>,
+    ) -> Result<(), MediaError> {
+        while let Some(event) = self.next_event()? {
+            match event {
+                Event::Header => segment.header("mp4".to_owned()),
+                Event::Tracks(tracks) => segment.tracks(file, tracks)?,
+                Event::Fragment { firsts } => {
+                    file.begin_cluster();
+                    for First { track, shown, .. } in firsts {
+                        segment.announce(track, shown);
+                    }
+                }
+                Event::Sample(sample) => segment.packet(file, sample)?,
+                Event::OutOfPlace => segment.out_of_place(),
+                Event::Damage(damage) => segment.add_damage(damage),
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
-struct Pending {
-    at_byte: u64,
-    fragment: Fragment,
+enum Found {
+    Header,
+    Tracks {
+        tracks: Vec<Track>,
+        firsts: Option<Vec<First>>,
+    },
+    Fragment(Vec<First>),
+    Sample(SampleInfo),
+    /// Read back from where it waited.
+    Waited(SampleInfo),
+    OutOfPlace,
+}
+
+/// What the boxes of a recorder's stream mean.
+#[derive(Debug)]
+struct Boxes {
+    state: State,
+    tracks: Vec<Followed>,
+    /// The last `moof`, until its media has been read.
+    fragment: Option<Fragment>,
+    /// Of an ordinary file: its samples that are not read yet.
+    index: Option<SampleIndex>,
+    /// The next of them.
+    next: Option<Extent>,
+    /// Where in the stream the file begins of which positions are told.
+    file_begins: u64,
+    /// Media whose index has not come.
+    ahead: Option<MediaAhead>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
     Boxes,
     /// In an `mdat` that says it ends at `end`; `next` of the fragment's samples is not read yet.
-    Media {
+    Fragment {
         next: usize,
         end: Option<u64>,
     },
-    Lost {
-        since: u64,
-        cause: DamageCause,
+    /// In the `mdat` of an ordinary file.
+    Indexed {
+        end: Option<u64>,
     },
-    Over,
-}
-
-/// The bytes in the buffer are the last for now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    Hole,
-    End,
-}
-
-enum Turn {
-    Again,
-    Wait,
-    Yield(Step),
-}
-
-enum Step {
-    Event(Event<'static>),
-    Sample { info: SampleInfo, body: Range<usize> },
 }
 
 /// What to do with a box that stands at the top of the file.
@@ -104,7 +263,8 @@ enum Role {
 
 fn role(kind: BoxType) -> Role {
     match kind {
-        kind::FTYP | kind::MOOV => Role::Keep { bytes_max: limits::HEADER_BYTES_MAX },
+        kind::FTYP => Role::Keep { bytes_max: limits::HEADER_BYTES_MAX },
+        kind::MOOV => Role::Keep { bytes_max: limits::MOOV_BYTES_MAX },
         kind::MOOF => Role::Keep { bytes_max: limits::MOOF_BYTES_MAX },
         kind::MDAT => Role::Media,
         kind::STYP
@@ -121,239 +281,315 @@ fn role(kind: BoxType) -> Role {
     }
 }
 
-impl Mp4Reader {
-    pub(crate) fn new() -> Self {
+impl Boxes {
+    fn new() -> Self {
         Self {
-            buffer: Vec::new(),
-            read: 0,
-            offset: 0,
             state: State::Boxes,
-            to_skip: 0,
-            cut: None,
             tracks: Vec::new(),
             fragment: None,
-            dangling: 0,
+            index: None,
+            next: None,
+            file_begins: 0,
+            ahead: None,
         }
     }
 
-    /// Adds the next bytes of the stream; none are allowed too.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.read);
-        self.read = 0;
-        self.buffer.extend_from_slice(bytes);
+    fn follow(&mut self, tracks: &[Track]) {
+        let end = Ticks::default();
+        self.tracks = tracks.iter().map(|track| Followed { track: track.clone(), end }).collect();
     }
 
-    /// An unknown number of bytes is missing here: the reader takes up the stream at the next
-    /// `moof`. Drain the events before the next push.
-    pub(crate) fn hole(&mut self) {
-        self.cut = Some(Cut::Hole);
-    }
-
-    /// Nothing more comes. Drain the events, then ask for the dangling bytes.
-    pub(crate) fn end(&mut self) {
-        self.cut = Some(Cut::End);
-    }
-
-    /// Bytes at the end that began a box or sample but never came whole.
-    pub(crate) fn dangling_bytes(&self) -> u64 {
-        self.dangling
-    }
-
-    /// The next event, or `None` if more bytes are needed.
-    pub(crate) fn next_event(&mut self) -> Option<Event<'_>> {
-        Some(match self.step()? {
-            Step::Event(event) => event,
-            Step::Sample { info, body } => Event::Sample { info, payload: &self.buffer[body] },
-        })
-    }
-
-    fn step(&mut self) -> Option<Step> {
-        loop {
-            if !self.skip_ahead() {
-                return None;
-            }
-            let turn = match self.state {
-                State::Boxes => self.next_box(),
-                State::Media { next, end } => self.next_sample(next, end),
-                State::Lost { since, cause } => self.find_moof(since, cause),
-                State::Over => Turn::Wait,
-            };
-            match turn {
-                Turn::Again => {}
-                Turn::Wait => return None,
-                Turn::Yield(step) => return Some(step),
-            }
-        }
-    }
-
-    fn unread(&self) -> &[u8] {
-        &self.buffer[self.read..]
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.read += bytes;
-        self.offset += bytes as u64;
-    }
-
-    /// Whether nothing is left to skip.
-    fn skip_ahead(&mut self) -> bool {
-        let now = self.unread().len().min(usize::try_from(self.to_skip).unwrap_or(usize::MAX));
-        self.consume(now);
-        self.to_skip -= now as u64;
-        if self.cut.is_some() {
-            self.to_skip = 0;
-        }
-        self.to_skip == 0
-    }
-
-    fn next_box(&mut self) -> Turn {
-        let header = match BoxHeader::parse(self.unread()) {
+    fn measure_box(&self, ahead: &[u8], is_end: bool) -> Measure {
+        let header = match BoxHeader::parse(ahead) {
             Ok(Some(header)) => header,
-            Ok(None) => return self.starved(),
-            Err(Malformed) => return self.lose(self.offset, DamageCause::NotABox),
+            Ok(None) => return Measure::Short,
+            Err(Malformed) => return Measure::Lost(DamageCause::NotABox),
         };
-        let limit = match role(header.kind) {
-            Role::Keep { bytes_max } => bytes_max,
-            Role::Skip => limits::SKIPPED_BYTES_MAX,
-            Role::Media => return self.enter_media(&header),
-            Role::Foreign => {
-                return self.lose(self.offset, DamageCause::UnexpectedBox(header.kind));
-            }
+        let bytes_max = match role(header.kind) {
+            Role::Keep { bytes_max } => bytes_max as u64,
+            Role::Skip => u64::MAX,
+            Role::Media => return self.measure_media(&header),
+            Role::Foreign => return measure_stranger(&header, ahead, is_end),
         };
         let size = match header.body {
             BodySize::ToTheEnd => {
-                return self.lose(self.offset, DamageCause::UnknownBoxSize(header.kind));
+                return Measure::Lost(DamageCause::UnknownBoxSize(header.kind));
             }
-            BodySize::Known(size) => match usize::try_from(size) {
-                Ok(size) if size <= limit => size,
-                Ok(_) | Err(_) => {
-                    return self.lose(self.offset, DamageCause::BoxTooLarge(header.kind));
-                }
-            },
+            BodySize::Known(size) if size <= bytes_max => size,
+            BodySize::Known(_) => return Measure::Lost(DamageCause::BoxTooLarge(header.kind)),
         };
         if matches!(role(header.kind), Role::Skip) {
-            self.consume(header.len);
-            self.to_skip = size as u64;
-            return Turn::Again;
+            return Measure::Skip { head: header.len, body: size };
         }
-        let end = header.len + size;
-        if self.unread().len() < end {
-            return self.starved();
-        }
+        // The limits are far below what a usize can say.
+        let whole = header.len + usize::try_from(size).unwrap_or(usize::MAX - header.len);
         // A fragment that would swallow another is not read at all: else a stream made of nothing
         // but their beginnings would have every byte read once for each that claims it.
-        let inside = &self.unread()[1..end];
         if header.kind == kind::MOOF
+            && let Some(inside) = ahead.get(1..whole.min(ahead.len()))
             && let Search::Found(at) = resync::find_moof(inside)
         {
-            let since = self.offset;
-            self.consume(at + 1);
-            return self.resume(since, DamageCause::WrongBoxSize(header.kind));
+            let cause = DamageCause::WrongBoxSize(header.kind);
+            return Measure::Damaged { bytes: at + 1, cause };
         }
-        self.understand(&header, size)
+        if self.fragment.is_some() && ahead.len() >= whole {
+            // The media of the one before never came; nothing is stepped over.
+            return Measure::Damaged { bytes: 0, cause: DamageCause::NoMediaData };
+        }
+        Measure::Whole(whole)
     }
 
-    /// A box that says something of the samples to come, whole in the buffer.
-    fn understand(&mut self, header: &BoxHeader, size: usize) -> Turn {
-        if let Some(pending) = self.fragment.take() {
-            let at_byte = pending.at_byte;
-            let damage = Damage { at_byte, bytes: 0, cause: DamageCause::NoMediaData };
-            return Turn::Yield(Step::Event(Event::Damage(damage)));
+    /// An `mdat`.
+    fn measure_media(&self, header: &BoxHeader) -> Measure {
+        let is_described = self.fragment.is_some() || self.index.is_some();
+        if is_described && self.ahead.is_none() {
+            return Measure::Whole(header.len);
         }
-        let at = self.offset;
-        let body = self.read + header.len..self.read + header.len + size;
-        let understood = match header.kind {
-            kind::FTYP => Ok(Event::Header),
-            kind::MOOV => moov::parse(&self.buffer[body]).map(|tracks| self.follow(tracks)),
-            _ => moof::parse(&self.buffer[body], at, &mut self.tracks).map(|fragment| {
-                let first = fragment.first;
-                self.fragment = Some(Pending { at_byte: at, fragment });
-                Event::Fragment { first }
+        if !self.tracks.is_empty() {
+            return Measure::Lost(DamageCause::UnexpectedBox(header.kind));
+        }
+        let body = match header.body {
+            BodySize::Known(size) => Some(size),
+            BodySize::ToTheEnd => None,
+        };
+        Measure::Divert { head: header.len, body }
+    }
+
+    fn measure_sample(&self, extent: Option<&Extent>, at: u64, end: Option<u64>) -> Measure {
+        let Some(Extent { start, bytes, .. }) = extent.copied() else {
+            return match end {
+                // No recorder leaves room behind the last sample: if there is some, the size is
+                // wrong, and the next fragment may stand inside.
+                Some(end) if end != at && self.fragment.is_some() => {
+                    Measure::Lost(DamageCause::WrongBoxSize(kind::MDAT))
+                }
+                Some(end) if end > at => Measure::Skip { head: 0, body: end - at },
+                Some(_) | None => Measure::Whole(0),
+            };
+        };
+        let behind = start.checked_add(u64::from(bytes));
+        let is_inside = behind.is_some_and(|behind| end.is_none_or(|end| behind <= end));
+        if start < at || (!is_inside && self.fragment.is_none()) {
+            // Before the media, or in bytes that belong to another sample, or in another `mdat`.
+            return Measure::Whole(0);
+        }
+        if !is_inside || bytes as usize > limits::BLOCK_BYTES_MAX {
+            return Measure::Lost(DamageCause::SamplePlace);
+        }
+        match start - at {
+            0 => Measure::Whole(bytes as usize),
+            gap => Measure::Skip { head: 0, body: gap },
+        }
+    }
+
+    /// The next sample of the media that is being read.
+    fn sample(&self) -> Option<&Extent> {
+        match self.state {
+            State::Fragment { next, .. } => self.fragment.as_ref()?.samples.get(next),
+            State::Indexed { .. } => self.next.as_ref(),
+            State::Boxes => None,
+        }
+    }
+
+    /// A box that says something of the samples to come.
+    fn understand(&mut self, kind: BoxType, body: &[u8], at: u64) -> Taken<Found> {
+        let understood = match kind {
+            kind::FTYP => {
+                self.file_begins = at;
+                Ok(Found::Header)
+            }
+            kind::MOOV => self.understand_moov(body),
+            kind::MOOF => moof::parse(body, at, &mut self.tracks).map(|fragment| {
+                let firsts = fragment.firsts.clone();
+                self.fragment = Some(fragment);
+                Found::Fragment(firsts)
             }),
+            // Nobody knows it.
+            _ => return Taken::Structure(None),
         };
         match understood {
-            Ok(event) => {
-                self.consume(header.len + size);
-                Turn::Yield(Step::Event(event))
-            }
-            Err(Malformed) => {
-                // If it is its size that is wrong, a fragment may begin inside.
-                self.consume(header.len);
-                self.lose(at, DamageCause::UnreadableBox(header.kind))
-            }
+            Ok(found) => Taken::Structure(Some(found)),
+            Err(Malformed) => Taken::Unreadable(DamageCause::UnreadableBox(kind)),
         }
     }
 
-    fn follow(&mut self, tracks: Vec<Track>) -> Event<'static> {
-        let end = Ticks::default();
-        self.tracks = tracks.iter().map(|track| Followed { track: track.clone(), end }).collect();
-        Event::Tracks(tracks)
+    fn understand_moov(&mut self, body: &[u8]) -> Result<Found, Malformed> {
+        let tracks = moov::parse(body)?;
+        self.index = SampleIndex::parse(body, &tracks)?;
+        self.next = None;
+        self.follow(&tracks);
+        let firsts = self.index.as_ref().map(|index| index.firsts(&tracks));
+        if self.ahead.is_none() {
+            self.advance();
+        }
+        Ok(Found::Tracks { tracks, firsts })
     }
 
-    /// An `mdat` begins.
-    fn enter_media(&mut self, header: &BoxHeader) -> Turn {
-        let Some(pending) = &mut self.fragment else {
-            return self.lose(self.offset, DamageCause::UnexpectedBox(header.kind));
-        };
-        let start = self.offset + header.len as u64;
-        if pending.fragment.is_elsewhere {
-            move_to(&mut pending.fragment.samples, start);
-        }
+    fn advance(&mut self) {
+        let begins = self.file_begins;
+        let from_here =
+            |extent: Extent| Extent { start: extent.start.saturating_add(begins), ..extent };
+        self.next = self.index.as_mut().and_then(SampleIndex::next).map(from_here);
+    }
+
+    /// An `mdat` begins, whose body stands at `start`.
+    fn enter_media(&mut self, header: &BoxHeader, start: u64) {
         let end = match header.body {
             BodySize::Known(size) => Some(start.saturating_add(size)),
             BodySize::ToTheEnd => None,
         };
-        self.consume(header.len);
-        self.state = State::Media { next: 0, end };
-        Turn::Again
-    }
-
-    fn next_sample(&mut self, next: usize, end: Option<u64>) -> Turn {
-        let samples = self.fragment.as_ref().map_or(&[][..], |one| &one.fragment.samples);
-        let Some(Extent { start, bytes, info }) = samples.get(next).copied() else {
-            return self.leave_media(end);
-        };
-        let Some(gap) = start.checked_sub(self.offset) else {
-            // Before the media, or in bytes that belong to another sample.
-            self.state = State::Media { next: next + 1, end };
-            let damage =
-                Damage { at_byte: start, bytes: u64::from(bytes), cause: DamageCause::SamplePlace };
-            return Turn::Yield(Step::Event(Event::Damage(damage)));
-        };
-        let is_inside = start
-            .checked_add(u64::from(bytes))
-            .is_some_and(|behind| end.is_none_or(|end| behind <= end));
-        let is_small_enough =
-            bytes as usize <= limits::BLOCK_BYTES_MAX && gap <= limits::SKIPPED_BYTES_MAX as u64;
-        if !(is_inside && is_small_enough) {
-            return self.lose(self.offset, DamageCause::SamplePlace);
-        }
-        if gap > 0 {
-            if self.cut.is_some() && (self.unread().len() as u64) < gap {
-                return self.starved();
+        self.state = match &mut self.fragment {
+            Some(fragment) => {
+                if fragment.is_elsewhere {
+                    move_to(&mut fragment.samples, start);
+                }
+                State::Fragment { next: 0, end }
             }
-            self.to_skip = gap;
-            return Turn::Again;
-        }
-        let bytes = bytes as usize;
-        if self.unread().len() < bytes {
-            return self.starved();
-        }
-        let body = self.read..self.read + bytes;
-        self.consume(bytes);
-        self.state = State::Media { next: next + 1, end };
-        Turn::Yield(Step::Sample { info, body })
+            None => State::Indexed { end },
+        };
     }
 
-    /// Every sample was read. No recorder leaves room behind the last: if there is some, the size
-    /// is wrong, and the next fragment may stand inside.
-    fn leave_media(&mut self, end: Option<u64>) -> Turn {
-        self.fragment = None;
-        if end.is_some_and(|end| end != self.offset) {
-            return self.lose(self.offset, DamageCause::WrongBoxSize(kind::MDAT));
+    fn take_sample(&mut self, whole: &[u8]) -> Taken<Found> {
+        let Some(Extent { bytes, info, .. }) = self.sample().copied() else {
+            return self.leave_media();
+        };
+        let is_whole = whole.len() == bytes as usize;
+        match &mut self.state {
+            State::Fragment { next, .. } => *next += 1,
+            State::Indexed { end } => {
+                // It may be in another one.
+                if !is_whole && end.is_some_and(|end| self.next.is_some_and(|one| one.start >= end))
+                {
+                    self.state = State::Boxes;
+                    return Taken::Structure(None);
+                }
+                self.advance();
+            }
+            State::Boxes => {}
         }
+        if is_whole {
+            Taken::Packet(Found::Sample(info))
+        } else {
+            Taken::Structure(Some(Found::OutOfPlace))
+        }
+    }
+
+    fn leave_media(&mut self) -> Taken<Found> {
+        self.fragment = None;
         self.state = State::Boxes;
-        Turn::Again
+        Taken::Structure(None)
+    }
+}
+
+/// A box that nobody knows is stepped over, if what follows it is known (section 4.2).
+fn measure_stranger(header: &BoxHeader, ahead: &[u8], is_end: bool) -> Measure {
+    let lost = Measure::Lost(DamageCause::UnexpectedBox(header.kind));
+    let BodySize::Known(size) = header.body else {
+        return lost;
+    };
+    let whole = usize::try_from(size).ok().and_then(|size| size.checked_add(header.len));
+    let is_named = header.kind.0.iter().all(|letter| letter.is_ascii_graphic() || *letter == b' ');
+    let Some(whole) = whole.filter(|whole| is_named && *whole <= limits::STRANGER_BYTES_MAX) else {
+        return lost;
+    };
+    match ahead.get(whole..).map(is_known_box) {
+        Some(Some(true)) => Measure::Whole(whole),
+        Some(None) if is_end && ahead.len() == whole => Measure::Whole(whole),
+        Some(None) | None if !is_end => Measure::Short,
+        Some(Some(false) | None) | None => lost,
+    }
+}
+
+/// `None`: the bytes end too early to tell.
+fn is_known_box(bytes: &[u8]) -> Option<bool> {
+    match BoxHeader::parse(bytes) {
+        Ok(Some(header)) => Some(!matches!(role(header.kind), Role::Foreign)),
+        Ok(None) => None,
+        Err(Malformed) => Some(false),
+    }
+}
+
+impl Grammar for Boxes {
+    type Found = Found;
+
+    fn measure(&self, ahead: &[u8], at: u64, is_end: bool) -> Measure {
+        match self.state {
+            State::Boxes => self.measure_box(ahead, is_end),
+            State::Fragment { end, .. } | State::Indexed { end } => {
+                self.measure_sample(self.sample(), at, end)
+            }
+        }
+    }
+
+    fn take(&mut self, whole: &[u8], at: u64) -> Taken<Found> {
+        match self.state {
+            State::Boxes => {}
+            State::Fragment { .. } | State::Indexed { .. } => return self.take_sample(whole),
+        }
+        let Ok(Some(header)) = BoxHeader::parse(whole) else {
+            return Taken::Unreadable(DamageCause::NotABox);
+        };
+        if header.kind == kind::MDAT {
+            self.enter_media(&header, at + whole.len() as u64);
+            return Taken::Structure(None);
+        }
+        self.understand(header.kind, &whole[header.len..], at)
+    }
+
+    fn is_coherent(&self, ahead: &[u8], bytes: usize, at: u64, is_end: bool) -> Option<bool> {
+        let behind = match self.state {
+            State::Boxes => match BoxHeader::parse(ahead) {
+                // Its header alone says little.
+                Ok(Some(BoxHeader { kind: kind::MDAT, len, body: BodySize::Known(body) })) => {
+                    usize::try_from(body).ok()?.checked_add(len)?
+                }
+                Ok(_) | Err(Malformed) => bytes,
+            },
+            // All samples of an `mdat` stand or fall with what follows it.
+            State::Fragment { end, .. } | State::Indexed { end } => {
+                usize::try_from(end?.checked_sub(at)?).ok()?
+            }
+        };
+        match ahead.get(behind..) {
+            Some([]) if is_end => Some(true),
+            Some(next) => is_known_box(next).or(is_end.then_some(false)),
+            // It never comes to its end: so much is missing.
+            None => is_end.then_some(false),
+        }
+    }
+
+    fn find_entry(&self, bytes: &[u8], is_end: bool) -> Search {
+        match resync::find_moof(bytes) {
+            Search::Perhaps(_) if is_end => Search::NotFound,
+            found @ (Search::Found(_) | Search::Perhaps(_) | Search::NotFound) => found,
+        }
+    }
+
+    fn find_landmark(&self, bytes: &[u8]) -> Option<usize> {
+        match resync::find_moof(bytes) {
+            Search::Found(at) => Some(at),
+            Search::Perhaps(_) | Search::NotFound => None,
+        }
+    }
+
+    fn missing_first_byte(&self, _: &[u8], _: bool) -> Missing {
+        Missing::None
+    }
+
+    fn enter(&mut self, _: &[u8]) {
+        self.fragment = None;
+        self.state = State::Boxes;
+    }
+
+    fn divert(&mut self, bytes: &[u8], at: u64) {
+        let begins = self.file_begins;
+        self.ahead.get_or_insert_with(|| MediaAhead::new(begins)).take(bytes, at);
+    }
+
+    fn damaged(&mut self, cause: DamageCause) {
+        if cause == DamageCause::NoMediaData {
+            self.fragment = None;
+        }
     }
 }
 
@@ -380,8 +616,8 @@ mod tests {
         let mut most = 0;
         for piece in pieces {
             reader.push(piece);
-            most = most.max(reader.buffer.capacity());
-            while reader.next_event().is_some() {}
+            most = most.max(reader.held_bytes());
+            while reader.next_event().unwrap().is_some() {}
         }
         most
     }

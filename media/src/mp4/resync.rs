@@ -1,7 +1,7 @@
 //! Owns finding the next fragment in bytes that make no sense. Decides nothing about what was lost.
 
+use crate::frame::Search;
 use crate::limits;
-use crate::resync::Search;
 
 /// What stands behind the size of every `moof`: its name, then its first child, an `mfhd` whose
 /// size is always the same (ISO/IEC 14496-12 section 8.8.5).

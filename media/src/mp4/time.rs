@@ -29,9 +29,8 @@ impl Timescale {
     }
 
     /// The time of a tick on a recorder's timeline.
-    pub(crate) fn source_time(self, at: Ticks) -> Option<SourceTime> {
-        let nanos = divide_nearest(i128::from(at.0) * NANOS_PER_SECOND, self.wide());
-        i64::try_from(nanos).ok().map(SourceTime::from_nanos)
+    pub(crate) fn source_time(self, at: Ticks) -> SourceTime {
+        SourceTime::from_nanos(divide_nearest(i128::from(at.0) * NANOS_PER_SECOND, self.wide()))
     }
 
     /// Zero for a negative position.

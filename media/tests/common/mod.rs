@@ -74,7 +74,7 @@ pub(crate) fn stitch_portions(segments: &[Vec<&[u8]>]) -> Result<Stitched, Media
         }
         stitcher.end_segment()?;
     }
-    let (file, report) = stitcher.finish()?;
+    let (file, report) = stitcher.finish()?.accept(|_| ());
     Ok(Stitched { file: file.into_inner(), report })
 }
 

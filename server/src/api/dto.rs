@@ -4,7 +4,7 @@ use protocol::{Digest, Millis, Receipt, SeqSet, TrackNo, UnixMillis};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::store::{Segment, Session, TrackFile, media_of};
+use crate::store::{LeftOutRun, Segment, Session, TrackFile, media_of};
 
 /// A session in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,10 +49,24 @@ pub(super) struct SessionDetails {
     /// Recorder runs that are in no file, or not wholly, because they cannot be read. The server keeps
     /// all chunks then.
     left_out_segments: u32,
+    /// What of each of them is in no file, and why.
+    left_out: Vec<LeftOut>,
     /// Present once the session is completed.
     receipt: Option<ReceiptDto>,
     /// Why no recording could be made.
     failure: Option<String>,
+}
+
+/// Something that arrived and is in no file. Its chunks are kept.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LeftOut {
+    track: u8,
+    segment: u32,
+    /// As far as they could be counted.
+    packets: u64,
+    bytes: u64,
+    /// In words.
+    why: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -143,6 +157,7 @@ impl SessionDetails {
         have: &SeqSet,
         segments: &[Segment],
         files: &[TrackFile],
+        left_out: Vec<LeftOutRun>,
     ) -> Self {
         Self {
             summary: SessionSummary::new(session),
@@ -152,11 +167,19 @@ impl SessionDetails {
             tracks: tracks(session, segments, files),
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
+            left_out: left_out.into_iter().map(LeftOut::from).collect(),
             receipt: session
                 .receipt(have)
                 .map(|receipt| ReceiptDto::new(receipt, session.is_silent())),
             failure: session.failure.clone(),
         }
+    }
+}
+
+impl From<LeftOutRun> for LeftOut {
+    fn from(run: LeftOutRun) -> Self {
+        let LeftOutRun { track, segment, packets, bytes, why } = run;
+        Self { track: track.get(), segment: segment.get(), packets, bytes, why }
     }
 }
 

@@ -30,8 +30,8 @@ pub(super) struct SessionExports {
 /// A form in which the recording can be had.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Export {
-    /// `timeline` (with pauses and gaps as time), `ogg` (the sound as it was recorded; several
-    /// are mixed into one), `mp3`, `wav`, `mp4` or `zip` (everything there is of the session).
+    /// `timeline` (with pauses and gaps as time), `ogg` (the sound as Opus; several are mixed
+    /// into one), `mp3`, `wav`, `mp4` or `zip` (everything there is of the session).
     format: &'static str,
     /// `not_made`, `making`, `ready`, `failed`, or `unavailable` when it cannot be made here.
     state: &'static str,
@@ -153,7 +153,7 @@ pub(super) async fn export(
         mime: format.mime(&recording),
         bytes,
         etag: format!("\"{}-{}\"", recording.digest, format.as_str()),
-        name: file_name(&session, id, format.extension()),
+        name: file_name(&session, id, format.extension(&recording)),
     };
     serve(&state, &request, &file, query?.0.download.is_some()).await
 }

@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
-use crate::export::extension_of;
+use crate::recording::extension_of;
 use crate::state::AppState;
 use crate::store::{Recording, Session};
 

@@ -30,5 +30,6 @@ pub(super) async fn details(store: &Store, id: SessionId) -> Result<SessionDetai
     let have = store.have(id).await?;
     let segments = store.segments(id).await?;
     let files = store.track_files(id).await?;
-    Ok(SessionDetails::new(&session, &have, &segments, &files))
+    let left_out = store.left_out(id).await?;
+    Ok(SessionDetails::new(&session, &have, &segments, &files, left_out))
 }

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::recording::{RecordingQuery, ServedFile, file_name, serve};
 use crate::error::{ApiError, Problem};
-use crate::export::extension_of;
+use crate::recording::extension_of;
 use crate::state::AppState;
 use crate::store::{media_of, track_stem};
 

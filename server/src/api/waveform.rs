@@ -81,6 +81,7 @@ impl From<WaveformError> for ApiError {
             WaveformError::ShuttingDown => Self::ShuttingDown,
             WaveformError::Store(error) => error.into(),
             WaveformError::Files(_)
+            | WaveformError::Io(_)
             | WaveformError::Media(_)
             | WaveformError::Damaged(_)
             | WaveformError::DamagedList(_)

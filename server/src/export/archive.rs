@@ -10,8 +10,9 @@ use protocol::{TrackKind, TrackNo};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{ExportError, extension_of};
+use super::ExportError;
 use crate::api;
+use crate::recording::extension_of;
 use crate::store::{KeptFile, Recording, Session, Store, TrackFile, track_stem};
 
 /// A file's name and its text.

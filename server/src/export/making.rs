@@ -1,15 +1,16 @@
 //! Makes the single forms. What reads a recording here sees its end when the server stops.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 
-use media::Source;
+use media::{MediaError, Source};
 use protocol::Millis;
 use tempfile::NamedTempFile;
 
 use super::archive::{self, Entry};
 use super::timeline::{self, Part};
-use super::{ExportError, Exports, Standing, Task, blocking, ffmpeg};
-use crate::recording::{has_several_sounds, writer_into};
+use super::{ExportError, Exports, Inner, Standing, Task, blocking, ffmpeg};
+use crate::recording::{Packing, has_several_sounds, writer_into};
 use crate::store::{KeptFile, TrackFile};
 
 impl Exports {
@@ -18,18 +19,28 @@ impl Exports {
         task: &Task,
         file: NamedTempFile,
     ) -> Result<NamedTempFile, ExportError> {
-        let inner = &*self.0;
-        let parts = timeline::parts(&inner.store, task.session.id, &task.recording).await?;
+        let Inner { store, files, stopping, .. } = &*self.0;
+        let parts = timeline::parts(store, task.session.id, &task.recording).await?;
+        if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
+            let mut sources = Vec::with_capacity(parts.len());
+            for Part { key, schedule, labels, .. } in parts {
+                let file = files.seekable(&key, stopping).await?;
+                sources.push(Source { file, schedule, labels });
+            }
+            return written(file, move |out| {
+                media::combine_mp4(sources, &mut *out)?;
+                Ok(())
+            })
+            .await;
+        }
         let mut sources = Vec::with_capacity(parts.len());
         for Part { key, bytes, schedule, labels } in parts {
-            let file = inner.files.reader(&key, bytes, &inner.stopping).await?;
+            let file = files.reader(&key, bytes, stopping).await?;
             sources.push(Source { file, schedule, labels });
         }
-        blocking(move || {
-            let out = writer_into(&file)?;
-            let (mut out, _) = media::combine(sources, out)?;
-            out.flush()?;
-            Ok(file)
+        written(file, move |out| {
+            media::combine(sources, &mut *out)?;
+            Ok(())
         })
         .await
     }
@@ -41,12 +52,19 @@ impl Exports {
         file: NamedTempFile,
     ) -> Result<NamedTempFile, ExportError> {
         let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
-        let input = self.0.files.reader(&key, bytes, &self.0.stopping).await?;
-        blocking(move || {
-            let mut out = writer_into(&file)?;
-            media::to_ogg(input, &mut out)?;
-            out.flush()?;
-            Ok(file)
+        let Inner { files, stopping, .. } = &*self.0;
+        if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
+            let input = files.seekable(&key, stopping).await?;
+            return written(file, move |out| {
+                media::mp4_to_ogg(input, out)?;
+                Ok(())
+            })
+            .await;
+        }
+        let input = files.reader(&key, bytes, stopping).await?;
+        written(file, move |out| {
+            media::to_ogg(input, out)?;
+            Ok(())
         })
         .await
     }
@@ -104,4 +122,18 @@ impl Exports {
         }
         Ok(KeptFile { key: recording.key.clone(), bytes: recording.bytes })
     }
+}
+
+/// What `write` writes into it.
+async fn written(
+    file: NamedTempFile,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), MediaError> + Send + 'static,
+) -> Result<NamedTempFile, ExportError> {
+    blocking(move || {
+        let mut out = writer_into(&file)?;
+        write(&mut out)?;
+        out.flush()?;
+        Ok(file)
+    })
+    .await
 }

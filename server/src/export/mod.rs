@@ -15,7 +15,7 @@ use protocol::SessionStatus;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::recording::{MixError, RecordingFiles, Recordings};
+use crate::recording::{MixError, Packing, RecordingFiles, Recordings, extension_of};
 use crate::store::{Recording, Session, Store, StoreError, TrackFile};
 
 /// Exports made at the same time: each is work for a processor or for the disk.
@@ -30,7 +30,7 @@ const WAV_BYTES_PER_MS: u64 = 192;
 pub(crate) enum Format {
     /// The recording with its pauses and gaps as time.
     Timeline,
-    /// The sound alone, as it was recorded; several sounds mixed into one.
+    /// The sound alone, as Opus; several sounds mixed into one.
     Ogg,
     Mp3,
     Wav,
@@ -54,9 +54,10 @@ impl Format {
         }
     }
 
-    pub(crate) const fn extension(self) -> &'static str {
+    /// Of an export of this recording.
+    pub(crate) fn extension(self, recording: &Recording) -> &str {
         match self {
-            Self::Timeline => "webm",
+            Self::Timeline => extension_of(&recording.key),
             Self::Ogg | Self::Mp3 | Self::Wav | Self::Mp4 | Self::Zip => self.as_str(),
         }
     }
@@ -83,7 +84,7 @@ impl Format {
     /// Beside the recording, under a name of its own.
     fn key(self, recording: &Recording) -> String {
         let stem = recording.key.rsplit_once('.').map_or(&*recording.key, |(stem, _)| stem);
-        format!("{stem}.{}.{}", self.as_str(), self.extension())
+        format!("{stem}.{}.{}", self.as_str(), self.extension(recording))
     }
 
     /// About what it will take.
@@ -232,10 +233,12 @@ impl Exports {
         recording: &Recording,
         format: Format,
     ) -> Option<ExportError> {
-        let is_webm = recording.mime.ends_with("/webm");
+        let is_read_here = Packing::of(&recording.mime).is_some();
         let has_picture = recording.mime.starts_with("video/");
         let reason = match format {
-            Format::Timeline | Format::Ogg => (!is_webm).then_some("it is not WebM."),
+            Format::Timeline | Format::Ogg => {
+                (!is_read_here).then_some("it is neither WebM nor MP4.")
+            }
             Format::Mp4 => (!has_picture).then_some("it has no picture."),
             Format::Mp3 | Format::Wav | Format::Zip => None,
         };
@@ -321,7 +324,7 @@ impl Exports {
         let tracks = store.track_files(task.session.id).await?;
         let scratch = recordings.scratch();
         store.room().check(scratch, task.format.room(&task.recording, &tracks))?;
-        let suffix = format!(".{}", task.format.extension());
+        let suffix = format!(".{}", task.format.extension(&task.recording));
         let file = tempfile::Builder::new().suffix(&suffix).tempfile_in(scratch)?;
         // What reads a recording sees its end when the server stops.
         let file = match task.format {
@@ -341,11 +344,6 @@ impl Exports {
     fn jobs(&self) -> std::sync::MutexGuard<'_, HashMap<String, watch::Receiver<Standing>>> {
         self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a key ends in, without the dot.
-pub(crate) fn extension_of(key: &str) -> &str {
-    key.rsplit_once('.').map_or("webm", |(_, extension)| extension)
 }
 
 /// Only of a session that has come to its end: before that every export would be of another file.

@@ -118,6 +118,7 @@ impl World {
             runs: Vec::new(),
             tracks: tracks.iter().map(file).collect(),
             frames: Vec::new(),
+            left_out: Vec::new(),
         };
         self.store()
             .recording_durable(id, &made, Millis::ZERO, SessionStatus::Finalizing, START)

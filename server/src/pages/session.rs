@@ -2,7 +2,7 @@
 
 use app::pages::session::SessionPage;
 use app::views::happening::{Happening, origin};
-use app::views::{Cut, ExportRow, Instant, RecordingView, SegmentRow, SessionView};
+use app::views::{Cut, ExportRow, Instant, LeftOutRow, RecordingView, SegmentRow, SessionView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::export::{ExportError, Format, can_be_exported};
 use crate::recording::{has_several_sounds, tracks_in};
 use crate::state::AppState;
-use crate::store::{LoggedEvent, PauseCut, Recording, Segment, Session};
+use crate::store::{LeftOutRun, LoggedEvent, PauseCut, Recording, Segment, Session};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -57,6 +57,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         duration: duration(&session),
         missing: session.missing(&have),
         recording,
+        left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
         exports: export_rows(state, &session).await,
         tracks: track_views(&session, &segments, &files, &joined, &frames),
         joined: if joined.len() > 1 { joined } else { Vec::new() },
@@ -65,6 +66,11 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         segments: segments.into_iter().map(segment_row).collect(),
         happened: happened(&events),
     })
+}
+
+fn left_out_row(run: LeftOutRun) -> LeftOutRow {
+    let LeftOutRun { track, segment, packets, bytes, why } = run;
+    LeftOutRow { track, segment, packets, bytes, why }
 }
 
 async fn export_rows(state: &AppState, session: &Session) -> Vec<ExportRow> {

@@ -1,21 +1,23 @@
 //! Makes the files of a session out of its chunks: one for each track, one recording of all that can
 //! be put side by side, and the pictures. Nothing of it is in its place yet.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
 use media::{FileType, MediaError, Schedule, Source};
-use protocol::{Millis, Seq, SeqSet, SessionId, TrackNo};
+use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 
 use super::ahead::Begun;
 use super::files::writer_into;
+use super::packing::{Packing, type_of_all};
 use super::pictures::{self, Pictures};
 use super::plan::{Plan, joined};
-use super::stitching::{MediaFile, Stitched, Stitching, finished};
+use super::stitching::{Lacking, MediaFile, Stitched, Stitching, finished};
 use crate::ledger::payload::PayloadStore;
-use crate::store::{StitchedRun, Store, StoreError};
+use crate::store::{LeftOutRun, StitchedRun, Store, StoreError};
 
 /// Files of one track: so many formats. Runs of still another are in none.
 const PARTS_MAX: u8 = 8;
@@ -51,7 +53,7 @@ pub(crate) struct Assembled {
     pub(super) alignment: Alignment,
     pub(super) runs: Vec<StitchedRun>,
     /// Recorder runs that hold something which is in no file.
-    pub(super) left_out: u32,
+    pub(super) left_out: Vec<LeftOutRun>,
 }
 
 pub(super) async fn assemble(
@@ -66,12 +68,12 @@ pub(super) async fn assemble(
     let until = have.last().unwrap_or(Seq::ZERO);
     let sources = Sources { store, payloads, scratch, id, have };
     let (mut tracks, mut parts) = (Vec::new(), Vec::new());
-    let (mut runs, mut left_out) = (Vec::new(), 0);
+    let (mut runs, mut left_out) = (Vec::new(), Vec::new());
     let mut obstacle = None;
     for track in &plan.media {
         let stitched = sources.stitch(*track, begun.take(*track)).await?;
         runs.extend(stitched.runs);
-        left_out += stitched.left_out;
+        left_out.extend(stitched.left_out);
         parts.extend(stitched.further.into_iter().map(|(part, file)| (*track, part, file)));
         match stitched.file {
             Ok(file) => tracks.push((*track, file)),
@@ -95,7 +97,7 @@ pub(super) async fn assemble(
     let mut all_pictures = Vec::with_capacity(plan.pictures.len());
     for track in &plan.pictures {
         let pictures = pictures::gather(store, payloads, scratch, id, *track, until).await?;
-        left_out += pictures.left_out;
+        left_out.extend(pictures.left_out.iter().cloned());
         if !pictures.taken.is_empty() {
             all_pictures.push(pictures);
         }
@@ -119,7 +121,7 @@ struct OfTrack {
     /// Each of another format than those before.
     further: Vec<(u8, MediaFile)>,
     runs: Vec<StitchedRun>,
-    left_out: u32,
+    left_out: Vec<LeftOutRun>,
 }
 
 impl Sources<'_> {
@@ -132,14 +134,21 @@ impl Sources<'_> {
             Some(stitching) => stitching,
             None => Stitching::begin(self.scratch, self.id, track)?,
         };
-        let Stitched { file, mut runs, mut refused } = self.finish(stitching).await?;
+        let Stitched { file, mut runs, lacking: mut all_lacking, mut headers } =
+            self.finish(stitching).await?;
         let mut further = Vec::new();
         for part in 1..PARTS_MAX {
+            // Runs of which nothing is in a file yet.
+            let apart =
+                |(segment, lacking): (&SegmentNo, &Lacking)| lacking.is_all.then_some(*segment);
+            let refused: BTreeSet<SegmentNo> = all_lacking.iter().filter_map(apart).collect();
             if file.is_err() || refused.is_empty() {
                 break;
             }
-            let stitching = Stitching::begin_with(self.scratch, self.id, track, refused.clone())?;
+            let (scratch, id) = (self.scratch, self.id);
+            let stitching = Stitching::begin_with(scratch, id, track, refused.clone(), headers)?;
             let stitched = self.finish(stitching).await?;
+            headers = stitched.headers;
             let Ok(file) = stitched.file else { break };
             further.push((part, file));
             for StitchedRun { segment, duration, .. } in stitched.runs {
@@ -147,9 +156,18 @@ impl Sources<'_> {
                     run.duration = run.duration.max(duration);
                 }
             }
-            refused = stitched.refused;
+            all_lacking.retain(|segment, _| !refused.contains(segment));
+            all_lacking.extend(stitched.lacking);
         }
-        let left_out = u32::try_from(refused.len()).unwrap_or(u32::MAX);
+        let left_out =
+            |(segment, Lacking { left_out, why, .. }): (SegmentNo, Lacking)| LeftOutRun {
+                track,
+                segment,
+                packets: left_out.all().packets,
+                bytes: left_out.all().bytes,
+                why,
+            };
+        let left_out = all_lacking.into_iter().map(left_out).collect();
         Ok(OfTrack { file, further, runs, left_out })
     }
 
@@ -171,12 +189,11 @@ async fn combine(
     let numbers: Vec<TrackNo> = places.iter().map(|place| tracks[*place].0).collect();
     let alignment = plan.alignment(&numbers);
     let mut sources = Vec::with_capacity(places.len());
-    let mut file_type = FileType::AudioWebm;
+    let types: Vec<FileType> = places.iter().map(|place| tracks[*place].1.file_type).collect();
+    let file_type = type_of_all(&types);
+    let packing = Packing::of(file_type.mime());
     for (order, place) in places.into_iter().enumerate() {
         let (track, media) = &tracks[place];
-        if media.file_type == FileType::VideoWebm {
-            file_type = FileType::VideoWebm;
-        }
         sources.push(Source {
             file: media.file.reopen()?,
             schedule: schedule(&alignment.shifts(order)),
@@ -186,8 +203,12 @@ async fn combine(
     let file = NamedTempFile::new_in(scratch)?;
     let combining = tokio::task::spawn_blocking(move || {
         let out = writer_into(&file)?;
-        let (out, combined) = media::combine(sources, out)?;
-        finished(file, out, file_type, combined.duration)
+        let (out, combined) = match packing {
+            Some(Packing::Mp4) => media::combine_mp4(sources, out)?,
+            Some(Packing::Webm) | None => media::combine(sources, out)?,
+        };
+        let packets = combined.packets + combined.silences;
+        finished(file, out, file_type, combined.duration, packets)
     });
     match combining.await.map_err(|_| AssembleError::BrokeOff)? {
         Ok(whole) => Ok(Some((whole, alignment))),

@@ -1,7 +1,7 @@
 //! Where finished recordings lie: an object store, a local folder with fsync by default.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read};
+use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,8 +35,8 @@ const FOLDER: &str = "recordings";
 const NAME_DIGITS: usize = 16;
 /// Of what is drawn of a recording's sound.
 const PEAKS_EXTENSION: &str = "peaks";
-/// Of the same recording with all its sound in one track.
-const MIX_EXTENSION: &str = "mix.webm";
+/// Of the same recording with all its sound in one track; it is packed like the recording.
+const MIX_EXTENSION: &str = "mix";
 
 #[derive(Debug, Clone)]
 pub(crate) struct RecordingFiles {
@@ -45,6 +45,25 @@ pub(crate) struct RecordingFiles {
     root: PathBuf,
     /// Where the recordings are.
     folder: PathBuf,
+}
+
+/// A file that ends early when the server stops.
+#[derive(Debug)]
+pub(crate) struct Stoppable {
+    file: File,
+    stopping: CancellationToken,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.stopping.is_cancelled() { Ok(0) } else { self.file.read(buffer) }
+    }
+}
+
+impl Seek for Stoppable {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// A file in its place.
@@ -145,6 +164,17 @@ impl RecordingFiles {
         Ok(SyncIoBridge::new(StreamReader::new(stream.boxed())))
     }
 
+    /// The same for what has to go back and forth in the file, which lies in a folder here. (Of a
+    /// store that is none it would have to be fetched whole before.)
+    pub(crate) async fn seekable(
+        &self,
+        key: &str,
+        stopping: &CancellationToken,
+    ) -> io::Result<Stoppable> {
+        let file = tokio::fs::File::open(self.path_of(key)).await?.into_std().await;
+        Ok(Stoppable { file, stopping: stopping.clone() })
+    }
+
     /// Where a recording is as a file, for another program.
     pub(crate) fn path_of(&self, key: &str) -> PathBuf {
         self.root.join(key)
@@ -234,7 +264,12 @@ fn peaks_key(key: &str) -> String {
 
 /// Where lies the recording under this key with all its sound in one track.
 pub(crate) fn mix_key(key: &str) -> String {
-    format!("{}.{MIX_EXTENSION}", stem_of(key))
+    format!("{}.{MIX_EXTENSION}.{}", stem_of(key), extension_of(key))
+}
+
+/// What a key ends in, without the dot.
+pub(crate) fn extension_of(key: &str) -> &str {
+    key.rsplit_once('.').map_or("webm", |(_, extension)| extension)
 }
 
 /// What the names of a recording and of all that is made of it begin with.

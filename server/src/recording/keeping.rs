@@ -19,6 +19,8 @@ impl RecordingFiles {
         let Assembled { whole, tracks: first, parts, pictures, alignment, runs, left_out } =
             assembled;
         let frames = frames(&pictures, &alignment);
+        // Runs, of whatever track.
+        let runs_left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
         let mut tracks = Vec::new();
         let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
         for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {
@@ -31,9 +33,9 @@ impl RecordingFiles {
                 let Kept { key, digest, bytes } =
                     self.keep(id, file, file_type.extension()).await?;
                 let mime = file_type.mime().to_owned();
-                Recording { key, mime, bytes, digest, duration, left_out }
+                Recording { key, mime, bytes, digest, duration, left_out: runs_left_out }
             }
-            None => recording_of(&tracks, left_out)?,
+            None => recording_of(&tracks, runs_left_out)?,
         };
         for Pictures { track, file, .. } in pictures {
             let Kept { key, digest, bytes } = self.keep(id, file, PICTURES_EXTENSION).await?;
@@ -41,7 +43,7 @@ impl RecordingFiles {
             tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
         }
         tracks.sort_by_key(|file| (file.track, file.part));
-        Ok(Made { recording, runs, tracks, frames })
+        Ok(Made { recording, runs, tracks, frames, left_out })
     }
 }
 

@@ -6,6 +6,7 @@ mod ahead;
 mod assemble;
 mod files;
 mod keeping;
+mod packing;
 mod pictures;
 mod plan;
 mod playback;
@@ -24,7 +25,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, is_of, writer_into};
+pub(crate) use files::{RecordingFiles, extension_of, is_of, writer_into};
+pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
 pub(crate) use postponed::Postponed;

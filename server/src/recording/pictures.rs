@@ -1,5 +1,6 @@
 //! Puts the pictures of a track one after the other into one file, and notes where each of them is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
@@ -9,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::assemble::AssembleError;
 use super::stitching::READ_BYTES;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{Store, StoredChunk};
+use crate::store::{LeftOutRun, Store, StoredChunk};
 
 pub(super) const PICTURE_MIME: &str = "image/jpeg";
 /// The files are no pictures themselves.
@@ -26,7 +27,7 @@ pub(crate) struct Pictures {
     pub(super) file: NamedTempFile,
     pub(super) taken: Vec<Picture>,
     /// Runs with something that is no picture, or one too many.
-    pub(super) left_out: u32,
+    pub(super) left_out: Vec<LeftOutRun>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) async fn gather(
     let file = NamedTempFile::new_in(scratch)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut taken: Vec<Picture> = Vec::new();
-    let mut left_out: Vec<SegmentNo> = Vec::new();
+    let mut left_out: BTreeMap<SegmentNo, LeftOutRun> = BTreeMap::new();
     let (mut from, mut first_byte) = (Seq::ZERO, 0);
     loop {
         let chunks = store.chunks(payloads, id, track, from..=until, READ_BYTES).await?;
@@ -59,9 +60,11 @@ pub(super) async fn gather(
             from = seq.next();
             if !is_picture(&bytes) || taken.len() >= PICTURES_MAX {
                 tracing::warn!(session = %id, %seq, "no picture, or one too many: the chunk is kept");
-                if left_out.last() != Some(&segment) {
-                    left_out.push(segment);
-                }
+                let why = "no pictures, or more than one track may have".to_owned();
+                let none = LeftOutRun { track, segment, packets: 0, bytes: 0, why };
+                let run = left_out.entry(segment).or_insert(none);
+                run.packets += 1;
+                run.bytes += bytes.len() as u64;
                 continue;
             }
             out.write_all(&bytes).await?;
@@ -71,9 +74,7 @@ pub(super) async fn gather(
         }
     }
     out.flush().await?;
-    left_out.sort_unstable();
-    left_out.dedup();
-    let left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
+    let left_out = left_out.into_values().collect();
     Ok(Pictures { track, file, taken, left_out })
 }
 

@@ -9,6 +9,7 @@ use app::format;
 use app::views::{Happening, SegmentRow};
 use protocol::{Millis, SegmentNo, SessionId, TrackKind, TrackNo};
 
+use super::packing::Packing;
 use crate::pages::{cuts, happened, segment_row};
 use crate::store::{ChunkRun, Recording, StitchedRun, Store, StoreError, TrackFile};
 
@@ -117,18 +118,14 @@ fn runs(mut marked: Vec<SegmentRow>, chunks: &[ChunkRun]) -> Vec<SegmentRow> {
 }
 
 /// Which of the tracks with these files become one recording: the first one decides. Packets cannot
-/// be moved into or out of MP4, so one that begins with it is the recording as it is.
+/// be moved between containers, so it is those that are packed like it.
 pub(super) fn joined<'a>(mimes: impl IntoIterator<Item = &'a str>) -> Vec<usize> {
-    let mut joined: Vec<usize> = Vec::new();
-    for (place, mime) in mimes.into_iter().enumerate() {
-        let is_webm = mime.ends_with("/webm");
-        match joined.first() {
-            None if place == 0 && !is_webm => return vec![0],
-            None | Some(_) if is_webm => joined.push(place),
-            None | Some(_) => {}
-        }
-    }
-    joined
+    let packings: Vec<_> = mimes.into_iter().map(Packing::of).collect();
+    let is_joined = |place: &usize| match (packings[*place], packings[0]) {
+        (Some(own), Some(first)) => own == first,
+        (Some(_) | None, None) | (None, Some(_)) => *place == 0,
+    };
+    (0..packings.len()).filter(is_joined).collect()
 }
 
 /// The tracks of which the recording is made, in the order of its own; empty of a session that has
@@ -180,6 +177,8 @@ mod tests {
         assert_eq!(joined([webm, video, webm]), [0, 1, 2]);
         assert_eq!(joined([webm, mp4, video]), [0, 2]);
         assert_eq!(joined([mp4, webm, webm]), [0]);
+        assert_eq!(joined([mp4, webm, "video/mp4"]), [0, 2]);
+        assert_eq!(joined(["audio/ogg", "audio/ogg", webm]), [0]);
         assert_eq!(joined([webm]), [0]);
         assert_eq!(joined([]), [0; 0]);
     }

@@ -2,14 +2,16 @@
 //! to hand out a receipt; without it the recording itself is played.
 
 use std::collections::HashSet;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::sync::{MutexGuard, PoisonError};
 
-use media::{MediaError, Refusal};
+use media::{MediaError, Mixed, Refusal};
 use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
 
-use super::Recordings;
 use super::files::{mix_key, writer_into};
+use super::{Packing, Recordings};
 use crate::store::{KeptFile, Recording};
 
 #[derive(Debug, thiserror::Error)]
@@ -76,16 +78,15 @@ impl Recordings {
         }
         // A mix is about as large.
         inner.store.room().check(&inner.scratch, recording.bytes)?;
-        let stopping = &inner.stopping;
-        let input = inner.files.reader(&recording.key, recording.bytes, stopping).await?;
+        let (files, stopping) = (&inner.files, &inner.stopping);
         let file = NamedTempFile::new_in(&inner.scratch)?;
-        let mixing = tokio::task::spawn_blocking(move || {
-            let out = writer_into(&file)?;
-            let (mut out, _) = media::mix(input, out)?;
-            out.flush()?;
-            media::verify(file.reopen()?)?;
-            Ok::<_, MediaError>(file)
-        });
+        let mixing = if Packing::of(&recording.mime) == Some(Packing::Mp4) {
+            let input = files.seekable(&recording.key, stopping).await?;
+            spawn_blocking(move || mixed_by(|out| media::mix_mp4(input, out), file))
+        } else {
+            let input = files.reader(&recording.key, recording.bytes, stopping).await?;
+            spawn_blocking(move || mixed_by(|out| media::mix(input, out), file))
+        };
         let mixed = mixing.await.map_err(|_| MixError::BrokeOff)?;
         // What was read then has ended too early.
         if stopping.is_cancelled() {
@@ -93,4 +94,15 @@ impl Recordings {
         }
         inner.files.put::<MixError>(&mix_key(&recording.key), mixed?).await
     }
+}
+
+/// Writes the file and reads it back.
+fn mixed_by(
+    mix: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, Mixed), MediaError>,
+    file: NamedTempFile,
+) -> Result<NamedTempFile, MediaError> {
+    let (mut out, _) = mix(writer_into(&file)?)?;
+    out.flush()?;
+    media::verify(file.reopen()?)?;
+    Ok(file)
 }

@@ -1,13 +1,13 @@
 //! Has `media` stitch a track's chunks, read in their order, into one verified file.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use media::{FileType, MediaError, Refusal, Stitcher, TrackKind, Verified};
+use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
@@ -40,7 +40,19 @@ pub(super) struct Stitched {
     pub(super) file: Result<MediaFile, MediaError>,
     pub(super) runs: Vec<StitchedRun>,
     /// Recorder runs that hold something which is not in the file.
-    pub(super) refused: BTreeSet<SegmentNo>,
+    pub(super) lacking: BTreeMap<SegmentNo, Lacking>,
+    /// By which a run could be read whose own header is missing.
+    pub(super) headers: Headers,
+}
+
+/// What of a recorder run is not in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lacking {
+    pub(super) left_out: LeftOut,
+    /// In words.
+    pub(super) why: String,
+    /// Nothing of the run is in the file: another one may take it.
+    pub(super) is_all: bool,
 }
 
 /// A track on its way into a file.
@@ -63,7 +75,7 @@ pub(super) struct Stitching {
     run_begins: Millis,
     cuts: Vec<PauseCut>,
     runs: Vec<StitchedRun>,
-    refused: BTreeSet<SegmentNo>,
+    lacking: BTreeMap<SegmentNo, Lacking>,
 }
 
 /// A chunk that is in the file.
@@ -80,9 +92,18 @@ impl Stitching {
         session: SessionId,
         track: TrackNo,
     ) -> Result<Self, AssembleError> {
+        Self::begin_knowing(scratch, session, track, Headers::default())
+    }
+
+    fn begin_knowing(
+        scratch: &Path,
+        session: SessionId,
+        track: TrackNo,
+        headers: Headers,
+    ) -> Result<Self, AssembleError> {
         let file = NamedTempFile::new_in(scratch)?;
         let out = writer_into(&file)?;
-        let stitcher = Stitcher::new(out)?;
+        let stitcher = Stitcher::knowing(out, headers)?;
         Ok(Self {
             session,
             track,
@@ -96,7 +117,7 @@ impl Stitching {
             run_begins: Millis::ZERO,
             cuts: Vec::new(),
             runs: Vec::new(),
-            refused: BTreeSet::new(),
+            lacking: BTreeMap::new(),
         })
     }
 
@@ -106,8 +127,9 @@ impl Stitching {
         session: SessionId,
         track: TrackNo,
         only: BTreeSet<SegmentNo>,
+        headers: Headers,
     ) -> Result<Self, AssembleError> {
-        Ok(Self { only: Some(only), ..Self::begin(scratch, session, track)? })
+        Ok(Self { only: Some(only), ..Self::begin_knowing(scratch, session, track, headers)? })
     }
 
     /// Whether there may be more to take in up to here.
@@ -247,8 +269,14 @@ impl Stitching {
         for problem in &report.problems {
             tracing::warn!(session = %self.session, %segment, ?problem, "damaged recorder output");
         }
-        if report.refusal().is_some_and(loses_something) {
-            self.refused.insert(segment);
+        let left_out = report.account.left_out;
+        if !left_out.is_nothing() {
+            let why = match report.refusal() {
+                Some(refusal) => refusal.to_string(),
+                None => left_out.to_string(),
+            };
+            let is_all = report.packets() == 0;
+            self.lacking.insert(segment, Lacking { left_out, why, is_all });
         }
         // What is cut off of each end must not add up.
         let end = millis(report.start + report.duration);
@@ -274,15 +302,21 @@ impl Stitching {
         if let Some(last) = self.last {
             self.end_segment(last.segment)?;
         }
-        let Self { file, stitcher, runs, refused, .. } = self;
+        let Self { file, stitcher, runs, lacking, .. } = self;
+        let headers = stitcher.headers().clone();
         let file = match stitcher.finish() {
-            Ok((out, report)) => finished(file, out, report.file_type, report.duration),
+            // What is left out was noted run by run.
+            Ok(stitched) => {
+                let (out, report) = stitched.accept(|_| ());
+                finished(file, out, report.file_type, report.duration, report.packets)
+            }
             Err(error) => Err(error),
         };
-        match file {
-            Err(error @ MediaError::Refused(_)) => Ok(Stitched { file: Err(error), runs, refused }),
-            file => Ok(Stitched { file: Ok(file?), runs, refused }),
-        }
+        let file = match file {
+            Err(error @ MediaError::Refused(_)) => Err(error),
+            file => Ok(file?),
+        };
+        Ok(Stitched { file, runs, lacking, headers })
     }
 }
 
@@ -292,22 +326,25 @@ pub(super) fn finished(
     out: BufWriter<File>,
     file_type: FileType,
     duration: Duration,
+    packets: u64,
 ) -> Result<MediaFile, MediaError> {
     let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     written.seek(SeekFrom::Start(0))?;
-    let sounds = sounds_in(&media::verify(written)?);
+    let verified = media::verify(written)?;
+    if verified.packets != packets {
+        let told = format!("{} packets are in the file, not {packets}", verified.packets);
+        return Err(std::io::Error::other(told).into());
+    }
+    let sounds = sounds_in(&verified);
     Ok(MediaFile { file, file_type, duration: millis(duration), sounds })
 }
 
 fn sounds_in(verified: &Verified) -> u32 {
-    let is_drawn =
-        |track: &&media::VerifiedTrack| track.kind == TrackKind::Audio && track.codec == "A_OPUS";
+    let is_drawn = |track: &&media::VerifiedTrack| {
+        let is_decoded = ["A_OPUS", "Opus", "mp4a"].contains(&&*track.codec);
+        track.kind == TrackKind::Audio && is_decoded
+    };
     u32::try_from(verified.tracks.iter().filter(is_drawn).count()).unwrap_or(u32::MAX)
-}
-
-/// A run that ended before its first packet has nothing that could be missed.
-const fn loses_something(refusal: &Refusal) -> bool {
-    !matches!(refusal, Refusal::Empty | Refusal::NoMedia)
 }
 
 fn millis(duration: Duration) -> Millis {

@@ -4,8 +4,9 @@
 use bytes::Bytes;
 use media::{Loudest, MediaError, Peaks, PeaksError, Waveform, Waveforms};
 use protocol::SessionId;
+use tokio::task::spawn_blocking;
 
-use super::Recordings;
+use super::{Packing, Recordings};
 use crate::store::{Recording, StoreError};
 
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,8 @@ pub(crate) enum WaveformError {
     ShuttingDown,
     #[error("the waveform cannot be read or kept: {0}")]
     Files(#[from] object_store::Error),
+    #[error("the recording cannot be read: {0}")]
+    Io(#[from] std::io::Error),
     #[error("the recording cannot be drawn: {0}")]
     Media(#[from] MediaError),
     #[error("what is kept of the waveform is damaged: {0}")]
@@ -37,7 +40,7 @@ impl Recordings {
         recording: &Recording,
         track: usize,
     ) -> Result<Peaks, WaveformError> {
-        let kept = match self.0.files.peaks(&recording.key).await? {
+        let kept = match self.kept_peaks(recording).await? {
             Some(kept) => kept,
             None => {
                 let (this, recording) = (self.clone(), recording.clone());
@@ -61,14 +64,22 @@ impl Recordings {
         });
     }
 
+    /// What was drawn before. That there is nothing to be seen in an MP4 is not believed: it was said
+    /// of all of them before AAC could be decoded.
+    async fn kept_peaks(&self, recording: &Recording) -> Result<Option<Bytes>, WaveformError> {
+        let kept = self.0.files.peaks(&recording.key).await?;
+        let nothing = postcard::to_stdvec(&Vec::<&[u8]>::new())?;
+        let is_mp4 = Packing::of(&recording.mime) == Some(Packing::Mp4);
+        Ok(kept.filter(|kept| !is_mp4 || *kept != nothing))
+    }
+
     async fn draw(&self, id: SessionId, recording: &Recording) -> Result<Bytes, WaveformError> {
         let inner = &*self.0;
         let _one_at_a_time = inner.drawing.lock().await;
-        if let Some(kept) = inner.files.peaks(&recording.key).await? {
+        if let Some(kept) = self.kept_peaks(recording).await? {
             return Ok(kept);
         }
-        let drawn =
-            if is_webm(&recording.mime) { self.decode(recording).await? } else { Vec::new() };
+        let drawn = self.decode(recording).await?;
         // First: once the peaks are there, nothing is drawn any more.
         if let Some(loudest) = loudest(&drawn) {
             inner.store.noting(inner.store.note_loudest(id, &recording.key, loudest)).await?;
@@ -80,9 +91,19 @@ impl Recordings {
     }
 
     async fn decode(&self, recording: &Recording) -> Result<Vec<Waveform>, WaveformError> {
-        let stopping = &self.0.stopping;
-        let reader = self.0.files.reader(&recording.key, recording.bytes, stopping).await?;
-        let drawing = tokio::task::spawn_blocking(move || Waveforms::from_webm(reader));
+        let (files, stopping) = (&self.0.files, &self.0.stopping);
+        let drawing = match Packing::of(&recording.mime) {
+            Some(Packing::Webm) => {
+                let reader = files.reader(&recording.key, recording.bytes, stopping).await?;
+                spawn_blocking(move || Waveforms::from_webm(reader))
+            }
+            Some(Packing::Mp4) => {
+                let reader = files.seekable(&recording.key, stopping).await?;
+                spawn_blocking(move || Waveforms::from_mp4(reader))
+            }
+            // Sound in other containers is not decoded here.
+            None => return Ok(Vec::new()),
+        };
         let waveforms = drawing.await.map_err(|_| WaveformError::BrokeOff)?;
         if stopping.is_cancelled() {
             return Err(WaveformError::ShuttingDown);
@@ -97,9 +118,4 @@ fn loudest(drawn: &[Waveform]) -> Option<Loudest> {
     let is_heard =
         |one: &Waveform| one.report.decoded > 0 && one.report.bad == 0 && one.bad_blocks == 0;
     (!loudest.is_silence() || drawn.iter().all(is_heard)).then_some(loudest)
-}
-
-/// Sound in other containers is not decoded here.
-fn is_webm(mime: &str) -> bool {
-    mime.ends_with("/webm")
 }

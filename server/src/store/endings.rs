@@ -65,7 +65,7 @@ impl Store {
         began_in: SessionStatus,
         now: UnixMillis,
     ) -> Result<Option<SessionStatus>, StoreError> {
-        let Made { recording, runs, tracks, frames } = made;
+        let Made { recording, runs, .. } = made;
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
         if began_in.takes_items() && !row.status.takes_items() {
@@ -92,7 +92,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tracks::note_runs(&mut tx, id, runs).await?;
-        tracks::replace(&mut tx, id, tracks, frames).await?;
+        tracks::replace(&mut tx, id, made).await?;
         let made = Event::RecordingMade {
             duration_ms: recording.duration,
             bytes: recording.bytes,

@@ -32,7 +32,8 @@ pub use rows::{PauseCut, Recording, Segment, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
 pub use sweep::Useless;
 pub use tracks::{
-    ChunkRun, Frame, KeptFile, Made, StitchedRun, TrackFile, media_of, only_track, track_stem,
+    ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
+    track_stem,
 };
 
 /// How long a statement waits for another writer before it fails.

@@ -16,6 +16,19 @@ pub struct Made {
     /// Empty when the recording is the file of the only track.
     pub tracks: Vec<TrackFile>,
     pub frames: Vec<Frame>,
+    pub left_out: Vec<LeftOutRun>,
+}
+
+/// What of a recorder run is in no file. Its chunks are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOutRun {
+    pub track: TrackNo,
+    pub segment: SegmentNo,
+    /// As far as they could be counted.
+    pub packets: u64,
+    pub bytes: u64,
+    /// In words.
+    pub why: String,
 }
 
 /// A recorder run that was put into the files of its track.
@@ -186,6 +199,27 @@ impl Store {
         rows.iter().map(Frame::from_row).collect()
     }
 
+    /// What of the recorder runs is in no file, in the order of their tracks and numbers.
+    pub async fn left_out(&self, id: SessionId) -> Result<Vec<LeftOutRun>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT track, segment, packets, bytes, why FROM left_out WHERE session_id = ? \
+             ORDER BY track, segment",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_all(&self.reader)
+        .await?;
+        let run = |row: &SqliteRow| {
+            Ok(LeftOutRun {
+                track: TrackNo::new(row.try_get("track")?),
+                segment: SegmentNo::new(row.try_get("segment")?),
+                packets: unsigned(row.try_get("packets")?),
+                bytes: unsigned(row.try_get("bytes")?),
+                why: row.try_get("why")?,
+            })
+        };
+        rows.iter().map(run).collect()
+    }
+
     /// A picture, and the file that it is in.
     pub async fn frame(
         &self,
@@ -302,13 +336,23 @@ pub(super) async fn note_runs(
 }
 
 /// Puts the files of a new recording in the place of those before.
-pub(super) async fn replace(
-    tx: &mut Tx,
-    id: SessionId,
-    tracks: &[TrackFile],
-    frames: &[Frame],
-) -> Result<(), StoreError> {
+pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(), StoreError> {
+    let Made { tracks, frames, left_out, .. } = made;
     delete(tx, id).await?;
+    for LeftOutRun { track, segment, packets, bytes, why } in left_out {
+        sqlx::query(
+            "INSERT INTO left_out (session_id, track, segment, packets, bytes, why) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(id.as_bytes().as_slice())
+        .bind(track.get())
+        .bind(segment.get())
+        .bind(signed(*packets))
+        .bind(signed(*bytes))
+        .bind(why)
+        .execute(&mut **tx)
+        .await?;
+    }
     for file in tracks {
         sqlx::query(
             "INSERT INTO track_files (session_id, track, part, key, mime, bytes, digest, \
@@ -346,9 +390,11 @@ pub(super) async fn replace(
 
 /// Of a session that has no recording any more.
 pub(super) async fn delete(tx: &mut Tx, id: SessionId) -> Result<(), StoreError> {
-    for statement in
-        ["DELETE FROM track_files WHERE session_id = ?", "DELETE FROM frames WHERE session_id = ?"]
-    {
+    for statement in [
+        "DELETE FROM track_files WHERE session_id = ?",
+        "DELETE FROM frames WHERE session_id = ?",
+        "DELETE FROM left_out WHERE session_id = ?",
+    ] {
         sqlx::query(statement).bind(id.as_bytes().as_slice()).execute(&mut **tx).await?;
     }
     Ok(())

@@ -28,16 +28,13 @@ pub struct InspectArgs {
 pub fn inspect(args: &InspectArgs) -> Result<String, ToolError> {
     let InspectArgs { format, file: path } = args;
     let mut inspector = Inspector::new();
-    each_portion(path, |bytes| {
-        inspector.push(bytes);
-        Ok(())
-    })?;
+    each_portion(path, |bytes| Ok(inspector.push(bytes)?))?;
     let file = File::open(path).map_err(ToolError::read(path))?;
     let verified = match media::verify(BufReader::new(file)) {
-        Ok(verified) => Ok(verified),
+        Ok(_) => Ok(()),
         Err(MediaError::Io(error)) => return Err(ToolError::read(path)(error)),
         Err(MediaError::NotFinished { at, flaw }) => Err(format!("{flaw} (at byte {at})")),
         Err(other) => Err(other.to_string()),
     };
-    Ok(report::of_inspection(*format, path, &inspector.finish(), &verified))
+    Ok(report::of_inspection(*format, path, &inspector.finish()?, &verified))
 }

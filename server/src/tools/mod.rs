@@ -12,6 +12,15 @@ use media::limits::FILE_BUFFER_BYTES;
 pub use inspect::{InspectArgs, inspect};
 pub use stitch::{StitchArgs, stitch};
 
+/// What a command has done.
+#[derive(Debug)]
+pub struct Told {
+    /// To be printed.
+    pub text: String,
+    /// Everything that came in went into what was made.
+    pub is_whole: bool,
+}
+
 /// Why a command failed. What it was working on is as it was before.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
@@ -23,6 +32,8 @@ pub enum ToolError {
     IsThere(PathBuf),
     #[error("{0} is one of the segments as well")]
     OntoItself(PathBuf),
+    #[error("nothing was written: {counted} packets are in the file, not {written}")]
+    Miscounted { counted: u64, written: u64 },
     #[error("nothing was written: {0}")]
     Media(#[from] media::MediaError),
 }

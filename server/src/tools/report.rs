@@ -2,14 +2,11 @@
 //! disagree.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use app::format;
-use media::{
-    Container, InspectedTrack, Inspection, Problem, SegmentReport, SourceTime, StitchReport,
-    Verified, VerifiedTrack,
-};
+use media::{InspectedTrack, Inspection, Problem, SegmentReport, SourceTime, StitchReport};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -28,12 +25,16 @@ struct Stitched<'a> {
     packets: u64,
     clusters: u64,
     cues: u64,
+    /// Packets that came in and are not in the file, and bytes of them or of what could not be read.
+    left_out: u64,
+    left_out_bytes: u64,
     segments: Vec<StitchedSegment<'a>>,
 }
 
 #[derive(Serialize)]
 struct StitchedSegment<'a> {
-    file: &'a Path,
+    /// One, or those in which the chunks of the run are.
+    files: &'a [PathBuf],
     start_ms: f64,
     duration_ms: f64,
     bytes: u64,
@@ -69,29 +70,29 @@ struct Track<'a> {
     kind: String,
     codec: &'a str,
     packets: u64,
-    /// Of these, a finished MP4 is not asked: its tables are checked, its samples not read.
-    keyframes: Option<u64>,
-    payload_bytes: Option<u64>,
+    keyframes: u64,
+    payload_bytes: u64,
     first_ms: Option<f64>,
     last_ms: Option<f64>,
-    longest_step_ms: Option<f64>,
+    longest_step_ms: f64,
 }
 
 pub(super) fn of_stitch(
     format: Format,
     out: &Path,
-    segments: &[impl AsRef<Path>],
+    runs: &[Vec<PathBuf>],
     report: &StitchReport,
 ) -> String {
-    let segment = |(file, segment): (_, &SegmentReport)| StitchedSegment {
-        file,
+    let segment = |(files, segment): (_, &SegmentReport)| StitchedSegment {
+        files,
         start_ms: millis(segment.start),
         duration_ms: millis(segment.duration),
-        bytes: segment.bytes,
-        packets: segment.packets,
-        dangling_bytes: segment.dangling_bytes,
+        bytes: segment.account.bytes.pushed,
+        packets: segment.packets(),
+        dangling_bytes: segment.account.bytes.cut_off,
         problems: words(&segment.problems),
     };
+    let left_out = report.left_out().all();
     let stitched = Stitched {
         file: out,
         duration_ms: millis(report.duration),
@@ -99,7 +100,9 @@ pub(super) fn of_stitch(
         packets: report.packets,
         clusters: report.clusters,
         cues: report.cues,
-        segments: segments.iter().map(AsRef::as_ref).zip(&report.segments).map(segment).collect(),
+        left_out: left_out.packets,
+        left_out_bytes: left_out.bytes,
+        segments: runs.iter().map(Vec::as_slice).zip(&report.segments).map(segment).collect(),
     };
     match format {
         Format::Json => json(&stitched),
@@ -111,28 +114,16 @@ pub(super) fn of_inspection(
     format: Format,
     path: &Path,
     inspection: &Inspection,
-    verified: &Result<Verified, String>,
+    finished: &Result<(), String>,
 ) -> String {
-    let inspected = match verified {
-        // Reading fragments, the inspector would find none in it.
-        Ok(mp4) if mp4.container == Container::Mp4 => Inspected {
-            file: path,
-            bytes: inspection.bytes,
-            finished: true,
-            unfinished_because: None,
-            runs: vec![InspectedRun::of_finished_mp4(mp4)],
-            dangling_bytes: 0,
-            problems: Vec::new(),
-        },
-        verified => Inspected {
-            file: path,
-            bytes: inspection.bytes,
-            finished: verified.is_ok(),
-            unfinished_because: verified.as_ref().err().map(String::as_str),
-            runs: inspection.runs.iter().map(InspectedRun::new).collect(),
-            dangling_bytes: inspection.dangling_bytes,
-            problems: words(&inspection.problems),
-        },
+    let inspected = Inspected {
+        file: path,
+        bytes: inspection.bytes,
+        finished: finished.is_ok(),
+        unfinished_because: finished.as_ref().err().map(String::as_str),
+        runs: inspection.runs.iter().map(InspectedRun::new).collect(),
+        dangling_bytes: inspection.dangling_bytes,
+        problems: words(&inspection.problems),
     };
     match format {
         Format::Json => json(&inspected),
@@ -149,15 +140,6 @@ impl<'a> InspectedRun<'a> {
             tracks: run.tracks.iter().map(Track::new).collect(),
         }
     }
-
-    fn of_finished_mp4(verified: &'a Verified) -> Self {
-        Self {
-            doc_type: "mp4",
-            clusters: verified.clusters,
-            duration_ms: millis(verified.duration),
-            tracks: (1..).zip(&verified.tracks).map(Track::of_finished_mp4).collect(),
-        }
-    }
 }
 
 impl<'a> Track<'a> {
@@ -168,25 +150,11 @@ impl<'a> Track<'a> {
             kind: track.kind.to_string(),
             codec: &track.codec,
             packets: track.packets,
-            keyframes: Some(track.keyframes),
-            payload_bytes: Some(track.payload_bytes),
+            keyframes: track.keyframes,
+            payload_bytes: track.payload_bytes,
             first_ms: track.first.map(at),
             last_ms: track.last.map(at),
-            longest_step_ms: Some(millis(track.longest_step)),
-        }
-    }
-
-    fn of_finished_mp4((number, track): (u64, &'a VerifiedTrack)) -> Self {
-        Self {
-            number,
-            kind: track.kind.to_string(),
-            codec: &track.codec,
-            packets: track.packets,
-            keyframes: None,
-            payload_bytes: None,
-            first_ms: None,
-            last_ms: Some(millis(track.end)),
-            longest_step_ms: None,
+            longest_step_ms: millis(track.longest_step),
         }
     }
 }
@@ -206,7 +174,7 @@ impl Stitched<'_> {
                 write!(
                     line,
                     "  {}: at {}, {}, {} packets, {}",
-                    segment.file.display(),
+                    names(segment.files),
                     seconds(segment.start_ms),
                     seconds(segment.duration_ms),
                     segment.packets,
@@ -246,25 +214,23 @@ impl Inspected<'_> {
 
 impl Track<'_> {
     fn write(&self, line: &mut String) -> std::fmt::Result {
-        let Self { number, kind, codec, packets, .. } = self;
+        let Self { number, kind, codec, packets, keyframes, .. } = self;
         write!(line, "    track {number}: {kind}, {codec}, {packets} packets")?;
-        if let Some(keyframes) = self.keyframes {
-            write!(line, ", {keyframes} keyframes")?;
-        }
-        if let Some(bytes) = self.payload_bytes {
-            write!(line, ", {}", format::size(bytes))?;
-        }
-        match (self.first_ms, self.last_ms) {
-            (Some(first), Some(last)) => {
-                write!(line, ", {} to {}", seconds(first), seconds(last))?;
-            }
-            (None, Some(end)) => write!(line, ", ends at {}", seconds(end))?,
-            (_, None) => {}
-        }
-        if let Some(longest) = self.longest_step_ms.filter(|_| self.packets > 0) {
+        write!(line, ", {keyframes} keyframes, {}", format::size(self.payload_bytes))?;
+        if let (Some(first), Some(last)) = (self.first_ms, self.last_ms) {
+            let longest = self.longest_step_ms;
+            write!(line, ", {} to {}", seconds(first), seconds(last))?;
             write!(line, ", at most {longest:.0} ms apart")?;
         }
         Ok(())
+    }
+}
+
+fn names(files: &[PathBuf]) -> String {
+    match files {
+        [] => String::new(),
+        [only] => only.display().to_string(),
+        [first, .., last] => format!("{} to {}", first.display(), last.display()),
     }
 }
 

@@ -44,7 +44,7 @@ fn stitched(items: &[Item]) -> Vec<u8> {
         stitcher.push(bytes).unwrap();
     }
     stitcher.end_segment().unwrap();
-    stitcher.finish().unwrap().0.into_inner()
+    stitcher.finish().unwrap().accept(|_| ()).0.into_inner()
 }
 
 async fn recording(server: &TestServer, id: SessionId) -> Vec<u8> {

@@ -38,7 +38,13 @@ fn recording(key: &str) -> Made {
         duration: Millis::new(250),
         left_out: 0,
     };
-    Made { recording, runs: Vec::new(), tracks: Vec::new(), frames: Vec::new() }
+    Made {
+        recording,
+        runs: Vec::new(),
+        tracks: Vec::new(),
+        frames: Vec::new(),
+        left_out: Vec::new(),
+    }
 }
 
 /// The grace period was over, a recording of what was there was being made, and the candidate came

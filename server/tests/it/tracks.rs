@@ -1,6 +1,7 @@
 //! Several tracks in one session: a file for each, and one recording of them all.
 
 mod mixing;
+mod mp4;
 mod pauses;
 mod pictures;
 mod upgrade;
@@ -369,8 +370,8 @@ async fn a_later_recording_takes_the_place_of_all_files_before() {
     let more = items(
         next,
         &[
-            Run::of(0, 5, TrackKind::Microphone, 100_000, "beep1"),
-            Run::of(1, 6, TrackKind::Microphone, 100_000, "beep2"),
+            Run::of(0, 5, TrackKind::Microphone, 100_000, "c_pause"),
+            Run::of(1, 6, TrackKind::Microphone, 100_000, "d_run2"),
             Run::stills(2, 7, 100_000, vec![jpeg(3, 80)]),
         ],
     );

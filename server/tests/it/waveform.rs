@@ -57,6 +57,29 @@ async fn the_sound_of_a_recording_is_drawn_and_served_in_any_size() {
 }
 
 #[tokio::test]
+async fn the_sound_of_an_mp4_is_drawn_and_shown_as_that_of_a_webm() {
+    let server = TestServer::start().await;
+    for (number, fixture) in
+        [(7, "aac_beeps"), (8, "aac_camera"), (9, "g_videomp4"), (10, "webkit_audio")]
+    {
+        let (candidate, receipt) = recorded(&server, number, fixture).await;
+        let fine = peaks(&server, &address(&candidate, "?max=1000000")).await;
+        let covered = fine.level().bucket() * u32::try_from(fine.buckets().len()).unwrap();
+        let duration = std::time::Duration::from_millis(receipt.duration.get());
+        assert!(covered >= duration, "{fixture}: {covered:?} of {duration:?}");
+        assert!(fine.buckets().iter().any(|peak| peak.max > 30), "{fixture} is heard");
+        let session = format!("/sessions/{}", candidate.session);
+        let page = server.get(&session).await.text().await.unwrap();
+        assert!(page.contains("data-peaks"), "{page}");
+        // An earlier version drew nothing of it, and kept that.
+        let kept = kept_files(&server, &candidate).pop().unwrap();
+        std::fs::write(&kept, [0]).unwrap();
+        assert_eq!(peaks(&server, &address(&candidate, "?max=1000000")).await, fine);
+        assert!(std::fs::read(&kept).unwrap().len() > 100);
+    }
+}
+
+#[tokio::test]
 async fn it_is_drawn_without_being_asked_for_and_outlives_the_server() {
     let mut server = TestServer::start().await;
     let (candidate, _) = recorded(&server, 2, "beep1").await;

@@ -5,7 +5,7 @@ use protocol::item::ItemError;
 use protocol::{Event, SessionStatus};
 
 use crate::format;
-use crate::views::{Happening, RecordingView, SessionView};
+use crate::views::{Happening, LeftOutRow, RecordingView, SessionView};
 
 #[component]
 pub(super) fn Completeness(view: SessionView) -> impl IntoView {
@@ -28,6 +28,7 @@ pub(super) fn Completeness(view: SessionView) -> impl IntoView {
                 {arrived}
                 {(whole && !open).then_some(" Every number from the first to the last is there.")}
             </p>
+            {(!view.left_out.is_empty()).then(|| view! { <LeftOut rows=view.left_out/> })}
         </section>
     }
 }
@@ -71,6 +72,23 @@ fn refused(happened: &[Happening]) -> u64 {
     refused.max(conflicts)
 }
 
+/// What arrived and is in no file, run by run.
+#[component]
+fn LeftOut(rows: Vec<LeftOutRow>) -> impl IntoView {
+    let rows: Vec<_> = rows.into_iter().map(|row| view! { <li>{left_out(&row)}</li> }).collect();
+    view! { <ul class="left-out">{rows}</ul> }
+}
+
+fn left_out(row: &LeftOutRow) -> String {
+    let LeftOutRow { track, segment, packets, bytes, why } = row;
+    let track = u16::from(track.get()) + 1;
+    let what = match packets {
+        0 => format::size(*bytes),
+        _ => format!("{}, {}", format::count(*packets, "packet", "packets"), format::size(*bytes)),
+    };
+    format!("Track {track}, segment {}: {what}. {why}.", segment.get() + 1)
+}
+
 #[component]
 pub(super) fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
     let silent = recording.is_silent == Some(true);
@@ -102,7 +120,7 @@ mod tests {
     use super::*;
     use crate::pages::session::tests::a_completed_session;
     use crate::rendering::{html, instant, text};
-    use protocol::{Millis, Seq};
+    use protocol::{Millis, SegmentNo, Seq, TrackNo};
 
     fn words(view: SessionView) -> String {
         text(&html(|| view! { <Completeness view/> }))
@@ -150,6 +168,20 @@ mod tests {
             assert!(!words.contains("Every number"), "{words}");
         }
         assert!(words(whole).contains("Nothing is missing."));
+    }
+
+    #[test]
+    fn what_is_in_no_file_is_listed_run_by_run() {
+        let row = LeftOutRow {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(1),
+            packets: 25,
+            bytes: 1_600,
+            why: "Their times cannot be".to_owned(),
+        };
+        let words = words(SessionView { left_out: vec![row], ..a_completed_session() });
+        let list = "Track 1, segment 2: 25 packets, 1.6 KB. Their times cannot be.";
+        assert!(words.contains(list), "{words}");
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn row(id: SessionId, export: ExportRow) -> impl IntoView {
 fn words(format: &str) -> (&'static str, &'static str) {
     match format {
         "timeline" => ("With all gaps", "Pauses and gaps play as silence: in step with the clock."),
-        "ogg" => ("Ogg", "The sound alone, as it was recorded; several sounds become one."),
+        "ogg" => ("Ogg", "The sound alone, as Opus; several sounds become one."),
         "mp3" => ("MP3", "The sound for every player there is."),
         "wav" => ("WAV", "The sound uncompressed, for audio tools."),
         "mp4" => ("MP4", "Picture and sound for every player there is."),
