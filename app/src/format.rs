@@ -114,6 +114,13 @@ pub fn missing(set: &SeqSet, may_still_arrive: bool) -> String {
     }
 }
 
+/// What is said of recorder runs that are in no file, or not wholly.
+pub fn left_out(runs: u32) -> String {
+    let parts = count(runs.into(), "part", "parts");
+    [&parts, " could not be put into the file, or not wholly; the server keeps what arrived"]
+        .concat()
+}
+
 pub const fn track_kind(kind: TrackKind) -> &'static str {
     match kind {
         TrackKind::Microphone => "Microphone",
@@ -235,6 +242,14 @@ mod tests {
             missing(&set((5..=9).chain([12, 20, 21])), true),
             "Chunks 5–9, 12 and 20–21 have not arrived yet"
         );
+    }
+
+    #[test]
+    fn what_is_in_no_file_is_said_to_be_kept() {
+        let one =
+            "1 part could not be put into the file, or not wholly; the server keeps what arrived";
+        assert_eq!(left_out(1), one);
+        assert!(left_out(2).starts_with("2 parts could not"), "{}", left_out(2));
     }
 
     #[test]

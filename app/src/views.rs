@@ -39,6 +39,10 @@ pub struct SessionRow {
     pub bytes: u64,
     /// Items that were captured and are not here.
     pub missing: u64,
+    /// Recorder runs that are in no file, or not wholly.
+    pub left_out: u32,
+    /// Nothing but silence was recorded, as far as it is known.
+    pub is_silent: bool,
     /// A writer is connected.
     pub live: bool,
 }
@@ -88,6 +92,8 @@ pub struct ExportRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingView {
+    /// Of the file, such as `video/mp4`; without its codecs.
+    pub mime: String,
     pub has_video: bool,
     /// Bytes of the file.
     pub bytes: u64,
@@ -96,6 +102,8 @@ pub struct RecordingView {
     pub is_mixed: bool,
     /// Recorder runs that are in no file, or not wholly.
     pub left_out: u32,
+    /// There is sound, and all of it is silence. None while it is not known.
+    pub is_silent: Option<bool>,
     /// SHA-256 of the file.
     pub digest: Digest,
 }

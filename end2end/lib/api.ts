@@ -31,6 +31,8 @@ export interface Session {
   recording_url: string | null;
   left_out_segments: number;
   payload_bytes: number;
+  /** Nothing but silence was recorded; null while that is not known. */
+  silent: boolean | null;
   receipt: { items: number; bytes: number; duration_ms: number; digest: string } | null;
 }
 

@@ -110,6 +110,13 @@ pub(crate) fn has(target: &JsValue, property: &str) -> bool {
         .is_ok_and(|value| !value.is_undefined() && !value.is_null())
 }
 
+/// True in Safari, and in every browser that shares its engine, as all do on iOS. Browsers' names for
+/// themselves (`userAgent`) claim to be each other, and can be changed; the vendor is the engine's own
+/// word: Chromium says "Google Inc." and Firefox nothing.
+pub(crate) fn is_webkit() -> bool {
+    text_of(&window().navigator(), "vendor").starts_with("Apple")
+}
+
 /// The `name` of a JavaScript error such as `NotAllowedError`; empty when it has none.
 pub(crate) fn error_name(error: &JsValue) -> String {
     text_of(error, "name")
@@ -118,6 +125,11 @@ pub(crate) fn error_name(error: &JsValue) -> String {
 /// Its words, which differ between browsers.
 pub(crate) fn error_message(error: &JsValue) -> String {
     text_of(error, "message")
+}
+
+/// As `contains` does, whose search is made for long texts and weighs a kilobyte of every download.
+pub(crate) fn holds(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|window| window == part.as_bytes())
 }
 
 fn text_of(target: &JsValue, property: &str) -> String {
@@ -231,5 +243,17 @@ impl LeaveGuard {
 
     pub(crate) fn set(&self, asks: bool) {
         self.is_set.set(asks);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_holds_its_parts_and_nothing_else() {
+        let text = "Permission denied by system";
+        assert!(holds(text, "by system") && holds(text, "P") && holds(text, text));
+        assert!(!holds(text, "by systems") && !holds("", "by system"));
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use gloo_events::EventListener;
+use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use protocol::Millis;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -20,20 +21,25 @@ use crate::settings;
 /// its way to it: up to two packets are missing. So it runs on for as long.
 const LAST_WORDS_TAKE: Millis = Millis::new(120);
 
-/// Best first. WebM with Opus comes first because the server joins its runs without loss and
-/// without another program, and because Chromium, Firefox and newer Safari all write it; plain WebM
-/// is for browsers that know the container but not the parameter. Older Safari has only MP4, older
-/// Firefox may have only Ogg.
-const SOUND_MIMES: [&str; 4] =
-    ["audio/webm;codecs=opus", "audio/webm", "audio/mp4", "audio/ogg;codecs=opus"];
+/// Best first; WebKit's MP4 goes before all of them, see [`choose_mime`]. WebM with Opus comes first
+/// because Chromium and Firefox write it and everything is made of it without loss; plain WebM is for
+/// browsers that know the container but not the parameter. Older Firefox may have only Ogg.
+const SOUND_MIMES: [&str; 5] = [
+    "audio/webm;codecs=opus",
+    "audio/webm",
+    "audio/mp4;codecs=mp4a.40.2",
+    "audio/mp4",
+    "audio/ogg;codecs=opus",
+];
 
 /// VP8 comes before VP9: it costs an old laptop the least, and a laptop that is too slow loses frames.
-/// Safari has H.264 in MP4, which its hardware encodes.
+/// The H.264 is what WebKit's hardware encodes: level 3.1, the lowest that has room for 720 lines. Asked
+/// for level 3.0, WebKit says yes and records no picture at all.
 const PICTURE_MIMES: [&str; 5] = [
     "video/webm;codecs=vp8,opus",
     "video/webm;codecs=vp9,opus",
     "video/webm",
-    "video/mp4;codecs=avc1.42E01E,mp4a.40.2",
+    "video/mp4;codecs=avc1.42E01F,mp4a.40.2",
     "video/mp4",
 ];
 
@@ -42,6 +48,10 @@ const MP4_TIMESLICE_MIN: Millis = Millis::from_secs(1);
 
 /// For one blob; a blob of 50 MB after the computer's sleep takes a while.
 const READ_DEADLINE: Millis = Millis::from_secs(30);
+
+/// A blob that lies in a file can fail to be read while the disk is busy, and be whole a moment later.
+const READ_TRIES_MAX: u8 = 4;
+const READ_AGAIN_AFTER: Millis = Millis::new(500);
 
 pub(crate) enum RunEvent {
     /// Never empty. Its bytes are yet to be read.
@@ -163,19 +173,31 @@ fn flush(recorder: &MediaRecorder) {
 }
 
 fn timeslice(mime: &str, wanted: Millis) -> Millis {
-    if mime.contains("/mp4") { wanted.max(MP4_TIMESLICE_MIN) } else { wanted }
+    if is_mp4(mime) { wanted.max(MP4_TIMESLICE_MIN) } else { wanted }
+}
+
+fn is_mp4(mime: &str) -> bool {
+    mime.starts_with("audio/mp4") || mime.starts_with("video/mp4")
 }
 
 fn supported_mime(has_picture: bool) -> Result<&'static str, CaptureError> {
     if !browser::has(&browser::window(), "MediaRecorder") {
         return Err(CaptureError::Unsupported);
     }
-    let mimes = if has_picture { &PICTURE_MIMES[..] } else { &SOUND_MIMES[..] };
-    mimes
-        .iter()
-        .copied()
-        .find(|mime| MediaRecorder::is_type_supported(mime))
+    choose_mime(has_picture, browser::is_webkit(), MediaRecorder::is_type_supported)
         .ok_or(CaptureError::Unsupported)
+}
+
+/// WebKit records MP4 wherever it can, whatever else it claims: Safari has written WebM since 18.4, and
+/// turned its picture by 90 degrees at first, while its MP4 has been right for years.
+fn choose_mime(
+    has_picture: bool,
+    is_webkit: bool,
+    is_supported: impl Fn(&str) -> bool,
+) -> Option<&'static str> {
+    let mimes = if has_picture { &PICTURE_MIMES[..] } else { &SOUND_MIMES[..] };
+    let first = mimes.iter().filter(|mime| is_webkit && is_mp4(mime));
+    first.chain(mimes).copied().find(|mime| is_supported(mime))
 }
 
 fn listen(recorder: &MediaRecorder, on_event: &Rc<dyn Fn(RunEvent)>) -> Vec<EventListener> {
@@ -214,20 +236,22 @@ pub(crate) fn read_now(blob: &Blob) -> Option<Bytes> {
     (f64::from(bytes.length()) == blob.size()).then(|| Bytes::from(bytes.to_vec()))
 }
 
-/// The bytes of a chunk as browsers give them out otherwise: later.
+/// The bytes of a chunk as browsers give them out otherwise: later, and not always the first time they
+/// are asked.
 pub(crate) async fn read(blob: Blob) -> Option<Bytes> {
-    let reading = async move {
-        let buffer = JsFuture::from(blob.array_buffer()).await?;
-        Ok::<_, JsValue>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
-    };
-    match browser::within(READ_DEADLINE, reading).await {
-        Some(Ok(bytes)) => Some(bytes),
-        Some(Err(error)) => {
-            browser::warn("A piece of the recording could not be read.", &error);
-            None
+    for _ in 0..READ_TRIES_MAX {
+        let blob = blob.clone();
+        let reading = async move {
+            let buffer = JsFuture::from(blob.array_buffer()).await?;
+            Ok::<_, JsValue>(Bytes::from(Uint8Array::new(&buffer).to_vec()))
+        };
+        match browser::within(READ_DEADLINE, reading).await? {
+            Ok(bytes) => return Some(bytes),
+            Err(error) => browser::warn("A piece of the recording could not be read.", &error),
         }
-        None => None,
+        TimeoutFuture::new(READ_AGAIN_AFTER.get() as u32).await;
     }
+    None
 }
 
 #[cfg(test)]
@@ -241,5 +265,36 @@ mod tests {
         assert_eq!(timeslice("video/mp4", wished), MP4_TIMESLICE_MIN);
         let long = MP4_TIMESLICE_MIN + Millis::new(1);
         assert_eq!(timeslice("audio/mp4", long), long);
+    }
+
+    fn everything(_: &str) -> bool {
+        true
+    }
+
+    #[test]
+    fn webkit_records_mp4_even_where_it_claims_webm() {
+        assert_eq!(choose_mime(false, true, everything), Some("audio/mp4;codecs=mp4a.40.2"));
+        let video = Some("video/mp4;codecs=avc1.42E01F,mp4a.40.2");
+        assert_eq!(choose_mime(true, true, everything), video);
+        let is_plain = |mime: &str| !mime.contains(';');
+        assert_eq!(choose_mime(false, true, is_plain), Some("audio/mp4"));
+        assert_eq!(choose_mime(true, true, is_plain), Some("video/mp4"));
+    }
+
+    #[test]
+    fn a_webkit_without_mp4_records_what_it_has() {
+        let is_webm = |mime: &str| mime.contains("/webm");
+        assert_eq!(choose_mime(true, true, is_webm), Some("video/webm;codecs=vp8,opus"));
+        assert_eq!(choose_mime(true, true, |_| false), None);
+    }
+
+    #[test]
+    fn elsewhere_webm_goes_before_mp4_and_mp4_before_ogg() {
+        assert_eq!(choose_mime(false, false, everything), Some("audio/webm;codecs=opus"));
+        assert_eq!(choose_mime(true, false, everything), Some("video/webm;codecs=vp8,opus"));
+        let is_no_webm = |mime: &str| !mime.contains("/webm");
+        assert_eq!(choose_mime(false, false, is_no_webm), Some("audio/mp4;codecs=mp4a.40.2"));
+        let is_ogg = |mime: &str| mime.contains("/ogg");
+        assert_eq!(choose_mime(false, false, is_ogg), Some("audio/ogg;codecs=opus"));
     }
 }

@@ -54,7 +54,7 @@ impl CaptureError {
         let name = browser::error_name(error);
         match name.as_str() {
             // Only Chromium tells the two apart, and only in its words.
-            "NotAllowedError" if browser::error_message(error).contains("by system") => {
+            "NotAllowedError" if browser::holds(&browser::error_message(error), "by system") => {
                 Self::BlockedBySystem
             }
             "NotAllowedError" | "SecurityError" => Self::Blocked,

@@ -27,10 +27,13 @@ pub(crate) struct Taken {
     pub(crate) lock: Option<SessionLock>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Safe,
     Discarded,
+    /// All has arrived, and the server could not put all of it into a file.
+    LeftOut,
     /// Not everything could be sent; the rest stays in the spool.
     Kept,
 }
@@ -251,9 +254,9 @@ impl Earlier {
         }
     }
 
-    /// One that had to be kept is not forgotten over another that is safe.
+    /// One that is not whole is not forgotten over another that is safe.
     fn note(&mut self, outcome: Outcome) {
-        if self.outcome != Some(Outcome::Kept) {
+        if self.outcome.is_none_or(|before| before < Outcome::LeftOut || before < outcome) {
             self.outcome = Some(outcome);
         }
     }
@@ -272,8 +275,11 @@ impl Earlier {
         self.outcome.map(|outcome| match outcome {
             Outcome::Safe => "An earlier recording is now safe on the server.".to_owned(),
             Outcome::Discarded => "The earlier recording was discarded.".to_owned(),
-            Outcome::Kept => "An earlier recording could not be sent completely. What is missing \
-                              is kept on this device."
+            Outcome::LeftOut => "An earlier recording has arrived, but not all of it could be put \
+                                 into the file. The server keeps the rest as it arrived."
+                .to_owned(),
+            Outcome::Kept => "An earlier recording is not complete on the server. What could not \
+                              be sent is kept on this device."
                 .to_owned(),
         })
     }
@@ -290,7 +296,11 @@ impl Taken {
         let all_arrived = if backlog.items == 0 { Outcome::Safe } else { Outcome::Kept };
         match (self.pipeline.finish_status(), self.pipeline.link()) {
             (FinishStatus::Completed(receipt), _) if receipt.missing.is_empty() => {
-                Some(all_arrived)
+                Some(if receipt.left_out > 0 {
+                    all_arrived.max(Outcome::LeftOut)
+                } else {
+                    all_arrived
+                })
             }
             (FinishStatus::Discarded, _) => Some(Outcome::Discarded),
             (FinishStatus::Completed(_) | FinishStatus::Failed(_), _)

@@ -170,6 +170,11 @@ impl Pipeline {
         self.sender.is_spool_failing()
     }
 
+    /// Something of it will never arrive.
+    pub(crate) fn has_losses(&self) -> bool {
+        self.sender.has_losses()
+    }
+
     /// Chunks that the browser could not hand over.
     pub(crate) fn unreadable_chunks(&self) -> u64 {
         self.unreadable_chunks

@@ -87,7 +87,7 @@ pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
 pub use mp4::{BoxType, combine_mp4, mix_mp4};
 pub use opus::packet_duration as opus_packet_duration;
-pub use peaks::{Level, Peak, Peaks, PeaksError};
+pub use peaks::{Level, Loudest, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
 pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
 pub use schedule::Schedule;

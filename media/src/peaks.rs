@@ -33,6 +33,35 @@ impl Peak {
     }
 }
 
+/// The loudest sample of some sound, 0 to 32,768, in either direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Loudest(u16);
+
+impl Loudest {
+    /// The loudest that still is silence: -60 dBFS. A microphone that is muted, blocked or broken gives
+    /// zeros or the last bits of its converter, and what an encoder makes of those is not much more; of
+    /// a voice, even a faint one, single samples are ten times as loud.
+    pub const SILENCE_MAX: Self = Self(32);
+
+    /// Of a sample's distance from zero.
+    #[must_use]
+    pub const fn new(sample: u16) -> Self {
+        Self(sample)
+    }
+
+    /// The sample's distance from zero.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// True when nobody can have spoken.
+    #[must_use]
+    pub fn is_silence(self) -> bool {
+        self <= Self::SILENCE_MAX
+    }
+}
+
 /// How long the buckets are: [`limits::PEAKS_BUCKET_MILLIS`] at the finest level, and twice as long
 /// at each one above, up to [`limits::PEAKS_LEVEL_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -106,6 +135,7 @@ impl Peaks {
 #[derive(Debug, Default)]
 pub(crate) struct PeaksBuilder {
     buckets: Vec<Peak>,
+    loudest: Loudest,
     /// Of the bucket that is not full yet.
     low: i16,
     high: i16,
@@ -118,11 +148,17 @@ impl PeaksBuilder {
         let (head, rest) = samples.split_at(samples.len().min(self.room()));
         self.part(head);
         let (whole, tail) = rest.as_chunks::<BUCKET_SAMPLES>();
-        self.buckets.extend(whole.iter().map(|bucket| {
+        for bucket in whole {
             let (low, high) = extremes(bucket);
-            Peak::of(low, high)
-        }));
+            self.push(low, high);
+        }
         self.part(tail);
+    }
+
+    /// Of all that came so far.
+    pub(crate) fn loudest(&self) -> Loudest {
+        let open = if self.filled > 0 { distance(self.low, self.high) } else { Loudest::default() };
+        self.loudest.max(open)
     }
 
     /// Adds so many samples of silence.
@@ -169,9 +205,18 @@ impl PeaksBuilder {
     }
 
     fn close(&mut self) {
-        self.buckets.push(Peak::of(self.low, self.high));
+        self.push(self.low, self.high);
         self.filled = 0;
     }
+
+    fn push(&mut self, low: i16, high: i16) {
+        self.loudest = self.loudest.max(distance(low, high));
+        self.buckets.push(Peak::of(low, high));
+    }
+}
+
+fn distance(low: i16, high: i16) -> Loudest {
+    Loudest(low.unsigned_abs().max(high.unsigned_abs()))
 }
 
 /// Of at least one sample.
@@ -203,6 +248,31 @@ mod tests {
         samples[BUCKET_SAMPLES] = 512;
         samples[BUCKET_SAMPLES + 1] = -511;
         assert_eq!(build(&samples).buckets(), [peak(-128, 127), peak(-1, 2)]);
+    }
+
+    #[test]
+    fn the_loudest_sample_counts_in_either_direction_and_in_the_open_bucket() {
+        let loudest = |samples: &[i16]| {
+            let mut builder = PeaksBuilder::default();
+            builder.samples(samples);
+            builder.loudest().get()
+        };
+        assert_eq!(loudest(&[]), 0);
+        assert_eq!(loudest(&[3, -7]), 7);
+        assert_eq!(loudest(&[i16::MIN; BUCKET_SAMPLES]), 32_768);
+        let mut samples = vec![1; BUCKET_SAMPLES + 1];
+        samples[0] = 90;
+        assert_eq!(loudest(&samples), 90);
+        samples[BUCKET_SAMPLES] = 91;
+        assert_eq!(loudest(&samples), 91);
+    }
+
+    #[test]
+    fn what_is_at_the_limit_is_silence_and_one_more_is_not() {
+        assert!(Loudest::SILENCE_MAX.is_silence());
+        assert!(!Loudest::new(Loudest::SILENCE_MAX.get() + 1).is_silence());
+        let dbfs = 20.0 * (f64::from(Loudest::SILENCE_MAX.get()) / 32_768.0).log10();
+        assert!((dbfs + 60.0).abs() < 0.5, "{dbfs}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::mp4::{self, FinishedMp4, SampleInfo};
 use crate::observer::{Observer, PlacedBlock};
 use crate::opus;
-use crate::peaks::{Peaks, PeaksBuilder};
+use crate::peaks::{Loudest, Peaks, PeaksBuilder};
 use crate::reader::WebmReader;
 use crate::stitch::{Input, Reading};
 use crate::tracks::TrackEntry;
@@ -34,6 +34,8 @@ pub struct Waveform {
     /// From the zero of the file to the end of the track, at most
     /// [`limits::SOUND_DURATION_MAX`].
     pub peaks: Peaks,
+    /// Of all of it; finer than what the peaks tell.
+    pub loudest: Loudest,
     /// What became of its packets.
     pub report: DecodeReport,
     /// Laced blocks that could not be taken apart; they are silent.
@@ -58,6 +60,7 @@ impl Waveforms {
             drawing.peaks.samples(rest.samples);
             Waveform {
                 track: drawing.number,
+                loudest: drawing.peaks.loudest(),
                 peaks: drawing.peaks.build(drawing.end),
                 report: drawing.sound.report(),
                 bad_blocks: drawing.bad_blocks,

@@ -15,6 +15,23 @@ pub struct Receipt {
     pub duration: Millis,
     /// SHA-256 of the recording file, as `sha256sum` prints it.
     pub digest: Digest,
-    /// What was captured and never arrived. Empty: all of it is safe.
+    /// What was captured and never arrived.
     pub missing: SeqSet,
+    /// Recorder runs that are not wholly in a file; the server keeps their chunks. Not in the bytes
+    /// when it is 0, so that a page of before this field reads all other receipts. One that leaves
+    /// something out such a page cannot read: it goes on saying that it saves, until it is reloaded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u32,
+}
+
+impl Receipt {
+    /// True when everything that was captured has arrived, and can be played.
+    pub fn is_whole(&self) -> bool {
+        self.missing.is_empty() && self.left_out == 0
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

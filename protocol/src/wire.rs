@@ -6,6 +6,9 @@ use serde::de::DeserializeOwned;
 use crate::limits::{FRAME_BYTES_MAX, PROTOCOL_VERSION};
 use crate::message::{ClientMessage, ServerMessage};
 
+/// The index of `ServerMessage::Completed`.
+const COMPLETED: u8 = 6;
+
 /// A frame that cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {
@@ -44,7 +47,13 @@ impl ServerMessage {
 
     /// Reads a whole frame; bytes left over are an error.
     pub fn decode(frame: &[u8]) -> Result<Self, ProtocolError> {
-        decode(frame)
+        match decode(frame) {
+            // A receipt ends with what is left out, unless that is nothing.
+            Err(ProtocolError::Undecodable) if frame.first() == Some(&COMPLETED) => {
+                decode(&[frame, &[0]].concat())
+            }
+            decoded => decoded,
+        }
     }
 }
 

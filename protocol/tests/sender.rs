@@ -137,6 +137,7 @@ fn receipt() -> Receipt {
         duration: Millis::new(1),
         digest: Digest::from_bytes([0; 32]),
         missing: SeqSet::new(),
+        left_out: 0,
     }
 }
 
@@ -459,8 +460,10 @@ fn a_session_does_not_finish_while_captured_bytes_are_still_being_read() {
     page.drain();
     page.spooled();
     page.ack(&[0]);
+    assert!(!page.sender.has_losses());
     page.sender.abandon(NOW, unreadable);
     page.drain();
+    assert!(page.sender.has_losses());
     let expected = Finish { last_seq: Some(Seq::new(1)), lost: set(&[1]) };
     assert_eq!(page.other.last(), Some(&Effect::Send(ClientMessage::Finish(expected))));
 }

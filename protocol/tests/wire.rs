@@ -101,15 +101,16 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
         Just(ServerMessage::HeartbeatAck),
         seqs().prop_map(ServerMessage::Missing),
         Just(ServerMessage::Finalizing),
-        (any::<[u8; 32]>(), seqs()).prop_map(|(digest, missing)| {
-            ServerMessage::Completed(Receipt {
+        (any::<[u8; 32]>(), seqs(), prop_oneof![Just(0), any::<u32>()]).prop_map(
+            |(digest, missing, left_out)| ServerMessage::Completed(Receipt {
                 items: 3,
                 bytes: 4,
                 duration: Millis::new(5),
                 digest: Digest::from_bytes(digest),
                 missing,
+                left_out,
             })
-        }),
+        ),
         ".{0,60}".prop_map(ServerMessage::Failed),
         Just(ServerMessage::Discarded),
         Just(ServerMessage::Goodbye(Refusal::UnsupportedVersion { client: 9, server: 1 })),
@@ -179,6 +180,33 @@ fn the_numbers_that_the_service_worker_knows_stay() {
     assert_eq!(refused.encode()[0], 2);
     assert_eq!(ServerMessage::Failed(String::new()).encode()[0], 7);
     assert_eq!(ServerMessage::Goodbye(Refusal::Fenced).encode()[0], 9);
+}
+
+/// `Completed` before receipts told what is left out: a page may be older than its server, and for a
+/// moment a server older than the page.
+#[test]
+fn a_receipt_that_leaves_nothing_out_has_the_bytes_that_it_always_had() {
+    let mut receipt = Receipt {
+        items: 3,
+        bytes: 300,
+        duration: Millis::new(5),
+        digest: Digest::from_bytes([7; 32]),
+        missing: [Seq::new(1)].into_iter().collect(),
+        left_out: 0,
+    };
+    let golden = [&[6, 3, 0xac, 2, 5][..], &[7; 32], &[1, 1, 1]].concat();
+    let whole = ServerMessage::Completed(receipt.clone());
+    assert_eq!(whole.encode(), golden);
+    assert_eq!(ServerMessage::decode(&golden), Ok(whole));
+
+    receipt.left_out = 2;
+    let message = ServerMessage::Completed(receipt);
+    assert_eq!(message.encode(), [&golden[..], &[2]].concat());
+    assert_eq!(ServerMessage::decode(&message.encode()), Ok(message.clone()));
+    let too_long = [&message.encode()[..], &[0]].concat();
+    assert_eq!(ServerMessage::decode(&too_long), Err(ProtocolError::Undecodable));
+    let too_short = &golden[..golden.len() - 1];
+    assert_eq!(ServerMessage::decode(too_short), Err(ProtocolError::Undecodable));
 }
 
 #[test]

@@ -85,21 +85,29 @@ fn Rows(rows: Vec<SessionRow>) -> impl IntoView {
 #[component]
 fn Row(row: SessionRow) -> impl IntoView {
     let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
-    let missing = match row.missing {
-        0 => view! { <span class="whole">"Nothing"</span> }.into_any(),
-        missing => view! { <span class="lost">{format::count(missing, "chunk", "chunks")}</span> }
-            .into_any(),
-    };
+    let (missing, class) = missing(&row);
     view! {
         <tr role="row">
             <th role="rowheader" scope="row">
                 <a href=paths::session(row.id)><Moment at=row.started/></a>
             </th>
-            <td role="cell" class="status-cell"><StatusBadge status=row.status live=row.live/></td>
+            <td role="cell" class="status-cell">
+                <StatusBadge status=row.status live=row.live silent=row.is_silent/>
+            </td>
             <td role="cell" class="number" data-label="Duration">{duration}</td>
             <td role="cell" class="number" data-label="Size">{format::size(row.bytes)}</td>
-            <td role="cell" data-label="Missing">{missing}</td>
+            <td role="cell" data-label="Missing"><span class=class>{missing}</span></td>
         </tr>
+    }
+}
+
+/// What is not in the recording, and how it is to be taken.
+fn missing(row: &SessionRow) -> (String, &'static str) {
+    match (row.missing, row.left_out) {
+        (0, 0) if row.status == SessionStatus::Failed => ("No recording".to_owned(), "lost"),
+        (0, 0) => ("Nothing".to_owned(), "whole"),
+        (0, runs) => (format::count(runs.into(), "part", "parts"), "lost"),
+        (chunks, _) => (format::count(chunks, "chunk", "chunks"), "lost"),
     }
 }
 
@@ -161,6 +169,8 @@ mod tests {
             duration: Some(Millis::from_secs(725)),
             bytes: 1_240_000,
             missing: 0,
+            left_out: 0,
+            is_silent: false,
             live: false,
         }
     }
@@ -184,6 +194,23 @@ mod tests {
         assert!(text.contains("Incomplete 12:05 1.2 MB 3 chunks"), "{text}");
         assert!(page.contains(&format!("href=\"/sessions/{}\"", session_id(1))));
         assert!(page.contains(r#"datetime="2026-11-14T09:30:00Z""#));
+    }
+
+    #[test]
+    fn nothing_is_missing_only_where_all_of_it_can_be_played() {
+        let words = |row: SessionRow| text(&page(listing(vec![row])));
+        let left_out = SessionRow { left_out: 1, ..row(SessionStatus::Completed) };
+        assert!(words(left_out).contains("1.2 MB 1 part"));
+        let failed = words(row(SessionStatus::Failed));
+        assert!(failed.contains("1.2 MB No recording"), "{failed}");
+        let both = SessionRow { left_out: 1, missing: 2, ..row(SessionStatus::Completed) };
+        assert!(words(both).contains("1.2 MB 2 chunks"));
+    }
+
+    #[test]
+    fn a_recording_of_nothing_but_silence_is_marked() {
+        let silent = SessionRow { is_silent: true, ..row(SessionStatus::Completed) };
+        assert!(text(&page(listing(vec![silent]))).contains("Completed Silent 12:05"));
     }
 
     #[test]

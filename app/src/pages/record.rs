@@ -46,7 +46,7 @@ fn GoodToKnow() -> impl IntoView {
                     "same browser. What was recorded is still there."
                 </li>
                 <li>"You can pause at any time. Only what is recorded is kept."</li>
-                <li>"At the end, wait for the receipt. It says that all of it is safe."</li>
+                <li>"At the end, wait for the receipt. It says whether all of it is safe."</li>
             </ul>
         </section>
     }

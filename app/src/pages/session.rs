@@ -2,6 +2,7 @@
 
 mod completeness;
 mod exports;
+mod form;
 mod frames;
 mod gap_map;
 mod player;
@@ -24,6 +25,7 @@ use crate::paths;
 use crate::shell::{Section, Shell};
 use crate::views::{Instant, SessionView};
 use completeness::{Completeness, Proof};
+use form::Form;
 use frames::Frames;
 use gap_map::{GapMap, beside};
 use player::Player;
@@ -59,8 +61,9 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
                 .map(|recording| {
                     let exports = view.exports.clone();
                     let duration = recording.duration;
+                    let form = Form::of(&recording.mime, &view.segments, &view.joined);
                     view! {
-                        <Player id recording stops first_sound exports/>
+                        <Player id recording form stops first_sound exports/>
                         <Tracks id duration tracks=view.tracks.clone()/>
                         <Frames id frames=view.frames.clone()/>
                     }
@@ -187,7 +190,7 @@ mod tests {
     use crate::views::{RecordingView, SegmentRow};
     use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackKind};
 
-    fn a_completed_session() -> SessionView {
+    pub(super) fn a_completed_session() -> SessionView {
         SessionView {
             id: session_id(1),
             status: SessionStatus::Completed,
@@ -200,11 +203,13 @@ mod tests {
             duration: Some(Millis::from_secs(12)),
             missing: SeqSet::new(),
             recording: Some(RecordingView {
+                mime: "audio/webm".to_owned(),
                 has_video: false,
                 bytes: 190_400,
                 duration: Millis::from_secs(12),
                 is_mixed: false,
                 left_out: 0,
+                is_silent: Some(false),
                 digest: Digest::from_bytes([0xab; 32]),
             }),
             left_out: Vec::new(),
@@ -243,7 +248,7 @@ mod tests {
         assert!(page.contains("Download (190 KB)"));
         assert!(page.contains(&"ab".repeat(32)));
         assert!(text(&page).contains("Nothing is missing."));
-        assert!(!page.contains("callout"));
+        assert!(!page.contains("class=\"callout") && !page.contains("silence"));
         assert_eq!(page.matches("<h1").count(), 1);
     }
 
@@ -330,15 +335,14 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_the_recording_is_told() {
+    fn nothing_but_silence_is_told() {
         let mut view = a_completed_session();
         if let Some(recording) = &mut view.recording {
-            recording.left_out = 1;
+            recording.is_silent = Some(true);
         }
         let page = text(&page(view));
-        assert!(page.contains("1 segment is in no file"), "{page}");
-        assert!(page.contains("keeps all chunks"), "{page}");
-        assert!(!text(&self::page(a_completed_session())).contains("in no file"));
+        assert!(page.contains("Nothing but silence was recorded."), "{page}");
+        assert!(page.contains("Sound Nothing but silence"), "{page}");
     }
 
     #[test]

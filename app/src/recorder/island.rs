@@ -184,6 +184,7 @@ mod tests {
                 duration: Millis::from_secs(12),
                 digest: Digest::from_bytes([0xab; 32]),
                 missing: SeqSet::new(),
+                left_out: 0,
             }),
             ..RecorderView::default()
         });

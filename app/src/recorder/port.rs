@@ -139,6 +139,10 @@ pub struct RecorderView {
     pub pending_duration: Millis,
     /// Some of them could not be written to the browser's disk.
     pub only_in_memory: bool,
+    /// Those of them that the server will never take.
+    pub refused: u64,
+    /// Something was recorded, or should have been, and is nowhere: the browser did not hand it over.
+    pub has_losses: bool,
     pub session: Option<SessionId>,
     pub recorded: Millis,
     /// How much of it the server has acked.

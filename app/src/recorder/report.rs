@@ -11,17 +11,24 @@ use super::words;
 pub(super) fn Headline(ui: Ui) -> impl IntoView {
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
     let is_interrupted = Memo::new(move |_| ui.view.with(|view| view.can_save));
+    let is_whole = Memo::new(move |_| ui.view.with(words::is_whole));
     let line = Memo::new(move |_| match ui.readiness.get() {
         Readiness::Waiting => "Getting ready…",
         Readiness::Attached => {
             let (state, link) = (ui.state.get(), ui.link.get());
-            words::headline(state, link, testing.get(), is_interrupted.get())
+            words::headline(state, link, testing.get(), is_interrupted.get(), is_whole.get())
         }
         Readiness::NoAdapter => "Recording is not possible here",
     });
     let is_waiting = Memo::new(move |_| ui.readiness.get() == Readiness::Waiting);
     view! {
-        <p class="headline" role="status">{line}</p>
+        <p
+            class="headline"
+            role="status"
+            data-gaps=move || (!is_whole.get()).then_some("")
+        >
+            {line}
+        </p>
         <p class="late-hint" hidden=move || !is_waiting.get()>
             "This takes longer than usual. If it does not go on, please reload the page."
         </p>

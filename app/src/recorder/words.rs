@@ -20,6 +20,7 @@ pub(super) const fn headline(
     link: LinkState,
     testing: bool,
     is_interrupted: bool,
+    is_whole: bool,
 ) -> &'static str {
     use LinkState as L;
     use RecorderState as S;
@@ -35,7 +36,8 @@ pub(super) const fn headline(
         (S::Paused, L::Reconnecting) => "Paused; the connection is being restored",
         (S::Finishing, L::Online) => "Saving your recording",
         (S::Finishing, L::Reconnecting) => "Saving; the connection is being restored",
-        (S::Done, _) => "Saved",
+        (S::Done, _) if is_whole => "Saved",
+        (S::Done, _) => "Saved, with gaps",
         (S::Error, _) => "Not recording",
     }
 }
@@ -56,20 +58,25 @@ pub(super) fn safety(view: &RecorderView) -> String {
         (S::Recording, L::Reconnecting) => {
             format!("{} Keep talking{}", reconnecting(view), comfort(view))
         }
-        (S::Acquiring | S::Paused, L::Reconnecting) if view.only_in_memory => reconnecting(view),
+        (S::Acquiring | S::Paused, L::Reconnecting) if view.only_in_memory || has_flaws(view) => {
+            reconnecting(view)
+        }
         (S::Acquiring | S::Paused, L::Reconnecting) => {
             format!("{} Nothing is lost.", reconnecting(view))
         }
-        (S::Finishing, L::Online) if view.pending > 0 => {
+        (S::Finishing, L::Online) if view.pending > view.refused => {
             format!("Sending the rest: {}. Please keep this page open.", waiting(view))
         }
-        (S::Finishing, L::Online) => {
-            "Everything has arrived. The server is making and checking the recording.".to_owned()
-        }
+        (S::Finishing, L::Online) => format!(
+            "{} has arrived. The server is making and checking the recording.",
+            if has_flaws(view) { "What could be sent" } else { "Everything" }
+        ),
         (S::Finishing, L::Reconnecting) => {
             format!("{} Please keep this page open{}", reconnecting(view), comfort(view))
         }
-        (S::Done, _) => view.receipt.as_ref().map_or_else(String::new, receipt),
+        (S::Done, _) => {
+            view.receipt.as_ref().map_or_else(String::new, |receipt| outcome(view, receipt))
+        }
         (S::Error, _) if view.pending > 0 => format!("{} {}.", kept(view), place(view)),
         (S::Error, _) if view.recorded > Millis::ZERO => tally(view),
         (S::Error, _) => String::new(),
@@ -162,25 +169,52 @@ pub(super) fn elsewhere(one: &Elsewhere) -> String {
     )
 }
 
+/// True when nothing is known that is not both on the server and in the recording.
+pub(super) fn is_whole(view: &RecorderView) -> bool {
+    let receipt = view.receipt.as_ref();
+    !has_flaws(view) && receipt.is_none_or(Receipt::is_whole)
+}
+
+/// Not everything will come to the server.
+const fn has_flaws(view: &RecorderView) -> bool {
+    view.refused > 0 || view.has_losses
+}
+
 /// What the candidate may take away.
-pub(super) fn receipt(receipt: &Receipt) -> String {
+fn outcome(view: &RecorderView, receipt: &Receipt) -> String {
     let sum = format!(
         "{}, {}, {}",
         format::count(receipt.items, "item", "items"),
         format::span(receipt.duration),
         format::size(receipt.bytes)
     );
-    if receipt.missing.is_empty() {
-        format!("All of it is safe: {sum}.")
-    } else {
-        format!("Safe: {sum}. {}.", format::missing(&receipt.missing, false))
+    if is_whole(view) {
+        return format!("All of it is safe: {sum}.");
     }
+    let mut words = ["What has arrived is kept on the server: ", &sum, ". "].concat();
+    if !receipt.missing.is_empty() {
+        words += &[&format::missing(&receipt.missing, false), ". "].concat();
+    }
+    if view.refused > 0 {
+        let chunks = format::count(view.refused, "chunk", "chunks");
+        words += &["The server did not take ", &chunks, ", kept on this device only. "].concat();
+    }
+    if receipt.left_out > 0 {
+        words += &[&format::left_out(receipt.left_out), ". "].concat();
+    }
+    words + "Please tell whoever asked you for this recording."
 }
 
 fn tally(view: &RecorderView) -> String {
     let recorded = format::duration(view.recorded);
     if view.pending == 0 {
-        return format!("Recorded {recorded} · all of it safe on the server");
+        let what = match (view.state, view.has_losses) {
+            (_, true) => "what your browser handed over is",
+            // The server may have failed to make the recording.
+            (RecorderState::Error, false) => "what has arrived is",
+            (_, false) => "all of it",
+        };
+        return format!("Recorded {recorded} · {what} safe on the server");
     }
     format!(
         "Recorded {recorded} · {} safe on the server · {} kept {}",
@@ -197,7 +231,8 @@ fn reconnecting(view: &RecorderView) -> String {
         None => "",
     };
     if view.pending == 0 {
-        return format!("Reconnecting{why}: everything so far is safe on the server.");
+        let what = if view.has_losses { "what your browser handed over" } else { "everything" };
+        return format!("Reconnecting{why}: {what} so far is safe on the server.");
     }
     format!("Reconnecting{why}: {} {}.", kept(view), place(view))
 }
@@ -208,7 +243,7 @@ const fn place(view: &RecorderView) -> &'static str {
 }
 
 const fn comfort(view: &RecorderView) -> &'static str {
-    if view.only_in_memory { "." } else { "; nothing is lost." }
+    if view.only_in_memory || has_flaws(view) { "." } else { "; nothing is lost." }
 }
 
 /// `4 chunks (1 s) are`.
@@ -249,6 +284,7 @@ mod tests {
             duration: Millis::new(12_250),
             digest: Digest::from_bytes([1; 32]),
             missing,
+            left_out: 0,
         }
     }
 
@@ -261,6 +297,10 @@ mod tests {
         assert_eq!(
             safety(&view(RecorderState::Paused, LinkState::Online, 0)),
             "Recorded 0:12 · all of it safe on the server"
+        );
+        assert_eq!(
+            safety(&view(RecorderState::Error, LinkState::Online, 0)),
+            "Recorded 0:12 · what has arrived is safe on the server"
         );
     }
 
@@ -336,33 +376,93 @@ mod tests {
         }
     }
 
+    fn done(receipt: Receipt) -> RecorderView {
+        RecorderView { receipt: Some(receipt), ..view(RecorderState::Done, LinkState::Online, 0) }
+    }
+
     #[test]
     fn the_receipt_promises_only_what_is_there() {
-        assert_eq!(
-            receipt(&a_receipt(SeqSet::new())),
-            "All of it is safe: 53 items, 12 s, 190 KB."
-        );
+        let whole = done(a_receipt(SeqSet::new()));
+        assert_eq!(safety(&whole), "All of it is safe: 53 items, 12 s, 190 KB.");
         let holes: SeqSet = (5..=9).map(Seq::new).collect();
         assert_eq!(
-            receipt(&a_receipt(holes)),
-            "Safe: 53 items, 12 s, 190 KB. Chunks 5–9 never arrived."
+            safety(&done(a_receipt(holes))),
+            "What has arrived is kept on the server: 53 items, 12 s, 190 KB. Chunks 5–9 never \
+             arrived. Please tell whoever asked you for this recording."
         );
+        assert_eq!(
+            safety(&done(Receipt { left_out: 2, ..a_receipt(SeqSet::new()) })),
+            "What has arrived is kept on the server: 53 items, 12 s, 190 KB. 2 parts could not be put \
+             into the file, or not wholly; the server keeps what arrived. Please tell whoever asked \
+             you for this recording."
+        );
+        assert_eq!(
+            safety(&RecorderView { refused: 1, pending: 1, ..whole }),
+            "What has arrived is kept on the server: 53 items, 12 s, 190 KB. The server did not take 1 \
+             chunk, kept on this device only. Please tell whoever asked you for this recording."
+        );
+    }
+
+    /// Everything that can be wrong with a recording, alone.
+    fn flawed() -> [RecorderView; 4] {
+        let receipt = a_receipt(SeqSet::new());
+        let hole: SeqSet = [Seq::new(3)].into_iter().collect();
+        let whole = done(receipt.clone());
+        [
+            done(a_receipt(hole)),
+            done(Receipt { left_out: 1, ..receipt }),
+            RecorderView { refused: 1, pending: 1, ..whole.clone() },
+            RecorderView { has_losses: true, ..whole },
+        ]
+    }
+
+    #[test]
+    fn what_is_not_whole_never_reads_as_safe() {
+        for flawed in flawed() {
+            for state in RecorderState::ALL {
+                for link in [LinkState::Online, LinkState::Reconnecting] {
+                    // The receipt comes with the end.
+                    let receipt = flawed.receipt.clone().filter(|_| state == RecorderState::Done);
+                    let view = RecorderView { state, link, receipt, ..flawed.clone() };
+                    if is_whole(&view) {
+                        continue;
+                    }
+                    let words = safety(&view).to_lowercase();
+                    for promise in ["all of it", "everything", "nothing is lost"] {
+                        assert!(!words.contains(promise), "{state:?}, {link:?}: {words}");
+                    }
+                    assert_ne!(headline(state, link, false, false, false), "Saved");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_server_refused_is_not_waited_for() {
+        let view =
+            RecorderView { refused: 2, ..view(RecorderState::Finishing, LinkState::Online, 2) };
+        assert_eq!(
+            safety(&view),
+            "What could be sent has arrived. The server is making and checking the recording."
+        );
+        let words = safety(&RecorderView { pending: 3, ..view });
+        assert!(words.starts_with("Sending the rest: 3 chunks"), "{words}");
     }
 
     #[test]
     fn every_state_has_its_own_headline() {
         let lines: std::collections::BTreeSet<_> = RecorderState::ALL
             .into_iter()
-            .map(|state| headline(state, LinkState::Online, false, false))
+            .map(|state| headline(state, LinkState::Online, false, false, true))
             .collect();
         assert_eq!(lines.len(), RecorderState::ALL.len());
         assert_ne!(
-            headline(RecorderState::Idle, LinkState::Online, true, false),
-            headline(RecorderState::Idle, LinkState::Online, false, false)
+            headline(RecorderState::Idle, LinkState::Online, true, false, true),
+            headline(RecorderState::Idle, LinkState::Online, false, false, true)
         );
         assert_ne!(
-            headline(RecorderState::Acquiring, LinkState::Online, false, true),
-            headline(RecorderState::Acquiring, LinkState::Online, false, false)
+            headline(RecorderState::Acquiring, LinkState::Online, false, true, true),
+            headline(RecorderState::Acquiring, LinkState::Online, false, false, true)
         );
     }
 

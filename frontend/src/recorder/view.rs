@@ -35,6 +35,7 @@ impl Recorder {
             alert: self.alert(),
             warnings: self.warnings(),
             notices: self.notices(),
+            has_losses: self.tail_was_lost,
             ..RecorderView::default()
         };
         if let Some(session) = &self.session {
@@ -187,6 +188,8 @@ fn show_session(view: &mut RecorderView, now: Millis, session: &Session) {
     view.pending = backlog.items;
     view.pending_duration = backlog.span;
     view.only_in_memory = backlog.memory_only_items > 0;
+    view.refused = backlog.refused_items;
+    view.has_losses |= session.pipeline.has_losses();
     view.session = Some(session.pipeline.session());
     view.recovery_link = recovery_link(&session.pipeline);
     view.server_trouble = session.pipeline.turned_away().map(server_trouble);

@@ -181,6 +181,12 @@ impl Sender {
         }
     }
 
+    /// True when numbers were used for what will never arrive: it could not be read, or has gone from
+    /// the spool.
+    pub fn has_losses(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// True when every un-acked item is on disk here: another page can take up all of it.
     pub fn is_kept(&self) -> bool {
         self.unfilled.is_empty() && self.backlog.is_kept()

@@ -25,6 +25,9 @@ pub(super) struct SessionSummary {
     bytes: u64,
     /// Items stored, markers included.
     items: u64,
+    /// Whether nothing but silence was recorded; `null` while that is not known, and of a recording
+    /// whose sound is not decoded here.
+    silent: Option<bool>,
 }
 
 /// A session with all that is known of it.
@@ -122,6 +125,10 @@ pub(super) struct ReceiptDto {
     digest: Digest,
     #[schema(value_type = Vec<[u64; 2]>)]
     missing: SeqSet,
+    /// Recorder runs that are in no file, or not wholly.
+    left_out_segments: u32,
+    /// Whether nothing but silence was recorded; `null` while that is not known.
+    silent: Option<bool>,
 }
 
 impl SessionSummary {
@@ -139,6 +146,7 @@ impl SessionSummary {
                 .map(Millis::get),
             bytes: recording.map_or(session.payload_bytes, |recording| recording.bytes),
             items: session.items,
+            silent: session.is_silent(),
         }
     }
 }
@@ -160,7 +168,9 @@ impl SessionDetails {
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
             left_out: left_out.into_iter().map(LeftOut::from).collect(),
-            receipt: session.receipt(have).map(ReceiptDto::from),
+            receipt: session
+                .receipt(have)
+                .map(|receipt| ReceiptDto::new(receipt, session.is_silent())),
             failure: session.failure.clone(),
         }
     }
@@ -173,14 +183,16 @@ impl From<LeftOutRun> for LeftOut {
     }
 }
 
-impl From<Receipt> for ReceiptDto {
-    fn from(receipt: Receipt) -> Self {
+impl ReceiptDto {
+    fn new(receipt: Receipt, silent: Option<bool>) -> Self {
         Self {
             items: receipt.items,
             bytes: receipt.bytes,
             duration_ms: receipt.duration.get(),
             digest: receipt.digest,
             missing: receipt.missing,
+            left_out_segments: receipt.left_out,
+            silent,
         }
     }
 }

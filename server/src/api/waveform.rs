@@ -61,7 +61,7 @@ pub(super) async fn waveform(
     if is_unchanged(&request, &etag) {
         return respond(StatusCode::NOT_MODIFIED, &etag, Body::empty());
     }
-    let drawing = state.recordings.waveform(&recording, track);
+    let drawing = state.recordings.waveform(id, &recording, track);
     let peaks = tokio::time::timeout(DRAWN_WITHIN, drawing)
         .await
         .map_err(|_| ApiError::WaveformNotDrawn)??
@@ -79,6 +79,7 @@ impl From<WaveformError> for ApiError {
         match error {
             WaveformError::NoSound => Self::NoWaveform,
             WaveformError::ShuttingDown => Self::ShuttingDown,
+            WaveformError::Store(error) => error.into(),
             WaveformError::Files(_)
             | WaveformError::Io(_)
             | WaveformError::Media(_)

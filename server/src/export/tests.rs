@@ -30,6 +30,7 @@ fn session(captured: Millis) -> Session {
         items: 1,
         payload_bytes: 1_000_000,
         captured,
+        loudest: None,
         recording: Some(recording()),
         failure: None,
     }

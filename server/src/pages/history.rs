@@ -65,6 +65,8 @@ fn row(session: &Session, newest: Option<Seq>) -> SessionRow {
         duration: duration(session),
         bytes: session.recording.as_ref().map_or(session.payload_bytes, |file| file.bytes),
         missing: session.missing_count(newest),
+        left_out: session.recording.as_ref().map_or(0, |recording| recording.left_out),
+        is_silent: session.is_silent() == Some(true),
         live: session.status == SessionStatus::Active,
     }
 }

@@ -35,7 +35,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     let frames = state.store.frames(id).await?;
     let joined = session.recording.as_ref().map_or(Vec::new(), |one| tracks_in(one, &files));
     let recording = match &session.recording {
-        Some(recording) => Some(recording_view(state, recording).await?),
+        Some(recording) => Some(recording_view(state, &session, recording).await?),
         None => None,
     };
     if let (Some(kept), Some(view)) = (&session.recording, &recording)
@@ -90,16 +90,19 @@ async fn export_rows(state: &AppState, session: &Session) -> Vec<ExportRow> {
 
 async fn recording_view(
     state: &AppState,
+    session: &Session,
     recording: &Recording,
 ) -> Result<RecordingView, ApiError> {
     let mix = state.recordings.mix_of(recording).await;
     let mix = mix.map_err(|error| ApiError::Internal(error.into()))?;
     Ok(RecordingView {
         is_mixed: mix.is_some(),
+        mime: recording.mime.clone(),
         has_video: recording.mime.starts_with("video/"),
         bytes: recording.bytes,
         duration: recording.duration,
         left_out: recording.left_out,
+        is_silent: session.is_silent(),
         digest: recording.digest,
     })
 }

@@ -9,6 +9,9 @@ use super::pictures::{PICTURE_MIME, PICTURES_EXTENSION, Pictures};
 use super::stitching::MediaFile;
 use crate::store::{Frame, Made, Recording, TrackFile};
 
+/// Runs of which it is noted what is left out; the others are counted.
+const LEFT_OUT_LISTED_MAX: usize = 1_000;
+
 impl RecordingFiles {
     /// Everything is durable on return.
     pub(super) async fn store(
@@ -21,6 +24,7 @@ impl RecordingFiles {
         let frames = frames(&pictures, &alignment);
         // Runs, of whatever track.
         let runs_left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
+        let left_out = left_out.into_iter().take(LEFT_OUT_LISTED_MAX).collect();
         let mut tracks = Vec::new();
         let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
         for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {

@@ -236,7 +236,7 @@ impl Recordings {
                 tracing::warn!(session = %id, %error, "the chunks of a recording stay");
             }
         });
-        self.draw_in_time(recording.clone());
+        self.draw_in_time(id, recording.clone());
         if has_several_sounds(recording, &made.tracks) {
             self.mix_in_time(recording.clone());
         }

@@ -2,11 +2,12 @@
 //! to hand out a receipt.
 
 use bytes::Bytes;
-use media::{MediaError, Peaks, PeaksError, Waveforms};
+use media::{Loudest, MediaError, Peaks, PeaksError, Waveform, Waveforms};
+use protocol::SessionId;
 use tokio::task::spawn_blocking;
 
 use super::{Packing, Recordings};
-use crate::store::Recording;
+use crate::store::{Recording, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WaveformError {
@@ -24,6 +25,8 @@ pub(crate) enum WaveformError {
     Damaged(#[from] PeaksError),
     #[error("what is kept of the waveforms is damaged: {0}")]
     DamagedList(#[from] postcard::Error),
+    #[error("how loud it is cannot be noted: {0}")]
+    Store(#[from] StoreError),
     #[error("drawing broke off")]
     BrokeOff,
 }
@@ -33,6 +36,7 @@ impl Recordings {
     /// that goes on even when nobody waits for it.
     pub(crate) async fn waveform(
         &self,
+        id: SessionId,
         recording: &Recording,
         track: usize,
     ) -> Result<Peaks, WaveformError> {
@@ -40,7 +44,7 @@ impl Recordings {
             Some(kept) => kept,
             None => {
                 let (this, recording) = (self.clone(), recording.clone());
-                let drawing = tokio::spawn(async move { this.draw(&recording).await });
+                let drawing = tokio::spawn(async move { this.draw(id, &recording).await });
                 drawing.await.map_err(|_| WaveformError::BrokeOff)??
             }
         };
@@ -50,10 +54,10 @@ impl Recordings {
     }
 
     /// Before anybody asks for it. What fails here is tried again by whoever asks.
-    pub(super) fn draw_in_time(&self, recording: Recording) {
+    pub(super) fn draw_in_time(&self, id: SessionId, recording: Recording) {
         let this = self.clone();
         tokio::spawn(async move {
-            match this.draw(&recording).await {
+            match this.draw(id, &recording).await {
                 Ok(_) | Err(WaveformError::NoSound | WaveformError::ShuttingDown) => {}
                 Err(error) => tracing::warn!(key = recording.key, %error, "no waveform"),
             }
@@ -69,19 +73,24 @@ impl Recordings {
         Ok(kept.filter(|kept| !is_mp4 || *kept != nothing))
     }
 
-    async fn draw(&self, recording: &Recording) -> Result<Bytes, WaveformError> {
+    async fn draw(&self, id: SessionId, recording: &Recording) -> Result<Bytes, WaveformError> {
         let inner = &*self.0;
         let _one_at_a_time = inner.drawing.lock().await;
         if let Some(kept) = self.kept_peaks(recording).await? {
             return Ok(kept);
         }
-        let tracks = self.decode(recording).await?;
+        let drawn = self.decode(recording).await?;
+        // First: once the peaks are there, nothing is drawn any more.
+        if let Some(loudest) = loudest(&drawn) {
+            inner.store.noting(inner.store.note_loudest(id, &recording.key, loudest)).await?;
+        }
+        let tracks: Vec<Vec<u8>> = drawn.iter().map(|waveform| waveform.peaks.to_bytes()).collect();
         let kept = Bytes::from(postcard::to_stdvec(&tracks)?);
         inner.files.store_peaks(&recording.key, kept.clone()).await?;
         Ok(kept)
     }
 
-    async fn decode(&self, recording: &Recording) -> Result<Vec<Vec<u8>>, WaveformError> {
+    async fn decode(&self, recording: &Recording) -> Result<Vec<Waveform>, WaveformError> {
         let (files, stopping) = (&self.0.files, &self.0.stopping);
         let drawing = match Packing::of(&recording.mime) {
             Some(Packing::Webm) => {
@@ -99,6 +108,14 @@ impl Recordings {
         if stopping.is_cancelled() {
             return Err(WaveformError::ShuttingDown);
         }
-        Ok(waveforms?.iter().map(|waveform| waveform.peaks.to_bytes()).collect())
+        Ok(waveforms?)
     }
+}
+
+/// Of all sounds; `None` without any, and where silence stands for packets that could not be decoded.
+fn loudest(drawn: &[Waveform]) -> Option<Loudest> {
+    let loudest = drawn.iter().map(|waveform| waveform.loudest).max()?;
+    let is_heard =
+        |one: &Waveform| one.report.decoded > 0 && one.report.bad == 0 && one.bad_blocks == 0;
+    (!loudest.is_silence() || drawn.iter().all(is_heard)).then_some(loudest)
 }

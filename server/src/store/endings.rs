@@ -1,5 +1,6 @@
 //! How sessions end: finalized, completed, failed, discarded.
 
+use media::Loudest;
 use protocol::event::Asker;
 use protocol::{Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixMillis};
 
@@ -78,6 +79,7 @@ impl Store {
             "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
              recording_bytes = ?, recording_digest = ?, recording_ms = ?, recording_left_out = ?, \
              recording_tries = 0, recording_not_before = NULL, worked_ahead = 0, \
+             recording_loudest = CASE WHEN recording_key = ? THEN recording_loudest END, \
              completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
         )
         .bind(status.as_str())
@@ -87,6 +89,7 @@ impl Store {
         .bind(recording.digest.as_bytes().as_slice())
         .bind(signed(recording.duration.get()))
         .bind(recording.left_out)
+        .bind(&recording.key)
         .bind(status == SessionStatus::Completed)
         .bind(signed(now.get()))
         .bind(id.as_bytes().as_slice())
@@ -103,6 +106,24 @@ impl Store {
         log(&mut tx, id, now, made).await?;
         tx.commit().await?;
         Ok(Some(status))
+    }
+
+    /// Notes how loud a recording is, unless another one has taken its place.
+    pub async fn note_loudest(
+        &self,
+        id: SessionId,
+        key: &str,
+        loudest: Loudest,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE sessions SET recording_loudest = ? WHERE id = ? AND recording_key = ?")
+            .bind(loudest.get())
+            .bind(id.as_bytes().as_slice())
+            .bind(key)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Throws a session away: its payloads are gone, and its files are nobody's any more; returns

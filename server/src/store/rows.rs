@@ -1,5 +1,6 @@
 //! Rows of the database as typed values.
 
+use media::Loudest;
 use protocol::item::TrackKind;
 use protocol::{Digest, Millis, Receipt, SegmentNo, Seq, SeqSet, SessionId, SessionStatus};
 use protocol::{TrackNo, UnixMillis};
@@ -23,6 +24,8 @@ pub struct Session {
     /// Where the newest item lies on the session's timeline.
     pub captured: Millis,
     pub recording: Option<Recording>,
+    /// Of the recording's sound, once that is known.
+    pub loudest: Option<Loudest>,
     pub failure: Option<String>,
 }
 
@@ -69,7 +72,8 @@ pub struct Segment {
 impl Session {
     pub(super) const COLUMNS: &str = "id, status, created_at, started_at, last_heartbeat_at, \
         completed_at, last_seq, items, payload_bytes, captured_ms, recording_key, recording_mime, \
-        recording_bytes, recording_digest, recording_ms, recording_left_out, failure";
+        recording_bytes, recording_digest, recording_ms, recording_left_out, \
+        recording_loudest, failure";
 
     pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
         Ok(Self {
@@ -84,6 +88,7 @@ impl Session {
             payload_bytes: unsigned(row.try_get("payload_bytes")?),
             captured: Millis::new(unsigned(row.try_get("captured_ms")?)),
             recording: Recording::from_row(row)?,
+            loudest: row.try_get::<Option<u16>, _>("recording_loudest")?.map(Loudest::new),
             failure: row.try_get("failure")?,
         })
     }
@@ -100,6 +105,11 @@ impl Session {
         last.map_or(0, |last| last.get().saturating_add(1).saturating_sub(self.items))
     }
 
+    /// Whether the recording has sound, and all of it is silence; `None` while that is not known.
+    pub fn is_silent(&self) -> Option<bool> {
+        self.recording.as_ref().and(self.loudest).map(Loudest::is_silence)
+    }
+
     /// The receipt of a completed session.
     pub fn receipt(&self, have: &SeqSet) -> Option<Receipt> {
         let recording = self.recording.as_ref()?;
@@ -109,6 +119,7 @@ impl Session {
             duration: recording.duration,
             digest: recording.digest,
             missing: self.missing(have),
+            left_out: recording.left_out,
         })
     }
 }

@@ -103,11 +103,17 @@ async fn what_the_file_cannot_take_in_is_told_and_kept() {
     socket.deliver(unreadable).await;
     let receipt = socket.finish_completely(last).await;
     assert!(receipt.missing.is_empty());
+    assert_eq!(receipt.left_out, 1);
+    assert!(!receipt.is_whole());
 
     let session = server.session(candidate.session).await;
     assert_eq!(session["left_out_segments"], 1);
+    assert_eq!(session["receipt"]["left_out_segments"], 1);
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
-    assert!(page.contains("1 segment is"), "the page hides it");
+    assert!(page.contains("1 part could not be put into the file"), "the page hides it");
+    assert!(!page.contains("Nothing is missing"));
+    let history = server.get("/").await.text().await.unwrap();
+    assert!(history.contains("<span class=\"lost\">1 part</span>"), "the history hides it");
 
     // Several rounds of the janitor later.
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -114,3 +114,44 @@ async fn what_cannot_be_drawn_is_said() {
     }
     assert_eq!(server.get(&address(&candidate, "?max=many")).await.status(), 400);
 }
+
+/// What the API says of silence, once the sound has been drawn.
+async fn silence(server: &TestServer, candidate: &Candidate) -> bool {
+    let known = async || server.session(candidate.session).await["silent"].as_bool();
+    eventually("it is known whether there is sound", known).await
+}
+
+async fn text(server: &TestServer, path: &str) -> String {
+    server.get(path).await.text().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_recording_of_pure_silence_says_so() {
+    let mut server = TestServer::start().await;
+    let (silent, _) = recorded(&server, 11, "silence").await;
+    // As a converter gives out whose microphone is muted: ffmpeg's anoisesrc at amplitude 0.0002, which
+    // is -67 dBFS at its loudest. The other one is its anullsrc.
+    let (hissing, _) = recorded(&server, 12, "hiss").await;
+    for candidate in [&silent, &hissing] {
+        assert!(silence(&server, candidate).await);
+        let page = text(&server, &format!("/sessions/{}", candidate.session)).await;
+        assert!(page.contains("Nothing but silence was recorded."));
+    }
+    let session = server.session(silent.session).await;
+    assert_eq!(session["receipt"]["silent"], true);
+    let list = server.json("/api/sessions").await;
+    assert!(list["sessions"].as_array().unwrap().iter().all(|one| one["silent"] == true), "{list}");
+    assert_eq!(text(&server, "/").await.matches(">Silent</span>").count(), 2);
+    server.restart().await;
+    assert_eq!(server.session(silent.session).await["silent"], true);
+}
+
+#[tokio::test]
+async fn a_recording_with_sound_is_not_called_silent() {
+    let server = TestServer::start().await;
+    let (candidate, _) = recorded(&server, 13, "beep1").await;
+    assert!(!silence(&server, &candidate).await);
+    let page = text(&server, &format!("/sessions/{}", candidate.session)).await;
+    assert!(!page.contains("Nothing but silence"));
+    assert!(!text(&server, "/").await.contains("Silent"));
+}

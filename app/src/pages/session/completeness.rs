@@ -1,9 +1,11 @@
-//! Whether everything arrived, and the receipt for it.
+//! Whether everything arrived and can be played, and the receipt for it.
 
 use leptos::prelude::*;
+use protocol::item::ItemError;
+use protocol::{Event, SessionStatus};
 
 use crate::format;
-use crate::views::{LeftOutRow, RecordingView, SessionView};
+use crate::views::{Happening, LeftOutRow, RecordingView, SessionView};
 
 #[component]
 pub(super) fn Completeness(view: SessionView) -> impl IntoView {
@@ -13,35 +15,77 @@ pub(super) fn Completeness(view: SessionView) -> impl IntoView {
         format::count(view.items, "item", "items"),
         format::size(view.bytes)
     );
-    let whole = view.missing.is_empty();
+    let flaws = flaws(&view);
+    let whole = flaws.is_empty();
     // Before the end nobody knows the last number.
-    let so_far = if open && whole { " so far." } else { "." };
-    let left_out = view.recording.as_ref().map_or(0, |recording| recording.left_out);
+    let nothing = if open { "Nothing is missing so far." } else { "Nothing is missing." };
     view! {
         <section>
             <h2>"Completeness"</h2>
-            <p class=if whole { "whole" } else { "lost" }>
-                {format::missing(&view.missing, open)}{so_far}
-            </p>
+            {whole.then(|| view! { <p class="whole">{nothing}</p> })}
+            {flaws.into_iter().map(|flaw| view! { <p class="lost">{flaw}</p> }).collect_view()}
             <p>
                 {arrived}
                 {(whole && !open).then_some(" Every number from the first to the last is there.")}
             </p>
-            {(left_out > 0).then(|| view! { <LeftOut runs=left_out rows=view.left_out/> })}
+            {(!view.left_out.is_empty()).then(|| view! { <LeftOut rows=view.left_out/> })}
         </section>
     }
 }
 
+/// All that keeps a session from being whole, in words; only without any is nothing missing.
+fn flaws(view: &SessionView) -> Vec<String> {
+    let mut flaws = Vec::new();
+    if !view.missing.is_empty() {
+        flaws.push(format!("{}.", format::missing(&view.missing, view.status.takes_items())));
+    }
+    let refused = refused(&view.happened);
+    if refused > 0 {
+        let items = format::count(refused, "item that was sent was", "items that were sent were");
+        flaws.push(format!("{items} not accepted: see below what happened."));
+    }
+    let left_out = view.recording.as_ref().map_or(0, |recording| recording.left_out);
+    if left_out > 0 {
+        flaws.push(format!("{}.", format::left_out(left_out)));
+    }
+    if view.status == SessionStatus::Failed {
+        flaws.push("No recording could be made; the server keeps what has arrived.".to_owned());
+    }
+    flaws
+}
+
+/// Items that the server would not take, then or later. What was only damaged on the way came again,
+/// or is missing.
+fn refused(happened: &[Happening]) -> u64 {
+    let mut refused: u64 = 0;
+    let mut conflicts: u64 = 0;
+    for event in happened.iter().filter_map(|one| one.event.as_ref()) {
+        if let Event::ItemsRefused { reasons } = event {
+            let for_good =
+                reasons.iter().filter(|(reason, _)| *reason != ItemError::WrongDigest.as_str());
+            refused = for_good.fold(refused, |sum, (_, items)| sum.saturating_add(*items));
+        } else if let Event::DigestConflict { .. } = event {
+            conflicts += 1;
+        }
+    }
+    // Those of a connection are counted when it ends, the first of them is told at once.
+    refused.max(conflicts)
+}
+
+/// Recorder runs whose flaws are told one by one.
+const LEFT_OUT_TOLD_MAX: usize = 100;
+
 /// What arrived and is in no file, run by run.
 #[component]
-fn LeftOut(runs: u32, rows: Vec<LeftOutRow>) -> impl IntoView {
-    let rows: Vec<_> = rows.into_iter().map(|row| view! { <li>{left_out(&row)}</li> }).collect();
+fn LeftOut(rows: Vec<LeftOutRow>) -> impl IntoView {
+    let more = rows.len().saturating_sub(LEFT_OUT_TOLD_MAX) as u64;
+    let told = rows.iter().take(LEFT_OUT_TOLD_MAX).map(left_out);
+    let told: Vec<_> = told.map(|row| view! { <li>{row}</li> }).collect();
     view! {
-        <p class="lost">
-            {format::count(u64::from(runs), "segment is", "segments are")}
-            " in no file, or not wholly. The server keeps all chunks of this session."
-        </p>
-        <ul class="left-out">{rows}</ul>
+        <ul class="left-out">
+            {told}
+            {(more > 0).then(|| view! { <li>{format::count(more, "more run", "more runs")}</li> })}
+        </ul>
     }
 }
 
@@ -57,6 +101,7 @@ fn left_out(row: &LeftOutRow) -> String {
 
 #[component]
 pub(super) fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
+    let silent = recording.is_silent == Some(true);
     view! {
         <section>
             <h2>"Receipt"</h2>
@@ -70,11 +115,88 @@ pub(super) fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
                         {format::count(recording.bytes, "byte", "bytes")}")"
                     </dd>
                 </div>
+                {silent.then(|| view! { <div><dt>"Sound"</dt><dd>"Nothing but silence"</dd></div> })}
                 <div>
                     <dt>"SHA-256"</dt>
                     <dd><code>{recording.digest.to_string()}</code></dd>
                 </div>
             </dl>
         </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::session::tests::a_completed_session;
+    use crate::rendering::{html, instant, text};
+    use protocol::{Millis, SegmentNo, Seq, TrackNo};
+
+    fn words(view: SessionView) -> String {
+        text(&html(|| view! { <Completeness view/> }))
+    }
+
+    fn happened(event: Event) -> Vec<Happening> {
+        vec![Happening { at: instant(9), place: Millis::ZERO, event: Some(event) }]
+    }
+
+    fn refusals(reason: &str, items: u64) -> Vec<Happening> {
+        let reasons = [(reason.to_owned(), items)].into_iter().collect();
+        happened(Event::ItemsRefused { reasons })
+    }
+
+    #[test]
+    fn whatever_is_wrong_nothing_missing_is_not_said() {
+        let whole = a_completed_session();
+        let left_out = whole.recording.clone().map(|one| RecordingView { left_out: 1, ..one });
+        let seven = Event::DigestConflict { seq: Seq::new(7) };
+        for (view, says) in [
+            (
+                SessionView { missing: [Seq::new(5)].into_iter().collect(), ..whole.clone() },
+                "Chunk 5 never arrived.",
+            ),
+            (
+                SessionView { recording: left_out, ..whole.clone() },
+                "1 part could not be put into the file, or not wholly; the server keeps what",
+            ),
+            (
+                SessionView { status: SessionStatus::Failed, recording: None, ..whole.clone() },
+                "No recording could be made; the server keeps what has arrived.",
+            ),
+            (
+                SessionView { happened: refusals("session_finished", 2), ..whole.clone() },
+                "2 items that were sent were not accepted",
+            ),
+            (
+                SessionView { happened: happened(seven), ..whole.clone() },
+                "1 item that was sent was not accepted",
+            ),
+        ] {
+            let words = words(view);
+            assert!(words.contains(says), "{words}");
+            assert!(!words.contains("Nothing is missing"), "{words}");
+            assert!(!words.contains("Every number"), "{words}");
+        }
+        assert!(words(whole).contains("Nothing is missing."));
+    }
+
+    #[test]
+    fn what_is_in_no_file_is_listed_run_by_run() {
+        let row = LeftOutRow {
+            track: TrackNo::new(0),
+            segment: SegmentNo::new(1),
+            packets: 25,
+            bytes: 1_600,
+            why: "Their times cannot be".to_owned(),
+        };
+        let words = words(SessionView { left_out: vec![row], ..a_completed_session() });
+        let list = "Track 1, segment 2: 25 packets, 1.6 KB. Their times cannot be.";
+        assert!(words.contains(list), "{words}");
+    }
+
+    #[test]
+    fn what_was_damaged_on_the_way_and_came_again_is_no_flaw() {
+        let view = SessionView { happened: refusals("wrong_digest", 3), ..a_completed_session() };
+        assert!(words(view).contains("Nothing is missing."));
     }
 }

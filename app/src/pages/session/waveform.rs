@@ -199,11 +199,13 @@ mod tests {
     #[test]
     fn the_picture_is_a_slider_and_hidden_until_it_is_drawn() {
         let recording = RecordingView {
+            mime: "audio/webm".to_owned(),
             has_video: false,
             bytes: 1,
             duration: Millis::new(13_000),
             is_mixed: false,
             left_out: 0,
+            is_silent: None,
             digest: Digest::from_bytes([0; 32]),
         };
         let stops = interrupted().stops();

@@ -157,6 +157,7 @@ impl World {
             duration: Millis::ZERO,
             digest: Digest::from_bytes([0; 32]),
             missing: self.ledger.missing(),
+            left_out: 0,
         })
     }
 }
