@@ -45,6 +45,8 @@ install_packages() {
   fi
   if [[ $purpose == test ]]; then
     have ffmpeg || packages+=(ffmpeg)
+    # A Python without its standard library is not enough.
+    python3 -c 'import json, sqlite3' 2>/dev/null || packages+=(python3)
     if [[ -z $(find_chromium) ]]; then
       if grep -qs '^ID=ubuntu' /etc/os-release; then
         fail "no browser to test with: Ubuntu's chromium package only points at a snap, which cannot be driven from here; install Google Chrome, or set CHROMIUM to the path of a Chromium."
