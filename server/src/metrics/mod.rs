@@ -131,6 +131,11 @@ impl Metrics {
         self.all().items_lost.inc_by(items);
     }
 
+    /// Recorder runs of a completed session that are in no file, or not wholly.
+    pub(crate) fn left_out(&self, runs: u32) {
+        self.all().runs_left_out.inc_by(u64::from(runs));
+    }
+
     pub(crate) fn refused(&self, error: ItemError) {
         self.all().items_refused.get_or_create(&[("reason", error.as_str())]).inc();
     }

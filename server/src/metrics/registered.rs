@@ -32,6 +32,7 @@ pub(super) struct Registered {
     pub(super) items_duplicate: Counter,
     pub(super) items_missing: Counter,
     pub(super) items_lost: Counter,
+    pub(super) runs_left_out: Counter,
     pub(super) items_refused: Family<Label, Counter>,
     pub(super) ack_latency: Histogram,
     pub(super) commit_items: Histogram,
@@ -149,6 +150,10 @@ pub(super) fn register() -> (Registry, Registered) {
         ),
         items_lost: all
             .counter("items_lost", "Items that were still missing when a session was completed"),
+        runs_left_out: all.counter(
+            "runs_left_out",
+            "Recorder runs of completed sessions that are in no file, or not wholly",
+        ),
         items_refused: all.counters(
             "items_refused",
             "Items received and not stored, by reason",

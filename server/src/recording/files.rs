@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -74,6 +75,26 @@ pub(super) struct Kept {
     pub(super) bytes: u64,
 }
 
+/// A file that is on the disk and changes no more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sealed {
+    pub(super) digest: Digest,
+    pub(super) bytes: u64,
+}
+
+impl Sealed {
+    /// Has the file written to the disk while it is read.
+    pub(super) fn of(file: &NamedTempFile) -> io::Result<Self> {
+        let (syncing, reading) = (file.reopen()?, file.reopen()?);
+        thread::scope(|threads| {
+            let synced = threads.spawn(move || syncing.sync_all());
+            let (digest, bytes) = digest_of(reading)?;
+            synced.join().map_err(|_| io::Error::other("syncing broke off"))??;
+            Ok(Self { digest, bytes })
+        })
+    }
+}
+
 impl RecordingFiles {
     /// Recordings as files below `folder`, synced to disk before they count as stored.
     pub(crate) fn local(folder: &Path) -> Result<Self, object_store::Error> {
@@ -88,14 +109,20 @@ impl RecordingFiles {
         file: NamedTempFile,
         extension: &str,
     ) -> Result<Kept, AssembleError> {
-        let (syncing, reading) = (file.reopen()?, file.reopen()?);
-        // The file is on its way to the disk while it is read.
-        let (synced, digest) = tokio::join!(
-            spawn_blocking(move || syncing.sync_all()),
-            spawn_blocking(move || digest_of(reading)),
-        );
-        synced.map_err(|_| AssembleError::BrokeOff)??;
-        let (digest, bytes) = digest.map_err(|_| AssembleError::BrokeOff)??;
+        let sealing = spawn_blocking(move || Ok::<_, io::Error>((Sealed::of(&file)?, file)));
+        let (sealed, file) = sealing.await.map_err(|_| AssembleError::BrokeOff)??;
+        self.keep_sealed(id, file, sealed, extension).await
+    }
+
+    /// The same of a file that is on the disk already, and whose digest is known.
+    pub(super) async fn keep_sealed(
+        &self,
+        id: SessionId,
+        file: NamedTempFile,
+        sealed: Sealed,
+        extension: &str,
+    ) -> Result<Kept, AssembleError> {
+        let Sealed { digest, bytes } = sealed;
         let name = &digest.to_string()[..NAME_DIGITS];
         let key = format!("{FOLDER}/{id}/{name}.{extension}");
         self.put::<AssembleError>(&key, file).await?;

@@ -27,15 +27,16 @@ impl RecordingFiles {
         let left_out = left_out.into_iter().take(LEFT_OUT_LISTED_MAX).collect();
         let mut tracks = Vec::new();
         let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
-        for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {
-            let Kept { key, digest, bytes } = self.keep(id, file, file_type.extension()).await?;
+        for (track, part, MediaFile { file, sealed, file_type, duration, sounds }) in of_tracks {
+            let Kept { key, digest, bytes } =
+                self.keep_sealed(id, file, sealed, file_type.extension()).await?;
             let (mime, duration) = (file_type.mime().to_owned(), Some(duration));
             tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
         }
         let recording = match whole {
-            Some(MediaFile { file, file_type, duration, .. }) => {
+            Some(MediaFile { file, sealed, file_type, duration, .. }) => {
                 let Kept { key, digest, bytes } =
-                    self.keep(id, file, file_type.extension()).await?;
+                    self.keep_sealed(id, file, sealed, file_type.extension()).await?;
                 let mime = file_type.mime().to_owned();
                 Recording { key, mime, bytes, digest, duration, left_out: runs_left_out }
             }

@@ -222,6 +222,7 @@ impl Recordings {
             return Ok(Outcome::Partial);
         }
         metrics.recording(Made::Complete, started.elapsed());
+        metrics.left_out(recording.left_out);
         if recording.left_out > 0 {
             tracing::warn!(
                 session = %id, segments = recording.left_out,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufWriter, Seek as _, SeekFrom};
+use std::io::{self, BufWriter, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified};
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
-use super::files::writer_into;
+use super::files::{Sealed, writer_into};
 use crate::ledger::payload::PayloadStore;
 use crate::store::{CHUNKS_PER_READ_MAX, PauseCut, Payload, StitchedRun, Store, StoredChunk};
 
@@ -23,6 +24,9 @@ pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Portions of that size read ahead of the stitcher.
 const READ_AHEAD: usize = 1;
 
+/// Payload bytes taken in ahead of the end after which they are synced: less is quickly done at the end.
+const SYNC_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Problems of one file that the log tells of.
 const PROBLEMS_LOGGED_MAX: usize = 200;
 
@@ -30,6 +34,7 @@ const PROBLEMS_LOGGED_MAX: usize = 200;
 #[derive(Debug)]
 pub(crate) struct MediaFile {
     pub(super) file: NamedTempFile,
+    pub(super) sealed: Sealed,
     pub(super) file_type: FileType,
     pub(super) duration: Millis,
     /// Sound tracks in it that can be drawn.
@@ -72,6 +77,8 @@ pub(super) struct Stitching {
     /// No chunk before this one is still to be read.
     next: Seq,
     taken_bytes: u64,
+    /// As many of them as were on the disk when last it was seen to.
+    synced_bytes: u64,
     /// `None`: all of them.
     only: Option<BTreeSet<SegmentNo>>,
     /// When pauses were over, on the session's timeline, as far as that has come.
@@ -123,6 +130,7 @@ impl Stitching {
             last: None,
             next: Seq::ZERO,
             taken_bytes: 0,
+            synced_bytes: 0,
             only: None,
             pauses_over: Vec::new(),
             noted_before: Millis::ZERO,
@@ -220,9 +228,19 @@ impl Stitching {
             for chunk in chunks {
                 self.take(&chunk, &nothing_missing)?;
             }
+            self.sync_ahead()?;
             Ok(self)
         });
         taking.await.map_err(|_| AssembleError::BrokeOff)?
+    }
+
+    /// What has been written need not wait for the end to go to the disk.
+    fn sync_ahead(&mut self) -> io::Result<()> {
+        if self.taken_bytes - self.synced_bytes >= SYNC_BYTES {
+            self.file.as_file().sync_data()?;
+            self.synced_bytes = self.taken_bytes;
+        }
+        Ok(())
     }
 
     fn take_portions(
@@ -356,7 +374,7 @@ impl Stitching {
     }
 }
 
-/// Reads back what was written into the file.
+/// Reads back what was written into the file, while it goes to the disk and its digest is made.
 pub(super) fn finished(
     file: NamedTempFile,
     out: BufWriter<File>,
@@ -366,13 +384,18 @@ pub(super) fn finished(
 ) -> Result<MediaFile, MediaError> {
     let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     written.seek(SeekFrom::Start(0))?;
-    let verified = media::verify(written)?;
+    let (verified, sealed) = thread::scope(|threads| {
+        let sealing = threads.spawn(|| Sealed::of(&file));
+        let verified = media::verify(written);
+        (verified, sealing.join().map_err(|_| io::Error::other("reading the file back broke off")))
+    });
+    let (verified, sealed) = (verified?, sealed??);
     if verified.packets != packets {
         let told = format!("{} packets are in the file, not {packets}", verified.packets);
-        return Err(std::io::Error::other(told).into());
+        return Err(io::Error::other(told).into());
     }
     let sounds = sounds_in(&verified);
-    Ok(MediaFile { file, file_type, duration: millis(duration), sounds })
+    Ok(MediaFile { file, sealed, file_type, duration: millis(duration), sounds })
 }
 
 fn sounds_in(verified: &Verified) -> u32 {
