@@ -67,26 +67,6 @@ impl Mp4Reader {
         Self { frame: Frame::without_beginning(grammar), ..Self::new() }
     }
 
-    /// Adds the next bytes of the stream; none are allowed too.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.frame.push(bytes);
-    }
-
-    /// Bytes may be missing here: the reader goes on as if none were, as long as the bytes on both
-    /// sides belong together; else with the next `moof`.
-    pub(crate) fn hole(&mut self) {
-        self.frame.hole();
-    }
-
-    /// Nothing more comes. Drain the events, then ask for the account.
-    pub(crate) fn end(&mut self) {
-        self.frame.end();
-    }
-
-    pub(crate) fn bytes(&self) -> &Bytes {
-        self.frame.account()
-    }
-
     /// The next event, or `None` if more bytes are needed.
     ///
     /// # Errors
@@ -169,19 +149,19 @@ impl Reader for Mp4Reader {
     type Kept = SampleCopy;
 
     fn push(&mut self, bytes: &[u8]) {
-        Self::push(self, bytes);
+        self.frame.push(bytes);
     }
 
     fn hole(&mut self) {
-        Self::hole(self);
+        self.frame.hole();
     }
 
     fn end(&mut self) {
-        Self::end(self);
+        self.frame.end();
     }
 
     fn bytes(&self) -> &Bytes {
-        Self::bytes(self)
+        self.frame.account()
     }
 
     fn drain_into(

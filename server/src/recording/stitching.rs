@@ -325,10 +325,13 @@ impl Stitching {
         }
         let left_out = report.account.left_out;
         if !left_out.is_nothing() {
-            let why = match report.refusal() {
-                Some(refusal) => refusal.to_string(),
-                None => left_out.to_string(),
+            let mut causes = left_out.causes();
+            let why = match (report.refusal(), causes.next(), causes.next()) {
+                (Some(refusal), _, _) => refusal.to_string(),
+                (None, Some((cause, _)), None) => cause.to_string(),
+                (None, _, _) => left_out.to_string(),
             };
+            drop(causes);
             let is_all = report.packets() == 0;
             self.lacking.insert(segment, Lacking { left_out, why, is_all });
         }

@@ -96,7 +96,7 @@ fn left_out(row: &LeftOutRow) -> String {
         0 => format::size(*bytes),
         _ => format!("{}, {}", format::count(*packets, "packet", "packets"), format::size(*bytes)),
     };
-    format!("Track {track}, segment {}: {what}. {why}.", segment.get() + 1)
+    format!("Track {track}, segment {}: {what} ({why})", segment.get() + 1)
 }
 
 #[component]

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::mp4::boxes::{BoxType, put_box, put_full_box, put_u32};
 use crate::mp4::reader::{Event, Mp4Reader};
+use crate::segment::Reader as _;
 use crate::tracks::TrackKind;
 
 const AUDIO: [&[u8]; 6] = [
