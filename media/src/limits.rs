@@ -160,7 +160,7 @@ pub const CLOCK_JUMP_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// After a silence longer than this it is waited for [`HOLD_SPAN_MAX`] whether the clock comes back: then
 /// it was no silence, but an odd stamp.
-pub const CLOCK_LEAP: Duration = Duration::from_secs(10);
+pub const CLOCK_LEAP: Duration = Duration::from_secs(1);
 
 /// A clock that broke may come back to where it was before, as long as what is between is no longer.
 pub const CLOCK_RETURN_MAX: Duration = Duration::from_secs(60);
