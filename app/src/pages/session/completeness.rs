@@ -187,10 +187,10 @@ mod tests {
             segment: SegmentNo::new(1),
             packets: 25,
             bytes: 1_600,
-            why: "Their times cannot be".to_owned(),
+            why: "behind damage".to_owned(),
         };
         let words = words(SessionView { left_out: vec![row], ..a_completed_session() });
-        let list = "Track 1, segment 2: 25 packets, 1.6 KB. Their times cannot be.";
+        let list = "Track 1, segment 2: 25 packets, 1.6 KB (behind damage)";
         assert!(words.contains(list), "{words}");
     }
 
