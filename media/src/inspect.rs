@@ -177,6 +177,8 @@ struct Survey {
     /// Of the last run, the end of its packets by the recorder's clock.
     end: Option<SourceTime>,
     clocks: Vec<TrackClock>,
+    /// Of the last run, if it is one of MP4.
+    tracks: Vec<Track>,
 }
 
 impl Survey {
@@ -267,6 +269,7 @@ impl Muxer<SampleCopy> for Survey {
 
     fn place(&mut self, doc_type: &str, tracks: &[Track]) -> Result<Vec<Place>, MediaError> {
         self.begin_run(doc_type, tracks);
+        self.tracks = tracks.to_vec();
         Ok(tracks.iter().enumerate().map(|(index, track)| Place::uncut(index, track)).collect())
     }
 
@@ -277,7 +280,10 @@ impl Muxer<SampleCopy> for Survey {
         _: i128,
     ) -> Result<Wrote, MediaError> {
         let Sample { info, payload } = sample;
-        let (shown, end) = place.presented(&info);
+        let Some(track) = self.tracks.get(place.track) else {
+            return Ok(Wrote::TooLate);
+        };
+        let (shown, end) = (track.presentation(&info), track.presentation_end(&info));
         self.count(place.track, shown, end, (info.is_sync, payload.len()));
         Ok(Wrote::AtItsTime)
     }

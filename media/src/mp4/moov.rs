@@ -69,14 +69,6 @@ impl Place {
         let (timescale, ahead) = (track.timescale, track.ahead);
         Self { track: index, timescale, ahead, lead: None, descriptions: Vec::new() }
     }
-
-    /// When a sample is presented, and when that is over, by the recorder.
-    pub(crate) fn presented(&self, sample: &SampleInfo) -> (SourceTime, SourceTime) {
-        let shown = i64::from(sample.shift).saturating_add(sample.at.0);
-        let shown = shown.saturating_sub(self.ahead.0);
-        let over = shown.saturating_add(i64::from(sample.duration));
-        (self.timescale.source_time(Ticks(shown)), self.timescale.source_time(Ticks(over)))
-    }
 }
 
 impl Track {

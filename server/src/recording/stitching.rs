@@ -325,13 +325,12 @@ impl Stitching {
         }
         let left_out = report.account.left_out;
         if !left_out.is_nothing() {
-            let mut causes = left_out.causes();
-            let why = match (report.refusal(), causes.next(), causes.next()) {
-                (Some(refusal), _, _) => refusal.to_string(),
-                (None, Some((cause, _)), None) => cause.to_string(),
-                (None, _, _) => left_out.to_string(),
+            let causes: Vec<_> = left_out.causes().collect();
+            let why = match (report.refusal(), &causes[..]) {
+                (Some(refusal), _) => refusal.to_string(),
+                (None, [(cause, _)]) => cause.to_string(),
+                (None, _) => left_out.to_string(),
             };
-            drop(causes);
             let is_all = report.packets() == 0;
             self.lacking.insert(segment, Lacking { left_out, why, is_all });
         }
