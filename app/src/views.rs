@@ -104,8 +104,8 @@ pub struct RecordingView {
     pub left_out: u32,
     /// There is sound, and all of it is silence. None while it is not known.
     pub is_silent: Option<bool>,
-    /// SHA-256 of the file.
-    pub digest: Digest,
+    /// SHA-256 of the file; None while that is being made.
+    pub digest: Option<Digest>,
 }
 
 /// What of a recorder run is in no file.

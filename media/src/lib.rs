@@ -95,5 +95,5 @@ pub use silence::silence_bytes_max;
 pub use stitch::{Headers, Stitched, Stitcher};
 pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};
-pub use verify::{Verified, VerifiedTrack, verify};
+pub use verify::{Verified, VerifiedTrack, Verifier, verify};
 pub use waveform::{Waveform, Waveforms};

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use crate::ebml::{ElementHeader, ElementId, Size};
+use crate::ebml::{ElementHeader, ElementId, Size, id};
 use crate::error::{Flaw, MediaError};
 
 /// A file, read front to back. Positions count from where it was when it was handed over.
@@ -24,6 +24,10 @@ pub(crate) struct Element {
 }
 
 impl Element {
+    pub(crate) fn is_cluster(&self) -> bool {
+        self.id == id::CLUSTER
+    }
+
     pub(crate) fn flaw(&self, flaw: Flaw) -> MediaError {
         MediaError::NotFinished { at: self.at, flaw }
     }
@@ -46,18 +50,25 @@ impl<R: Read + Seek> Source<R> {
         0..self.bytes
     }
 
-    /// The header of the next element, which must end by `end`. Leaves the source at its body.
-    pub(crate) fn element(&mut self, end: u64) -> Result<Element, MediaError> {
+    /// The header of the next element, which begins before `end`. Leaves the source at its body.
+    pub(crate) fn header(&mut self, end: u64) -> Result<ElementHeader, MediaError> {
         let at = self.at;
-        let flaw = |flaw| MediaError::NotFinished { at, flaw };
         let mut bytes = [0; ElementHeader::BYTES_MAX];
         let room = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
         let bytes = &mut bytes[..room.min(ElementHeader::BYTES_MAX)];
         self.input.read_exact(bytes)?;
-        let header =
-            ElementHeader::parse(bytes).ok().flatten().ok_or_else(|| flaw(Flaw::NotAnElement))?;
+        let header = ElementHeader::parse(bytes).ok().flatten();
+        let header = header.ok_or(MediaError::NotFinished { at, flaw: Flaw::NotAnElement })?;
         self.input.seek_relative(header.len as i64 - bytes.len() as i64)?;
         self.at += header.len as u64;
+        Ok(header)
+    }
+
+    /// The same of one that must end by `end`.
+    pub(crate) fn element(&mut self, end: u64) -> Result<Element, MediaError> {
+        let at = self.at;
+        let flaw = |flaw| MediaError::NotFinished { at, flaw };
+        let header = self.header(end)?;
         let Size::Known(size) = header.size else {
             return Err(flaw(Flaw::UnknownSize(header.id)));
         };
@@ -92,14 +103,14 @@ impl<R: Read + Seek> Source<R> {
     }
 
     pub(crate) fn skip(&mut self, element: &Element) -> Result<(), MediaError> {
-        self.input.seek(SeekFrom::Current(element.body_bytes()))?;
-        self.at = element.body.end;
-        Ok(())
+        self.skip_to(element.body.end)
     }
-}
 
-impl Element {
-    fn body_bytes(&self) -> i64 {
-        i64::try_from(self.body.end - self.body.start).unwrap_or(i64::MAX)
+    /// Goes on at this place.
+    pub(crate) fn skip_to(&mut self, place: u64) -> Result<(), MediaError> {
+        let distance = i128::from(place) - i128::from(self.at);
+        self.input.seek_relative(i64::try_from(distance).unwrap_or(i64::MAX))?;
+        self.at = place;
+        Ok(())
     }
 }

@@ -210,7 +210,7 @@ mod tests {
                 is_mixed: false,
                 left_out: 0,
                 is_silent: Some(false),
-                digest: Digest::from_bytes([0xab; 32]),
+                digest: Some(Digest::from_bytes([0xab; 32])),
             }),
             left_out: Vec::new(),
             exports: Vec::new(),

@@ -16,6 +16,7 @@ use super::extract::SessionPath;
 use super::recording::{ServedFile, file_name, serve};
 use crate::error::{ApiError, Problem};
 use crate::export::{ExportError, Format, Standing, can_be_exported};
+use crate::recording::version_of;
 use crate::state::AppState;
 use crate::store::{Recording, Session};
 
@@ -153,7 +154,7 @@ pub(super) async fn export(
         key,
         mime: format.mime(&recording),
         bytes,
-        etag: format!("\"{}-{}\"", recording.digest, format.as_str()),
+        etag: format!("\"{}-{}\"", version_of(&recording.key), format.as_str()),
         name: file_name(&session, id, format.extension(&recording)),
     };
     serve(&state, &request, &file, query?.0.download.is_some()).await

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use super::extract::SessionPath;
 use super::recording::{is_unchanged, respond};
 use crate::error::{ApiError, Problem};
+use crate::recording::version_of;
 use crate::state::AppState;
 use crate::store;
 
@@ -99,7 +100,7 @@ pub(super) async fn frame(
 ) -> Result<Response, ApiError> {
     state.store.session(id).await?;
     let (frame, file) = state.store.frame(id, number).await?.ok_or(ApiError::NoFrame)?;
-    let etag = format!("\"{}-{}\"", file.digest, frame.first_byte);
+    let etag = format!("\"{}-{}\"", version_of(&file.key), frame.first_byte);
     if is_unchanged(&request, &etag) {
         return respond(StatusCode::NOT_MODIFIED, &etag, Body::empty());
     }

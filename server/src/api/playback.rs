@@ -7,7 +7,7 @@ use axum::response::Response;
 use super::extract::SessionPath;
 use super::recording::{ServedFile, file_name, recorded, serve};
 use crate::error::{ApiError, Problem};
-use crate::recording::extension_of;
+use crate::recording::{extension_of, version_of};
 use crate::state::AppState;
 use crate::store::KeptFile;
 
@@ -40,7 +40,7 @@ pub(super) async fn playback(
             key,
             bytes,
             mime: recording.mime.clone(),
-            etag: format!("\"{}-mix\"", recording.digest),
+            etag: format!("\"{}-mix\"", version_of(&recording.key)),
             name: file_name(&session, id, &format!("mix.{}", extension_of(&recording.key))),
         },
         None => recorded(&session, recording),

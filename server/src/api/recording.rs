@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
-use crate::recording::extension_of;
+use crate::recording::{extension_of, version_of};
 use crate::state::AppState;
 use crate::store::{Recording, Session};
 
@@ -70,7 +70,7 @@ pub(super) struct ServedFile {
 /// The recording of a session.
 pub(super) fn recorded(session: &Session, recording: &Recording) -> ServedFile {
     ServedFile {
-        etag: format!("\"{}\"", recording.digest),
+        etag: format!("\"{}\"", version_of(&recording.key)),
         name: file_name(session, session.id, extension_of(&recording.key)),
         key: recording.key.clone(),
         mime: recording.mime.clone(),

@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::recording::{RecordingQuery, ServedFile, file_name, serve};
 use crate::error::{ApiError, Problem};
-use crate::recording::extension_of;
+use crate::recording::{extension_of, version_of};
 use crate::state::AppState;
 use crate::store::{media_of, track_stem};
 
@@ -74,7 +74,7 @@ pub(super) async fn track_recording(
     let stem = track_stem(track, part);
     let extension = format!("{stem}.{}", extension_of(&found.key));
     let file = ServedFile {
-        etag: format!("\"{}\"", found.digest),
+        etag: format!("\"{}\"", version_of(&found.key)),
         name: file_name(&session, id, &extension),
         key: found.key,
         mime: found.mime,

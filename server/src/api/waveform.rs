@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::extract::SessionPath;
 use super::recording::{is_unchanged, respond};
 use crate::error::{ApiError, Problem};
-use crate::recording::WaveformError;
+use crate::recording::{WaveformError, version_of};
 use crate::state::AppState;
 
 /// Buckets of an answer when nobody says how many: a wide window's worth.
@@ -57,7 +57,7 @@ pub(super) async fn waveform(
     let max = max.unwrap_or(BUCKETS_DEFAULT);
     let session = state.store.session(id).await?;
     let recording = session.recording.ok_or(ApiError::NoRecording)?;
-    let etag = format!("\"{}-{track}-{max}\"", recording.digest);
+    let etag = format!("\"{}-{track}-{max}\"", version_of(&recording.key));
     if is_unchanged(&request, &etag) {
         return respond(StatusCode::NOT_MODIFIED, &etag, Body::empty());
     }

@@ -95,7 +95,7 @@ impl World {
             key,
             mime: "audio/webm".into(),
             bytes: 13,
-            digest: Digest::from_bytes([1; 32]),
+            digest: None,
             duration: Millis::new(750),
             left_out: 0,
         };
@@ -108,7 +108,6 @@ impl World {
                 key,
                 mime: "audio/webm".into(),
                 bytes: 7,
-                digest: Digest::from_bytes([2; 32]),
                 duration: Some(Millis::new(750)),
                 sounds: 1,
             }
@@ -120,10 +119,12 @@ impl World {
             frames: Vec::new(),
             left_out: Vec::new(),
         };
-        self.store()
-            .recording_durable(id, &made, Millis::ZERO, SessionStatus::Finalizing, START)
-            .await
-            .unwrap();
+        let (began_in, digest) = (SessionStatus::Finalizing, Digest::from_bytes([1; 32]));
+        assert!(self.store().recording_playable(id, &made, began_in).await.unwrap());
+        let done =
+            self.store().recording_done(id, &recording, digest, Millis::ZERO, began_in, START);
+        assert_eq!(done.await.unwrap(), Some(SessionStatus::Completed));
+        let recording = Recording { digest: Some(digest), ..recording };
         (id, recording)
     }
 
@@ -131,7 +132,7 @@ impl World {
         let chunks =
             self.store().chunks(&InRow, id, TrackNo::new(0), Seq::ZERO..=Seq::new(99), usize::MAX);
         let chunks = chunks.await.unwrap();
-        chunks.iter().filter(|chunk| chunk.payload_bytes() > 0).count()
+        chunks.checked().filter(|chunk| chunk.payload_bytes() > 0).count()
     }
 
     fn write(&self, place: &str, bytes: &[u8]) -> PathBuf {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::alignment::{Alignment, Shift};
 use app::format;
-use media::{FileType, MediaError, Schedule, Source, Tally};
+use media::{FileType, MediaError, Schedule, Source, Tally, Verifier};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 
@@ -231,7 +231,7 @@ async fn combine(
             Some(Packing::Webm) | None => media::combine(sources, out)?,
         };
         let packets = combined.packets + combined.silences;
-        finished(file, out, file_type, combined.duration, packets)
+        finished(file, out, Verifier::default(), file_type, combined.duration, packets)
     });
     match combining.await.map_err(|_| AssembleError::BrokeOff)? {
         Ok(whole) => Ok(Some((whole, alignment))),

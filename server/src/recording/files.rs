@@ -5,7 +5,6 @@ use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -32,8 +31,6 @@ const PART_BYTES: usize = 8 * 1024 * 1024;
 const PARTS_IN_FLIGHT_MAX: usize = 2;
 
 const FOLDER: &str = "recordings";
-/// Digits of a file's digest in its name.
-const NAME_DIGITS: usize = 16;
 /// Of what is drawn of a recording's sound.
 const PEAKS_EXTENSION: &str = "peaks";
 /// Of the same recording with all its sound in one track; it is packed like the recording.
@@ -71,28 +68,7 @@ impl Seek for Stoppable {
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub(super) key: String,
-    pub(super) digest: Digest,
     pub(super) bytes: u64,
-}
-
-/// A file that is on the disk and changes no more.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sealed {
-    pub(super) digest: Digest,
-    pub(super) bytes: u64,
-}
-
-impl Sealed {
-    /// Has the file written to the disk while it is read.
-    pub(super) fn of(file: &NamedTempFile) -> io::Result<Self> {
-        let (syncing, reading) = (file.reopen()?, file.reopen()?);
-        thread::scope(|threads| {
-            let synced = threads.spawn(move || syncing.sync_all());
-            let (digest, bytes) = digest_of(reading)?;
-            synced.join().map_err(|_| io::Error::other("syncing broke off"))??;
-            Ok(Self { digest, bytes })
-        })
-    }
 }
 
 impl RecordingFiles {
@@ -102,31 +78,17 @@ impl RecordingFiles {
         Ok(Self { objects, root: folder.to_owned(), folder: folder.join(FOLDER) })
     }
 
-    /// Stores a file of a session under a name made of its digest. Durable on return.
+    /// Stores a file of a session under a name that no other has. Durable on return.
     pub(super) async fn keep(
         &self,
         id: SessionId,
         file: NamedTempFile,
         extension: &str,
     ) -> Result<Kept, AssembleError> {
-        let sealing = spawn_blocking(move || Ok::<_, io::Error>((Sealed::of(&file)?, file)));
-        let (sealed, file) = sealing.await.map_err(|_| AssembleError::BrokeOff)??;
-        self.keep_sealed(id, file, sealed, extension).await
-    }
-
-    /// The same of a file that is on the disk already, and whose digest is known.
-    pub(super) async fn keep_sealed(
-        &self,
-        id: SessionId,
-        file: NamedTempFile,
-        sealed: Sealed,
-        extension: &str,
-    ) -> Result<Kept, AssembleError> {
-        let Sealed { digest, bytes } = sealed;
-        let name = &digest.to_string()[..NAME_DIGITS];
-        let key = format!("{FOLDER}/{id}/{name}.{extension}");
+        let bytes = file.as_file().metadata()?.len();
+        let key = format!("{FOLDER}/{id}/{:016x}.{extension}", rand::random::<u64>());
         self.put::<AssembleError>(&key, file).await?;
-        Ok(Kept { key, digest, bytes })
+        Ok(Kept { key, bytes })
     }
 
     /// Moves a file to this key. Durable on return.
@@ -299,6 +261,12 @@ pub(crate) fn extension_of(key: &str) -> &str {
     key.rsplit_once('.').map_or("webm", |(_, extension)| extension)
 }
 
+/// Tells the file under a key from all others that its session ever had.
+pub(crate) fn version_of(key: &str) -> &str {
+    let stem = stem_of(key);
+    stem.rsplit_once('/').map_or(stem, |(_, name)| name)
+}
+
 /// What the names of a recording and of all that is made of it begin with.
 fn stem_of(key: &str) -> &str {
     let name = key.rfind('/').map_or(0, |slash| slash + 1);
@@ -359,15 +327,15 @@ pub(crate) fn writer_into(file: &NamedTempFile) -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?))
 }
 
-fn digest_of(mut file: File) -> io::Result<(Digest, u64)> {
-    let (mut hasher, mut bytes) = (Sha256::new(), 0);
+/// Of a whole file, from its beginning.
+pub(super) fn digest_of(mut file: File) -> io::Result<Digest> {
+    file.rewind()?;
+    let mut hasher = Sha256::new();
     let mut buffer = vec![0; FILE_BUFFER_BYTES];
     loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((Digest::from_bytes(hasher.finalize().into()), bytes));
+        match file.read(&mut buffer)? {
+            0 => return Ok(Digest::from_bytes(hasher.finalize().into())),
+            read => hasher.update(&buffer[..read]),
         }
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
     }
 }

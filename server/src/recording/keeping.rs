@@ -1,5 +1,7 @@
 //! Puts all files of a session into their places, and tells what is to be noted of them.
 
+use std::fs::File;
+
 use app::alignment::Alignment;
 use protocol::SessionId;
 
@@ -13,42 +15,42 @@ use crate::store::{Frame, Made, Recording, TrackFile};
 const LEFT_OUT_LISTED_MAX: usize = 1_000;
 
 impl RecordingFiles {
-    /// Everything is durable on return.
+    /// Everything is durable on return. The recording's file comes back with it.
     pub(super) async fn store(
         &self,
         id: SessionId,
         assembled: Assembled,
-    ) -> Result<Made, AssembleError> {
+    ) -> Result<(Made, File), AssembleError> {
         let Assembled { whole, tracks: first, parts, pictures, alignment, runs, left_out } =
             assembled;
         let frames = frames(&pictures, &alignment);
         // Runs, of whatever track.
         let runs_left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
         let left_out = left_out.into_iter().take(LEFT_OUT_LISTED_MAX).collect();
+        let has_the_whole = whole.as_ref().or_else(|| first.first().map(|(_, media)| media));
+        let its_file = has_the_whole.ok_or(AssembleError::NothingRecorded)?.file.reopen()?;
         let mut tracks = Vec::new();
         let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
-        for (track, part, MediaFile { file, sealed, file_type, duration, sounds }) in of_tracks {
-            let Kept { key, digest, bytes } =
-                self.keep_sealed(id, file, sealed, file_type.extension()).await?;
+        for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {
+            let Kept { key, bytes } = self.keep(id, file, file_type.extension()).await?;
             let (mime, duration) = (file_type.mime().to_owned(), Some(duration));
-            tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
+            tracks.push(TrackFile { track, part, key, mime, bytes, duration, sounds });
         }
         let recording = match whole {
-            Some(MediaFile { file, sealed, file_type, duration, .. }) => {
-                let Kept { key, digest, bytes } =
-                    self.keep_sealed(id, file, sealed, file_type.extension()).await?;
-                let mime = file_type.mime().to_owned();
-                Recording { key, mime, bytes, digest, duration, left_out: runs_left_out }
+            Some(MediaFile { file, file_type, duration, .. }) => {
+                let Kept { key, bytes } = self.keep(id, file, file_type.extension()).await?;
+                let (mime, left_out) = (file_type.mime().to_owned(), runs_left_out);
+                Recording { key, mime, bytes, digest: None, duration, left_out }
             }
             None => recording_of(&tracks, runs_left_out)?,
         };
         for Pictures { track, file, .. } in pictures {
-            let Kept { key, digest, bytes } = self.keep(id, file, PICTURES_EXTENSION).await?;
+            let Kept { key, bytes } = self.keep(id, file, PICTURES_EXTENSION).await?;
             let (mime, part, duration, sounds) = (PICTURE_MIME.to_owned(), 0, None, 0);
-            tracks.push(TrackFile { track, part, key, mime, bytes, digest, duration, sounds });
+            tracks.push(TrackFile { track, part, key, mime, bytes, duration, sounds });
         }
         tracks.sort_by_key(|file| (file.track, file.part));
-        Ok(Made { recording, runs, tracks, frames, left_out })
+        Ok((Made { recording, runs, tracks, frames, left_out }, its_file))
     }
 }
 
@@ -59,7 +61,7 @@ fn recording_of(tracks: &[TrackFile], left_out: u32) -> Result<Recording, Assemb
         key: first.key.clone(),
         mime: first.mime.clone(),
         bytes: first.bytes,
-        digest: first.digest,
+        digest: None,
         duration: first.duration.unwrap_or_default(),
         left_out,
     })

@@ -23,10 +23,11 @@ use std::time::{Duration, Instant};
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, extension_of, is_of, writer_into};
+pub(crate) use files::{RecordingFiles, extension_of, is_of, version_of, writer_into};
 pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
@@ -34,6 +35,7 @@ pub(crate) use postponed::Postponed;
 pub(crate) use waveform::WaveformError;
 
 use self::ahead::Ahead;
+use self::files::digest_of;
 use self::tries::Turn;
 use crate::clock;
 use crate::ledger::payload::PayloadStore;
@@ -204,19 +206,24 @@ impl Recordings {
         let bytes = session.payload_bytes.saturating_mul(plan.copies());
         store.room().check(scratch, bytes.saturating_sub(begun.bytes()))?;
         let assembled = assemble::assemble(store, &**payloads, scratch, id, plan, begun).await?;
-        let made = files.store(id, assembled).await?;
+        let (made, file) = files.store(id, assembled).await?;
+        let (recording, began_in) = (&made.recording, session.status);
+        if !store.noting(store.recording_playable(id, &made, began_in)).await? {
+            return Ok(Outcome::Partial);
+        }
+        self.delete_replaced(before, &made).await;
+        // It can be played from here on; the longer it is, the longer this takes.
+        let digest = spawn_blocking(move || digest_of(file)).await;
+        let digest = digest.map_err(|_| AssembleError::BrokeOff)??;
         let took = clock::millis(started.elapsed());
-        let (began_in, now) = (session.status, clock::wall());
-        let durable = store.recording_durable(id, &made, took, began_in, now);
-        let Some(status) = store.noting(durable).await? else {
+        let done = store.recording_done(id, recording, digest, took, began_in, clock::wall());
+        let Some(status) = store.noting(done).await? else {
             return Ok(Outcome::Partial);
         };
-        let recording = &made.recording;
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
             "recording durable"
         );
-        self.delete_replaced(before, &made).await;
         if status != SessionStatus::Completed {
             metrics.recording(Made::Partial, started.elapsed());
             return Ok(Outcome::Partial);

@@ -6,6 +6,7 @@ use std::path::Path;
 use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
+use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
 use super::stitching::READ_BYTES;
@@ -55,9 +56,11 @@ pub(super) async fn gather(
     let (mut from, mut first_byte) = (Seq::ZERO, 0);
     loop {
         let chunks = store.chunks(payloads, id, track, from..=until, READ_BYTES).await?;
-        if chunks.is_empty() {
+        if chunks.last_seq().is_none() {
             break;
         }
+        let checking = spawn_blocking(move || chunks.checked().collect::<Vec<_>>());
+        let chunks = checking.await.map_err(|_| AssembleError::BrokeOff)?;
         for StoredChunk { seq, segment, at, payload } in chunks {
             from = seq.next();
             let (picture, lost_bytes) = match payload {

@@ -8,24 +8,25 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified};
+use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified, Verifier};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
-use super::files::{Sealed, writer_into};
+use super::files::writer_into;
 use crate::ledger::payload::PayloadStore;
-use crate::store::{CHUNKS_PER_READ_MAX, PauseCut, Payload, StitchedRun, Store, StoredChunk};
+use crate::store::{PauseCut, Payload, StitchedRun, Store, StoredChunk, Unchecked};
 
 /// Payload bytes read from the database at once.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;
 /// Portions of that size read ahead of the stitcher.
 const READ_AHEAD: usize = 1;
 
-/// Payload bytes taken in ahead of the end after which they are synced: less is quickly done at the end.
-const SYNC_BYTES: u64 = 32 * 1024 * 1024;
+/// Payload bytes taken in ahead of the end after which what was written is verified and synced: less
+/// is quickly done at the end.
+const SETTLED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Problems of one file that the log tells of.
 const PROBLEMS_LOGGED_MAX: usize = 200;
@@ -34,7 +35,6 @@ const PROBLEMS_LOGGED_MAX: usize = 200;
 #[derive(Debug)]
 pub(crate) struct MediaFile {
     pub(super) file: NamedTempFile,
-    pub(super) sealed: Sealed,
     pub(super) file_type: FileType,
     pub(super) duration: Millis,
     /// Sound tracks in it that can be drawn.
@@ -72,13 +72,14 @@ pub(super) struct Stitching {
     track: TrackNo,
     file: NamedTempFile,
     stitcher: Stitcher<BufWriter<File>>,
+    verifier: Verifier,
     /// The chunk that was taken in last. All before it are in the file.
     last: Option<Taken>,
     /// No chunk before this one is still to be read.
     next: Seq,
     taken_bytes: u64,
-    /// As many of them as were on the disk when last it was seen to.
-    synced_bytes: u64,
+    /// As many of them as had been when last the file was verified and synced.
+    settled_bytes: u64,
     /// `None`: all of them.
     only: Option<BTreeSet<SegmentNo>>,
     /// When pauses were over, on the session's timeline, as far as that has come.
@@ -127,10 +128,11 @@ impl Stitching {
             track,
             file,
             stitcher,
+            verifier: Verifier::default(),
             last: None,
             next: Seq::ZERO,
             taken_bytes: 0,
-            synced_bytes: 0,
+            settled_bytes: 0,
             only: None,
             pauses_over: Vec::new(),
             noted_before: Millis::ZERO,
@@ -187,8 +189,8 @@ impl Stitching {
             loop {
                 let chunks =
                     store.chunks(payloads, session, track, from..=until, READ_BYTES).await?;
-                let Some(last) = chunks.last() else { return Ok(()) };
-                from = last.seq.next();
+                let Some(last) = chunks.last_seq() else { return Ok(()) };
+                from = last.next();
                 // A stitcher that is gone tells why itself.
                 if portions.send(chunks).await.is_err() {
                     return Ok::<_, AssembleError>(());
@@ -212,44 +214,41 @@ impl Stitching {
     ) -> Result<Self, AssembleError> {
         let span = self.next..=until;
         let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
-        if !chunks.is_empty() {
+        if chunks.last_seq().is_some() {
             // Read after the chunks: what is over before one of them is known.
             self.pauses_over = store.pauses_over(self.session).await?;
         }
         // A track that has ended must not be looked through again and again.
-        let bytes: usize = chunks.iter().map(StoredChunk::payload_bytes).sum();
-        let is_full = bytes >= READ_BYTES || chunks.len() >= CHUNKS_PER_READ_MAX;
-        self.next = match chunks.last() {
-            Some(last) if is_full => last.seq.next(),
-            Some(_) | None => until.next(),
-        };
+        let last = chunks.last_seq().filter(|_| chunks.is_full(READ_BYTES));
+        self.next = last.unwrap_or(until).next();
         let taking = spawn_blocking(move || {
             let nothing_missing = SeqSet::up_to(until);
-            for chunk in chunks {
+            for chunk in chunks.checked() {
                 self.take(&chunk, &nothing_missing)?;
             }
-            self.sync_ahead()?;
+            self.settle()?;
             Ok(self)
         });
         taking.await.map_err(|_| AssembleError::BrokeOff)?
     }
 
-    /// What has been written need not wait for the end to go to the disk.
-    fn sync_ahead(&mut self) -> io::Result<()> {
-        if self.taken_bytes - self.synced_bytes >= SYNC_BYTES {
+    /// What has been written need not wait for the end to be verified, and to go to the disk.
+    fn settle(&mut self) -> Result<(), MediaError> {
+        if self.taken_bytes - self.settled_bytes >= SETTLED_BYTES {
+            self.verifier.advance(self.file.reopen()?)?;
             self.file.as_file().sync_data()?;
-            self.synced_bytes = self.taken_bytes;
+            self.settled_bytes = self.taken_bytes;
         }
         Ok(())
     }
 
     fn take_portions(
         mut self,
-        mut portions: mpsc::Receiver<Vec<StoredChunk>>,
+        mut portions: mpsc::Receiver<Unchecked>,
         have: &SeqSet,
     ) -> Result<Self, MediaError> {
         while let Some(chunks) = portions.blocking_recv() {
-            for chunk in chunks {
+            for chunk in chunks.checked() {
                 self.take(&chunk, have)?;
             }
         }
@@ -358,13 +357,13 @@ impl Stitching {
         if let Some(last) = self.last {
             self.end_segment(last.segment)?;
         }
-        let Self { file, stitcher, runs, lacking, torn, .. } = self;
+        let Self { file, stitcher, verifier, runs, lacking, torn, .. } = self;
         let headers = stitcher.headers().clone();
         let file = match stitcher.finish() {
             // What is left out was noted run by run.
             Ok(stitched) => {
                 let (out, report) = stitched.accept(|_| ());
-                finished(file, out, report.file_type, report.duration, report.packets)
+                finished(file, out, verifier, report.file_type, report.duration, report.packets)
             }
             Err(error) => Err(error),
         };
@@ -376,28 +375,29 @@ impl Stitching {
     }
 }
 
-/// Reads back what was written into the file, while it goes to the disk and its digest is made.
+/// Reads back what was written into the file, while it goes to the disk.
 pub(super) fn finished(
     file: NamedTempFile,
     out: BufWriter<File>,
+    verifier: Verifier,
     file_type: FileType,
     duration: Duration,
     packets: u64,
 ) -> Result<MediaFile, MediaError> {
     let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     written.seek(SeekFrom::Start(0))?;
-    let (verified, sealed) = thread::scope(|threads| {
-        let sealing = threads.spawn(|| Sealed::of(&file));
-        let verified = media::verify(written);
-        (verified, sealing.join().map_err(|_| io::Error::other("reading the file back broke off")))
+    let (verified, synced) = thread::scope(|threads| {
+        let syncing = threads.spawn(|| file.as_file().sync_all());
+        let verified = verifier.finish(written);
+        (verified, syncing.join().map_err(|_| io::Error::other("syncing the file broke off")))
     });
-    let (verified, sealed) = (verified?, sealed??);
+    let (verified, ()) = (verified?, synced??);
     if verified.packets != packets {
         let told = format!("{} packets are in the file, not {packets}", verified.packets);
         return Err(io::Error::other(told).into());
     }
     let sounds = sounds_in(&verified);
-    Ok(MediaFile { file, sealed, file_type, duration: millis(duration), sounds })
+    Ok(MediaFile { file, file_type, duration: millis(duration), sounds })
 }
 
 fn sounds_in(verified: &Verified) -> u32 {

@@ -2,12 +2,12 @@
 
 use media::Loudest;
 use protocol::event::Asker;
-use protocol::{Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixMillis};
+use protocol::{Digest, Event, Millis, Seq, SessionEvent, SessionId, SessionStatus, UnixMillis};
 
 use super::rows::signed;
 use super::sessions::{fetch_guard, log};
 use super::tracks::{self, KeptFile, Made};
-use super::{Store, StoreError, Whose, tries};
+use super::{Recording, Store, StoreError, Whose, tries};
 
 /// Bytes of a failure's reason in the event log.
 const REASON_BYTES_MAX: usize = 500;
@@ -57,51 +57,81 @@ impl Store {
         Ok(())
     }
 
-    /// Notes a durable recording with all that was made beside it. When the session was being
-    /// finalized before the making began, it is completed by this. A recording that was begun
-    /// earlier may lack the last items: `None`, and nothing is noted, once the session is past that.
-    pub async fn recording_durable(
+    /// Notes a recording with all that was made beside it: its files are durable, and it can be played.
+    /// One that was begun earlier may lack the last items: false, and nothing is noted, once the
+    /// session is past that.
+    pub async fn recording_playable(
         &self,
         id: SessionId,
         made: &Made,
-        took: Millis,
         began_in: SessionStatus,
-        now: UnixMillis,
-    ) -> Result<Option<SessionStatus>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let Made { recording, runs, .. } = made;
         let mut tx = self.begin().await?;
         let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
-        if began_in.takes_items() && !row.status.takes_items() {
-            return Ok(None);
+        if is_past(began_in, row.status) {
+            return Ok(false);
         }
-        let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
         sqlx::query(
-            "UPDATE sessions SET status = ?, recording_key = ?, recording_mime = ?, \
-             recording_bytes = ?, recording_digest = ?, recording_ms = ?, recording_left_out = ?, \
-             recording_tries = 0, recording_not_before = NULL, worked_ahead = 0, \
-             recording_loudest = CASE WHEN recording_key = ? THEN recording_loudest END, \
-             completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END WHERE id = ?",
+            "UPDATE sessions SET recording_key = ?, recording_mime = ?, recording_bytes = ?, \
+             recording_digest = NULL, recording_ms = ?, recording_left_out = ?, \
+             recording_loudest = NULL WHERE id = ?",
         )
-        .bind(status.as_str())
         .bind(&recording.key)
         .bind(&recording.mime)
         .bind(signed(recording.bytes))
-        .bind(recording.digest.as_bytes().as_slice())
         .bind(signed(recording.duration.get()))
         .bind(recording.left_out)
-        .bind(&recording.key)
-        .bind(status == SessionStatus::Completed)
-        .bind(signed(now.get()))
         .bind(id.as_bytes().as_slice())
         .execute(&mut *tx)
         .await?;
         tracks::note_runs(&mut tx, id, runs).await?;
         tracks::replace(&mut tx, id, made).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Notes the digest of a recording that can be played: it is done. When the session was being
+    /// finalized before the making began, it is completed by this. `None`, and nothing is noted, as of
+    /// [`recording_playable`](Self::recording_playable).
+    pub async fn recording_done(
+        &self,
+        id: SessionId,
+        recording: &Recording,
+        digest: Digest,
+        took: Millis,
+        began_in: SessionStatus,
+        now: UnixMillis,
+    ) -> Result<Option<SessionStatus>, StoreError> {
+        let mut tx = self.begin().await?;
+        let row = fetch_guard(&mut tx, id).await?.ok_or(StoreError::UnknownSession)?;
+        if is_past(began_in, row.status) {
+            return Ok(None);
+        }
+        let status = row.status.after(SessionEvent::RecordingDurable).unwrap_or(row.status);
+        let is_complete = status == SessionStatus::Completed;
+        let noted = sqlx::query(
+            "UPDATE sessions SET status = ?, recording_digest = ?, \
+             recording_tries = 0, recording_not_before = NULL, worked_ahead = 0, \
+             completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END \
+             WHERE id = ? AND recording_key = ?",
+        )
+        .bind(status.as_str())
+        .bind(digest.as_bytes().as_slice())
+        .bind(is_complete)
+        .bind(signed(now.get()))
+        .bind(id.as_bytes().as_slice())
+        .bind(&recording.key)
+        .execute(&mut *tx)
+        .await?;
+        if noted.rows_affected() == 0 {
+            return Ok(None);
+        }
         let made = Event::RecordingMade {
             duration_ms: recording.duration,
             bytes: recording.bytes,
             took_ms: took,
-            complete: status == SessionStatus::Completed,
+            complete: is_complete,
         };
         log(&mut tx, id, now, made).await?;
         tx.commit().await?;
@@ -183,4 +213,9 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// Whether a session takes no items any more that took some when a recording of it was begun.
+fn is_past(began_in: SessionStatus, status: SessionStatus) -> bool {
+    began_in.takes_items() && !status.takes_items()
 }

@@ -7,7 +7,6 @@ use futures::TryStreamExt as _;
 use protocol::{Content, Digest, Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use tokio::task::spawn_blocking;
 
 use super::rows::{self, PauseCut, Segment, signed};
 use super::{Store, StoreError};
@@ -16,7 +15,16 @@ use crate::ledger::payload::{PayloadStore, Placed};
 /// Payloads let go in one transaction: the ledger waits meanwhile.
 const PAYLOADS_PER_DROP: u32 = 500;
 /// Chunks read back at once, however small they are: each costs memory beside its bytes.
-pub const CHUNKS_PER_READ_MAX: usize = 4_096;
+const CHUNKS_PER_READ_MAX: usize = 4_096;
+
+/// Chunks as they were read, about which nothing is known before their digests are made again. That is
+/// work for a thread that may take its time.
+#[derive(Debug)]
+#[must_use = "they are read to be checked"]
+pub struct Unchecked {
+    track: TrackNo,
+    read: Vec<(StoredChunk, Digest)>,
+}
 
 /// A chunk read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +54,24 @@ pub enum Unreadable {
     OtherLength,
     #[error("its payload does not match its digest")]
     WrongDigest,
+}
+
+impl Unchecked {
+    pub fn last_seq(&self) -> Option<Seq> {
+        self.read.last().map(|(chunk, _)| chunk.seq)
+    }
+
+    /// As many as are read at once.
+    pub fn is_full(&self, bytes_max: usize) -> bool {
+        self.read.len() >= CHUNKS_PER_READ_MAX
+            || self.read.iter().map(|(chunk, _)| chunk.payload_bytes()).sum::<usize>() >= bytes_max
+    }
+
+    /// What is another one than its digest was made of is unreadable.
+    pub fn checked(self) -> impl Iterator<Item = StoredChunk> {
+        let Self { track, read } = self;
+        read.into_iter().map(move |(chunk, digest)| checked(chunk, track, &digest))
+    }
 }
 
 impl StoredChunk {
@@ -127,7 +153,7 @@ impl Store {
     }
 
     /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk), and no more
-    /// than [`CHUNKS_PER_READ_MAX`]. Empty when there is none in `span`. Every digest is checked.
+    /// than [`CHUNKS_PER_READ_MAX`]. None when there is none in `span`.
     pub async fn chunks(
         &self,
         payloads: &dyn PayloadStore,
@@ -135,7 +161,7 @@ impl Store {
         track: TrackNo,
         span: RangeInclusive<Seq>,
         bytes_max: usize,
-    ) -> Result<Vec<StoredChunk>, StoreError> {
+    ) -> Result<Unchecked, StoreError> {
         let mut rows = sqlx::query(
             "SELECT seq, segment, at_ms, payload_bytes, digest, payload, payload_place FROM items \
              WHERE session_id = ? AND kind = 'chunk' AND track = ? AND seq BETWEEN ? AND ? \
@@ -155,12 +181,7 @@ impl Store {
             bytes += chunk.payload_bytes();
             read.push((chunk, digest));
         }
-        drop(rows);
-        // Megabytes to be hashed: others use this thread.
-        let checking = spawn_blocking(move || {
-            read.into_iter().map(|(chunk, digest)| checked(chunk, track, &digest)).collect()
-        });
-        checking.await.map_err(|_| StoreError::Corrupt("chunks that could not be checked"))
+        Ok(Unchecked { track, read })
     }
 
     /// Lets the payloads of a completed session go, if its files have all of them; headers and digests

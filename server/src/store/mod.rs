@@ -27,7 +27,7 @@ use room::PagesMax;
 pub use append::{Append, Appended, By};
 pub use endings::FinishedBy;
 pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
-pub use items::{CHUNKS_PER_READ_MAX, Payload, StoredChunk, Unreadable};
+pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{PauseCut, Recording, Segment, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};

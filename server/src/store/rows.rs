@@ -35,7 +35,8 @@ pub struct Recording {
     pub key: String,
     pub mime: String,
     pub bytes: u64,
-    pub digest: Digest,
+    /// Of the file; `None` while that is being made.
+    pub digest: Option<Digest>,
     pub duration: Millis,
     /// Recorder runs that are in no file, or not wholly. Their payloads are kept.
     pub left_out: u32,
@@ -113,11 +114,12 @@ impl Session {
     /// The receipt of a completed session.
     pub fn receipt(&self, have: &SeqSet) -> Option<Receipt> {
         let recording = self.recording.as_ref()?;
+        let digest = recording.digest?;
         (self.status == SessionStatus::Completed).then(|| Receipt {
             items: self.items,
             bytes: recording.bytes,
             duration: recording.duration,
-            digest: recording.digest,
+            digest,
             missing: self.missing(have),
             left_out: recording.left_out,
         })
@@ -129,12 +131,12 @@ impl Recording {
         let Some(key) = row.try_get::<Option<String>, _>("recording_key")? else {
             return Ok(None);
         };
-        let digest: Vec<u8> = row.try_get("recording_digest")?;
+        let digest: Option<Vec<u8>> = row.try_get("recording_digest")?;
         Ok(Some(Self {
             key,
             mime: row.try_get("recording_mime")?,
             bytes: unsigned(row.try_get("recording_bytes")?),
-            digest: self::digest(&digest)?,
+            digest: digest.as_deref().map(self::digest).transpose()?,
             duration: Millis::new(unsigned(row.try_get("recording_ms")?)),
             left_out: row.try_get("recording_left_out")?,
         }))

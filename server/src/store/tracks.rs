@@ -1,11 +1,11 @@
 //! The files of single tracks and the pictures in them: written with the recording, read by whoever
 //! lists, serves or deletes them.
 
-use protocol::{Digest, Millis, SegmentNo, SessionId, TrackNo};
+use protocol::{Millis, SegmentNo, SessionId, TrackNo};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::rows::{self, PauseCut, signed, unsigned};
+use super::rows::{PauseCut, signed, unsigned};
 use super::{ROWS_PER_STATEMENT, Recording, Segment, Store, StoreError, Tx};
 
 /// What is noted of a recording that was made.
@@ -53,7 +53,6 @@ pub struct TrackFile {
     pub key: String,
     pub mime: String,
     pub bytes: u64,
-    pub digest: Digest,
     /// `None` of pictures.
     pub duration: Option<Millis>,
     /// Sound tracks in it that can be drawn.
@@ -103,7 +102,6 @@ impl TrackFile {
             key: row.try_get("key")?,
             mime: row.try_get("mime")?,
             bytes: unsigned(row.try_get("bytes")?),
-            digest: rows::digest(row.try_get("digest")?)?,
             duration: row
                 .try_get::<Option<i64>, _>("duration_ms")?
                 .map(|millis| Millis::new(unsigned(millis))),
@@ -168,7 +166,6 @@ pub fn media_of(
         key: recording.key.clone(),
         mime: recording.mime.clone(),
         bytes: recording.bytes,
-        digest: recording.digest,
         duration: Some(recording.duration),
         sounds: 0,
     })
@@ -178,7 +175,7 @@ impl Store {
     /// In the order of the tracks and of their parts.
     pub async fn track_files(&self, id: SessionId) -> Result<Vec<TrackFile>, StoreError> {
         let rows = sqlx::query(
-            "SELECT track, part, key, mime, bytes, digest, duration_ms, sounds FROM track_files \
+            "SELECT track, part, key, mime, bytes, duration_ms, sounds FROM track_files \
              WHERE session_id = ? ORDER BY track, part",
         )
         .bind(id.as_bytes().as_slice())
@@ -353,8 +350,8 @@ pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(
     }
     for file in tracks {
         sqlx::query(
-            "INSERT INTO track_files (session_id, track, part, key, mime, bytes, digest, \
-             duration_ms, sounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO track_files (session_id, track, part, key, mime, bytes, duration_ms, \
+             sounds) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(id.as_bytes().as_slice())
         .bind(file.track.get())
@@ -362,7 +359,6 @@ pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(
         .bind(&file.key)
         .bind(&file.mime)
         .bind(signed(file.bytes))
-        .bind(file.digest.as_bytes().as_slice())
         .bind(file.duration.map(|duration| signed(duration.get())))
         .bind(file.sounds)
         .execute(&mut **tx)

@@ -3,7 +3,9 @@
 use protocol::event::Asker;
 use protocol::item::Marker;
 use protocol::message::{Hello, Opening};
-use protocol::{Content, Digest, Epoch, Item, Millis, Seq, SessionId, SessionStatus, UnixMillis};
+use protocol::{
+    Content, Digest, Epoch, Item, Millis, Seq, SeqSet, SessionId, SessionStatus, UnixMillis,
+};
 use server::ledger::payload::InRow;
 use server::store::{
     Append, By, FinishedBy, Made, RECORDING_TRIES_MAX, Recording, Store, Tries, Whose,
@@ -36,7 +38,7 @@ fn recording(key: &str) -> Made {
         key: key.into(),
         mime: "audio/webm".into(),
         bytes: 1,
-        digest: Digest::from_bytes([1; 32]),
+        digest: None,
         duration: Millis::new(250),
         left_out: 0,
     };
@@ -49,6 +51,20 @@ fn recording(key: &str) -> Made {
     }
 }
 
+/// Until it is done, if the session lets it.
+async fn note(
+    store: &Store,
+    session: SessionId,
+    made: &Made,
+    began_in: SessionStatus,
+) -> Option<SessionStatus> {
+    let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
+    if !store.recording_playable(session, made, began_in).await.unwrap() {
+        return None;
+    }
+    store.recording_done(session, &made.recording, digest, took, began_in, NOW).await.unwrap()
+}
+
 /// The grace period was over, a recording of what was there was being made, and the candidate came
 /// back and finished before it was done.
 #[tokio::test]
@@ -59,21 +75,54 @@ async fn a_recording_begun_before_the_end_does_not_complete_the_session() {
         .begin_finalizing(session, Whose::Reviewer, FinishedBy::Asked(Asker::Candidate), None, NOW)
         .await
         .unwrap();
-    let noted =
-        store.recording_durable(session, &early, Millis::ZERO, began_in, NOW).await.unwrap();
-    assert_eq!(noted, None);
+    assert_eq!(note(&store, session, &early, began_in).await, None);
 
     let (began_in, whole) = (SessionStatus::Finalizing, recording("whole"));
-    let noted =
-        store.recording_durable(session, &whole, Millis::ZERO, began_in, NOW).await.unwrap();
+    let noted = note(&store, session, &whole, began_in).await;
     assert_eq!(noted, Some(SessionStatus::Completed));
 
     let began_in = SessionStatus::Incomplete;
-    let noted =
-        store.recording_durable(session, &early, Millis::ZERO, began_in, NOW).await.unwrap();
-    assert_eq!(noted, None);
+    assert_eq!(note(&store, session, &early, began_in).await, None);
     let kept = store.session(session).await.unwrap().recording.unwrap();
     assert_eq!(kept.key, "whole");
+}
+
+/// Its digest takes the longer the more was recorded; nobody who wants to play it waits for that.
+#[tokio::test]
+async fn a_recording_can_be_played_before_its_digest_is_known() {
+    let Opened { store, session, _folder } = active_session().await;
+    let by = FinishedBy::Asked(Asker::Candidate);
+    store.begin_finalizing(session, Whose::Reviewer, by, None, NOW).await.unwrap();
+    let (made, began_in) = (recording("whole"), SessionStatus::Finalizing);
+    assert!(store.recording_playable(session, &made, began_in).await.unwrap());
+    let playable = store.session(session).await.unwrap();
+    assert_eq!(playable.status, SessionStatus::Finalizing);
+    assert_eq!(playable.receipt(&SeqSet::new()), None);
+    assert_eq!(playable.recording, Some(made.recording.clone()));
+
+    // The digest of another one is not its digest.
+    let other = recording("other").recording;
+    let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
+    let done = store.recording_done(session, &other, digest, took, began_in, NOW);
+    assert_eq!(done.await.unwrap(), None);
+    let done = store.recording_done(session, &made.recording, digest, took, began_in, NOW);
+    assert_eq!(done.await.unwrap(), Some(SessionStatus::Completed));
+    let receipt = store.session(session).await.unwrap().receipt(&SeqSet::new());
+    assert_eq!(receipt.map(|receipt| receipt.digest), Some(digest));
+}
+
+/// The candidate came back and finished between the two.
+#[tokio::test]
+async fn a_recording_begun_before_the_end_is_not_done_after_it() {
+    let Opened { store, session, _folder } = active_session().await;
+    let (early, began_in) = (recording("early"), SessionStatus::Incomplete);
+    assert!(store.recording_playable(session, &early, began_in).await.unwrap());
+    let by = FinishedBy::Asked(Asker::Candidate);
+    store.begin_finalizing(session, Whose::Reviewer, by, None, NOW).await.unwrap();
+    let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
+    let done = store.recording_done(session, &early.recording, digest, took, began_in, NOW);
+    assert_eq!(done.await.unwrap(), None);
+    assert_eq!(store.session(session).await.unwrap().status, SessionStatus::Finalizing);
 }
 
 /// The server's clock jumped, or another server started: the writer is there all the time.
@@ -128,7 +177,7 @@ async fn a_try_that_ends_does_not_count_and_one_that_never_does_is_found() {
     let held = Tries { unended: 1, not_before: Some(NOW) };
     assert_eq!(store.recording_tries(session).await.unwrap(), held);
     let (began_in, made) = (SessionStatus::Active, recording("partial"));
-    store.recording_durable(session, &made, Millis::ZERO, began_in, NOW).await.unwrap();
+    note(&store, session, &made, began_in).await.unwrap();
     assert_eq!(store.recording_tries(session).await.unwrap(), Tries::default());
 }
 

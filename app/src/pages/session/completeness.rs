@@ -116,10 +116,12 @@ pub(super) fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
                     </dd>
                 </div>
                 {silent.then(|| view! { <div><dt>"Sound"</dt><dd>"Nothing but silence"</dd></div> })}
-                <div>
-                    <dt>"SHA-256"</dt>
-                    <dd><code>{recording.digest.to_string()}</code></dd>
-                </div>
+                {recording.digest.map(|digest| view! {
+                    <div>
+                        <dt>"SHA-256"</dt>
+                        <dd><code>{digest.to_string()}</code></dd>
+                    </div>
+                })}
             </dl>
         </section>
     }

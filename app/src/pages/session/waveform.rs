@@ -206,7 +206,7 @@ mod tests {
             is_mixed: false,
             left_out: 0,
             is_silent: None,
-            digest: Digest::from_bytes([0; 32]),
+            digest: Some(Digest::from_bytes([0; 32])),
         };
         let stops = interrupted().stops();
         let page = html(|| view! { <Waveform id=session_id(1) recording stops name=None/> });
