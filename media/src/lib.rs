@@ -48,6 +48,7 @@ mod ebml;
 mod error;
 mod frame;
 mod grammar;
+mod headers;
 mod headless;
 mod inspect;
 mod lacing;
@@ -83,13 +84,16 @@ pub use decode::{DecodeReport, SOUND_RATE_HZ, Sound, SoundTrack};
 pub use ebml::ElementId;
 pub use error::{Container, Flaw, MediaError, Refusal};
 pub use grammar::{Opening, opening};
+pub use headers::{HEADER_KNOWN_BY_BYTES, find_header};
 pub use inspect::{InspectedRun, InspectedTrack, Inspection, Inspector};
 pub use mix::{Mixed, mix};
 pub use mp4::{BoxType, combine_mp4, mix_mp4};
 pub use opus::packet_duration as opus_packet_duration;
 pub use peaks::{Level, Loudest, Peak, Peaks, PeaksError};
 pub use reader::{Event, WebmReader};
-pub use report::{Damage, DamageCause, FileType, Problem, SegmentReport, StitchReport};
+pub use report::{
+    Damage, DamageCause, FileType, LeftOutPlace, Problem, SegmentReport, StitchReport,
+};
 pub use schedule::Schedule;
 pub use silence::silence_bytes_max;
 pub use stitch::{Headers, Stitched, Stitcher};

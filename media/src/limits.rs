@@ -72,6 +72,9 @@ pub const SEGMENTS_MAX: usize = 10_000;
 /// Most damaged places listed one by one for a segment; the rest are counted.
 pub const DAMAGES_LISTED_MAX: usize = 100;
 
+/// Most headers, and most places of packets that are left out, listed one by one for a segment.
+pub const PLACES_LISTED_MAX: usize = 100;
+
 /// A written cluster is closed before it would grow past this, in bytes.
 pub const CLUSTER_BYTES_MAX: usize = 5 * 1024 * 1024;
 

@@ -30,6 +30,7 @@ pub use mix::mix_mp4;
 pub(crate) use moof::SampleInfo;
 pub(crate) use moov::{Place, Track};
 pub(crate) use reader::Mp4Reader;
+pub(crate) use resync::is_ftyp;
 pub(crate) use sample::{Sample, SampleCopy};
 pub(crate) use sound::{AAC_RATES_HZ, SoundCodec};
 pub(crate) use verify::verify;

@@ -126,11 +126,17 @@ impl WebmReader {
     /// # Errors
     /// The stream is not WebM; every later call says so again.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Refusal> {
+        Ok(self.next_placed()?.map(|(event, _)| event))
+    }
+
+    /// The next event, and where in the stream it stands.
+    fn next_placed(&mut self) -> Result<Option<(Event<'_>, Range<u64>)>, Refusal> {
         let step = match self.waiting.take() {
             Some((found, range)) => Some(Step::Found(found, range)),
             None => self.frame.step()?,
         };
-        Ok(match step {
+        let at = self.frame.told();
+        let event = match step {
             None => None,
             Some(Step::Damage(damage)) => Some(Event::Damage(damage)),
             Some(Step::Found(Found::Event(event), _)) => Some(event),
@@ -141,27 +147,21 @@ impl WebmReader {
             Some(Step::Found(Found::Block { block, .. }, range)) => {
                 block.read(self.frame.bytes_at(range)).map(Event::Block)
             }
-        })
+        };
+        Ok(event.map(|event| (event, at)))
     }
 }
 
 impl Reader for WebmReader {
     type Kept = BlockCopy;
+    type Grammar = Ebml;
 
-    fn push(&mut self, bytes: &[u8]) {
-        Self::push(self, bytes);
+    fn frame(&self) -> &Frame<Ebml> {
+        &self.frame
     }
 
-    fn hole(&mut self) {
-        Self::hole(self);
-    }
-
-    fn end(&mut self) {
-        Self::end(self);
-    }
-
-    fn bytes(&self) -> &Bytes {
-        Self::bytes(self)
+    fn frame_mut(&mut self) -> &mut Frame<Ebml> {
+        &mut self.frame
     }
 
     fn drain_into(
@@ -169,7 +169,8 @@ impl Reader for WebmReader {
         file: &mut impl Muxer<BlockCopy>,
         segment: &mut Segment<BlockCopy>,
     ) -> Result<(), MediaError> {
-        while let Some(event) = self.next_event()? {
+        while let Some((event, at)) = self.next_placed()? {
+            segment.reach(at);
             match event {
                 Event::Header { doc_type } => segment.header(doc_type),
                 Event::Tracks(tracks) => segment.tracks(file, tracks)?,
@@ -183,14 +184,14 @@ impl Reader for WebmReader {
     }
 }
 
-/// The first place from which a stream of these tracks can be read.
-pub(crate) fn find_entry(bytes: &[u8], tracks: &[TrackNumber], is_end: bool) -> Search {
-    entry::find(bytes, tracks, is_end)
+/// Whether a WebM begins here. `None`: the bytes end too early to tell.
+pub(crate) fn is_header(bytes: &[u8]) -> Option<bool> {
+    entry::is_header(bytes)
 }
 
 /// What the bytes of a recorder's stream mean.
 #[derive(Debug)]
-struct Ebml {
+pub(crate) struct Ebml {
     level: Level,
     scale_nanos: u64,
     cluster_ticks: Option<u64>,
@@ -201,14 +202,14 @@ struct Ebml {
 }
 
 #[derive(Debug)]
-enum Found {
+pub(crate) enum Found {
     Event(Event<'static>),
     Block { block: Placed, after_break: bool },
 }
 
 /// A block that can be read, and its time.
 #[derive(Debug)]
-struct Placed {
+pub(crate) struct Placed {
     element: ElementId,
     /// Of the element's body, in the element.
     body: Range<usize>,

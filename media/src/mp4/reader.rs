@@ -5,8 +5,8 @@
 mod behind;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use crate::account::Bytes;
 use crate::ebml::Malformed;
 use crate::error::MediaError;
 use crate::frame::{Frame, Grammar, Measure, Missing, Search, Step, Taken};
@@ -53,11 +53,18 @@ pub(crate) struct Mp4Reader {
     told: VecDeque<Found>,
     /// A sample of media that came before its index.
     sample: Vec<u8>,
+    /// Where it stood, until it is told.
+    waited_at: Option<Range<u64>>,
 }
 
 impl Mp4Reader {
     pub(crate) fn new() -> Self {
-        Self { frame: Frame::new(Boxes::new()), told: VecDeque::new(), sample: Vec::new() }
+        Self {
+            frame: Frame::new(Boxes::new()),
+            told: VecDeque::new(),
+            sample: Vec::new(),
+            waited_at: None,
+        }
     }
 
     /// A reader in the middle of a stream, whose tracks are known from elsewhere.
@@ -67,20 +74,22 @@ impl Mp4Reader {
         Self { frame: Frame::without_beginning(grammar), ..Self::new() }
     }
 
-    /// The next event, or `None` if more bytes are needed.
+    /// The next event and where in the stream it stands, or `None` if more bytes are needed.
     ///
     /// # Errors
     /// [`MediaError::Io`] of the file in which media waits for its index.
-    pub(crate) fn next_event(&mut self) -> Result<Option<Event<'_>>, MediaError> {
-        let found = match self.told.pop_front() {
-            Some(found) => (found, 0..0),
-            None => match self.next_found()? {
-                Some(Step::Damage(damage)) => return Ok(Some(Event::Damage(damage))),
-                Some(Step::Found(found, range)) => (found, range),
-                None => return Ok(None),
-            },
+    pub(crate) fn next_event(&mut self) -> Result<Option<(Event<'_>, Range<u64>)>, MediaError> {
+        let step = match self.told.pop_front() {
+            Some(found) => Some(Step::Found(found, 0..0)),
+            None => self.next_found()?,
         };
-        Ok(Some(match found {
+        let at = self.waited_at.take().unwrap_or_else(|| self.frame.told());
+        let found = match step {
+            Some(Step::Damage(damage)) => return Ok(Some((Event::Damage(damage), at))),
+            Some(Step::Found(found, range)) => (found, range),
+            None => return Ok(None),
+        };
+        let event = match found {
             (Found::Header, _) => Event::Header,
             (Found::Tracks { tracks, firsts }, _) => {
                 self.told.extend(firsts.map(Found::Fragment));
@@ -92,7 +101,8 @@ impl Mp4Reader {
             (Found::Sample(info), range) => {
                 Event::Sample(Sample { info, payload: self.frame.bytes_at(range) })
             }
-        }))
+        };
+        Ok(Some((event, at)))
     }
 
     fn next_found(&mut self) -> Result<Option<Step<Found>>, MediaError> {
@@ -108,8 +118,8 @@ impl Mp4Reader {
 
     /// A sample of media that came before its index.
     fn next_that_waited(&mut self) -> Result<Option<Found>, MediaError> {
-        let Self { frame, sample, .. } = self;
-        let Boxes { ahead, index, .. } = &mut frame.grammar;
+        let Self { frame, sample, waited_at, .. } = self;
+        let Boxes { ahead, index, file_begins, .. } = &mut frame.grammar;
         let (Some(ahead), Some(index)) = (ahead, index) else {
             return Ok(None);
         };
@@ -117,6 +127,8 @@ impl Mp4Reader {
             self.frame.grammar.ahead = None;
             return Ok(None);
         };
+        let start = extent.start.saturating_add(*file_begins);
+        *waited_at = Some(start..start.saturating_add(u64::from(extent.bytes)));
         if !ahead.read(&extent, sample)? {
             return Ok(Some(Found::OutOfPlace));
         }
@@ -147,21 +159,14 @@ impl Mp4Reader {
 
 impl Reader for Mp4Reader {
     type Kept = SampleCopy;
+    type Grammar = Boxes;
 
-    fn push(&mut self, bytes: &[u8]) {
-        self.frame.push(bytes);
+    fn frame(&self) -> &Frame<Boxes> {
+        &self.frame
     }
 
-    fn hole(&mut self) {
-        self.frame.hole();
-    }
-
-    fn end(&mut self) {
-        self.frame.end();
-    }
-
-    fn bytes(&self) -> &Bytes {
-        self.frame.account()
+    fn frame_mut(&mut self) -> &mut Frame<Boxes> {
+        &mut self.frame
     }
 
     fn drain_into(
@@ -169,7 +174,8 @@ impl Reader for Mp4Reader {
         file: &mut impl Muxer<SampleCopy>,
         segment: &mut Segment<SampleCopy>,
     ) -> Result<(), MediaError> {
-        while let Some(event) = self.next_event()? {
+        while let Some((event, at)) = self.next_event()? {
+            segment.reach(at);
             match event {
                 Event::Header => segment.header("mp4".to_owned()),
                 Event::Tracks(tracks) => segment.tracks(file, tracks)?,
@@ -189,7 +195,7 @@ impl Reader for Mp4Reader {
 }
 
 #[derive(Debug)]
-enum Found {
+pub(crate) enum Found {
     Header,
     Tracks {
         tracks: Vec<Track>,
@@ -204,7 +210,7 @@ enum Found {
 
 /// What the boxes of a recorder's stream mean.
 #[derive(Debug)]
-struct Boxes {
+pub(crate) struct Boxes {
     state: State,
     tracks: Vec<Followed>,
     /// The last `moof`, until its media has been read.
@@ -539,14 +545,14 @@ impl Grammar for Boxes {
     }
 
     fn find_entry(&self, bytes: &[u8], is_end: bool) -> Search {
-        match resync::find_moof(bytes) {
+        match resync::find_entry(bytes) {
             Search::Perhaps(_) if is_end => Search::NotFound,
             found @ (Search::Found(_) | Search::Perhaps(_) | Search::NotFound) => found,
         }
     }
 
     fn find_landmark(&self, bytes: &[u8]) -> Option<usize> {
-        match resync::find_moof(bytes) {
+        match resync::find_entry(bytes) {
             Search::Found(at) => Some(at),
             Search::Perhaps(_) | Search::NotFound => None,
         }
@@ -595,7 +601,7 @@ mod tests {
         let mut reader = Mp4Reader::new();
         let mut most = 0;
         for piece in pieces {
-            reader.push(piece);
+            reader.frame.push(piece);
             most = most.max(reader.held_bytes());
             while reader.next_event().unwrap().is_some() {}
         }

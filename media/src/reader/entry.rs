@@ -82,7 +82,7 @@ fn is_cluster(bytes: &[u8]) -> Option<bool> {
     Some(FIRST_IN_CLUSTER.iter().any(|first| first.0 == child))
 }
 
-fn is_header(bytes: &[u8]) -> Option<bool> {
+pub(super) fn is_header(bytes: &[u8]) -> Option<bool> {
     if !begins_with(bytes, id::EBML) {
         return Some(false);
     }
