@@ -61,6 +61,7 @@ mod ogg_reader;
 mod opus;
 mod peaks;
 mod reader;
+mod repeats;
 mod report;
 mod schedule;
 mod seek_index;

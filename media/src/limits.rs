@@ -186,3 +186,7 @@ pub const HOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const REPEATED_PACKETS_MAX: usize = 1024;
 /// See [`REPEATED_PACKETS_MAX`].
 pub const REPEATED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// So many of the last fragments of an MP4 are known again when they come twice, and of each so many
+/// samples as [`REPEATED_PACKETS_MAX`].
+pub const REPEATED_FRAGMENTS_MAX: usize = 8;

@@ -117,7 +117,8 @@ pub enum Problem {
     SecondHeader,
     /// Something that came in is not in the file.
     LeftOut(LeftOut),
-    /// Packets that came a second time behind the run's own header; they are in the file once.
+    /// Packets that came a second time, behind the run's own header or with their whole fragment; they are
+    /// in the file once.
     Repeated {
         /// Packets that came again.
         packets: u64,

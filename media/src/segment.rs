@@ -2,7 +2,6 @@
 //! and the account of what became of them. Reads and writes no bytes.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use crate::account::{Account, Bytes, Cause};
 use crate::error::{MediaError, Refusal};
 use crate::frame::{Frame, Grammar};
 use crate::limits;
+use crate::repeats::{Digest, Repeats};
 use crate::report::{Damage, Damages, Places, Problem, SegmentReport};
 use crate::stretch::{Clock, Stamp, Verdict};
 use crate::tracks::TrackKind;
@@ -143,11 +143,7 @@ struct Run<K: Kept> {
     /// Packets whose stretch has no place yet.
     held: Vec<Held<K>>,
     held_bytes: usize,
-    /// Of the first packets, to know them again.
-    known: Vec<Fingerprint>,
-    known_bytes: u64,
-    /// The run's own header came again, and so did so many of its first packets.
-    repeats: Option<usize>,
+    repeats: Repeats,
     has_begun: bool,
 }
 
@@ -161,22 +157,6 @@ struct Held<K> {
     kept: K,
 }
 
-/// What a packet is known again by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fingerprint {
-    track: TrackNumber,
-    order: SourceTime,
-    hash: u64,
-}
-
-impl Fingerprint {
-    fn of<P: Packet>(packet: &P, stamp: &Stamp) -> Self {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(packet.payload());
-        Self { track: packet.track(), order: stamp.order, hash: hasher.finish() }
-    }
-}
-
 impl<K: Kept> Run<K> {
     fn new() -> Self {
         Self {
@@ -186,28 +166,9 @@ impl<K: Kept> Run<K> {
             clock: Clock::new(0),
             held: Vec::new(),
             held_bytes: 0,
-            known: Vec::new(),
-            known_bytes: 0,
-            repeats: None,
+            repeats: Repeats::default(),
             has_begun: false,
         }
-    }
-
-    /// Whether a packet has been in this run already. Its own header must have come again before it.
-    fn knows<P: Packet>(&mut self, packet: &P, stamp: &Stamp) -> bool {
-        if let Some(next) = self.repeats {
-            let is_known =
-                self.known.get(next).is_some_and(|known| *known == Fingerprint::of(packet, stamp));
-            self.repeats = is_known.then_some(next + 1);
-            return is_known;
-        }
-        let has_room = self.known.len() < limits::REPEATED_PACKETS_MAX
-            && self.known_bytes < limits::REPEATED_BYTES_MAX;
-        if has_room {
-            self.known_bytes += packet.payload().len() as u64;
-            self.known.push(Fingerprint::of(packet, stamp));
-        }
-        false
     }
 }
 
@@ -276,7 +237,7 @@ impl<K: Kept> Segment<K> {
         self.knows_tracks = true;
         if self.run.has_begun {
             if self.run.tracks == tracks {
-                self.run.repeats = Some(0);
+                self.run.repeats.header_again();
                 return Ok(());
             }
             self.second_headers = true;
@@ -297,6 +258,11 @@ impl<K: Kept> Segment<K> {
     /// The stamps of what follows say nothing about what came before.
     pub(crate) fn break_off(&mut self) {
         self.run.clock.break_off();
+    }
+
+    /// The packets of a fragment follow, which is described so.
+    pub(crate) fn fragment(&mut self, digest: Digest) {
+        self.run.repeats.fragment(digest);
     }
 
     /// What follows of a track plays no earlier than this.
@@ -343,7 +309,7 @@ impl<K: Kept> Segment<K> {
             return Ok(());
         }
         let stamp = packet.stamp(&self.run.tracks[track]);
-        if self.run.knows(&packet, &stamp) {
+        if self.run.repeats.know(&packet, &stamp) {
             self.account.repeated += 1;
             return Ok(());
         }

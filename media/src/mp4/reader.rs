@@ -11,6 +11,7 @@ use crate::ebml::Malformed;
 use crate::error::MediaError;
 use crate::frame::{Frame, Grammar, Measure, Missing, Search, Step, Taken};
 use crate::limits;
+use crate::repeats::Digest;
 use crate::report::{Damage, DamageCause};
 use crate::segment::{Muxer, Reader, Segment};
 
@@ -33,6 +34,8 @@ pub(crate) enum Event<'a> {
     /// The samples of a fragment, or of an ordinary file, follow. These are their tracks' earliest.
     Fragment {
         firsts: Vec<First>,
+        /// Of what describes a fragment.
+        digest: Option<Digest>,
     },
     Sample(Sample<'a>),
     /// A sample is described as standing where no media is.
@@ -92,10 +95,11 @@ impl Mp4Reader {
         let event = match found {
             (Found::Header, _) => Event::Header,
             (Found::Tracks { tracks, firsts }, _) => {
-                self.told.extend(firsts.map(Found::Fragment));
+                let fragment = |firsts| Found::Fragment { firsts, digest: None };
+                self.told.extend(firsts.map(fragment));
                 Event::Tracks(tracks)
             }
-            (Found::Fragment(firsts), _) => Event::Fragment { firsts },
+            (Found::Fragment { firsts, digest }, _) => Event::Fragment { firsts, digest },
             (Found::OutOfPlace, _) => Event::OutOfPlace,
             (Found::Waited(info), _) => Event::Sample(Sample { info, payload: &self.sample }),
             (Found::Sample(info), range) => {
@@ -179,8 +183,9 @@ impl Reader for Mp4Reader {
             match event {
                 Event::Header => segment.header("mp4".to_owned()),
                 Event::Tracks(tracks) => segment.tracks(file, tracks)?,
-                Event::Fragment { firsts } => {
+                Event::Fragment { firsts, digest } => {
                     file.begin_cluster();
+                    digest.into_iter().for_each(|digest| segment.fragment(digest));
                     for First { track, shown, .. } in firsts {
                         segment.announce(track, shown);
                     }
@@ -201,7 +206,10 @@ pub(crate) enum Found {
         tracks: Vec<Track>,
         firsts: Option<Vec<First>>,
     },
-    Fragment(Vec<First>),
+    Fragment {
+        firsts: Vec<First>,
+        digest: Option<Digest>,
+    },
     Sample(SampleInfo),
     /// Read back from where it waited.
     Waited(SampleInfo),
@@ -388,7 +396,7 @@ impl Boxes {
             kind::MOOF => moof::parse(body, at, &mut self.tracks).map(|fragment| {
                 let firsts = fragment.firsts.clone();
                 self.fragment = Some(fragment);
-                Found::Fragment(firsts)
+                Found::Fragment { firsts, digest: Some(Digest::of(body)) }
             }),
             // Nobody knows it.
             _ => return Taken::Structure(None),
