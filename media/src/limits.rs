@@ -30,6 +30,9 @@ pub const SEAM_HELD_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
 /// is easily found by chance.
 pub const ENTRY_BLOCK_BYTES_MAX: usize = 1024 * 1024;
 
+/// Two blocks in a row are no further apart where reading goes on behind damage.
+pub const ENTRY_STEP_MAX: Duration = Duration::from_secs(10);
+
 /// Held of a stream whose beginning is missing, until its header comes or it can be told how to do
 /// without, in bytes. Past it the stream is refused.
 pub const HEADLESS_BYTES_MAX: usize = 8 * 1024 * 1024;

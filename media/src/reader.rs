@@ -2,6 +2,7 @@
 //! Decides what is media and what is damage; does not decide what becomes of either.
 
 mod entry;
+mod plausible;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::report::{Damage, DamageCause};
 use crate::segment::{Muxer, Reader, Segment};
 use crate::tracks::{self, TrackEntry};
 use crate::units::{SourceTime, TrackNumber};
+
+use self::plausible::Tracks;
 
 /// What a recorder wrote, in its order.
 #[derive(Debug, Clone)]
@@ -76,7 +79,7 @@ impl WebmReader {
 
     /// A reader in the middle of a stream of which nothing is known.
     pub(crate) fn of_unknown_tracks() -> Self {
-        let tracks = (1..=limits::TRACKS_MAX as u64).map(TrackNumber).collect();
+        let tracks = Tracks::unknown((1..=limits::TRACKS_MAX as u64).map(TrackNumber));
         let grammar = Ebml { level: Level::Cluster, tracks, ..Ebml::new() };
         Self { frame: Frame::without_beginning(grammar), waiting: None }
     }
@@ -197,8 +200,8 @@ pub(crate) struct Ebml {
     cluster_ticks: Option<u64>,
     /// The last block had no cluster's time to go by.
     is_adrift: bool,
-    /// Numbers of the run's tracks.
-    tracks: Vec<TrackNumber>,
+    /// Of the run.
+    tracks: Tracks,
 }
 
 #[derive(Debug)]
@@ -240,12 +243,12 @@ impl Ebml {
             scale_nanos: DEFAULT_SCALE_NANOS,
             cluster_ticks: None,
             is_adrift: false,
-            tracks: Vec::new(),
+            tracks: Tracks::default(),
         }
     }
 
     fn follow(&mut self, tracks: &[TrackEntry]) {
-        self.tracks = tracks.iter().map(|track| track.number).collect();
+        self.tracks = Tracks::of(tracks, self.scale_nanos);
     }
 
     /// At the very beginning.
@@ -331,6 +334,7 @@ impl Ebml {
             }
             id::INFO => {
                 self.scale_nanos = grammar::timestamp_scale(body);
+                self.tracks.set_scale(self.scale_nanos);
                 return Taken::Structure(None);
             }
             id::TRACKS => tracks::parse_tracks(body).ok().map(|tracks| {
@@ -440,7 +444,7 @@ impl Grammar for Ebml {
 
     fn is_coherent(&self, ahead: &[u8], bytes: usize, _: u64, _: bool) -> Option<bool> {
         match self.what_follows(ahead, bytes) {
-            Follows::Element => Some(self.is_of_a_track(&ahead[..bytes])),
+            Follows::Element => Some(is_plausible(&ahead[..bytes], &self.tracks)),
             Follows::Nonsense => Some(false),
             Follows::NotKnown => None,
         }
@@ -467,17 +471,16 @@ impl Grammar for Ebml {
     }
 }
 
-impl Ebml {
-    /// A block of a track that the run has, or no block.
-    fn is_of_a_track(&self, whole: &[u8]) -> bool {
-        let Ok(Some(header)) = ElementHeader::parse(whole) else {
-            return false;
-        };
-        match header.id {
-            id::SIMPLE_BLOCK | id::BLOCK_GROUP => read_block(header.id, &whole[header.len..])
-                .is_ok_and(|block| self.tracks.contains(&block.track)),
-            _ => true,
+/// A block that can be one of these tracks, or no block.
+fn is_plausible(whole: &[u8], tracks: &Tracks) -> bool {
+    let Ok(Some(header)) = ElementHeader::parse(whole) else {
+        return false;
+    };
+    match header.id {
+        id::SIMPLE_BLOCK | id::BLOCK_GROUP => {
+            read_block(header.id, &whole[header.len..]).is_ok_and(|block| tracks.fit(&block))
         }
+        _ => true,
     }
 }
 
