@@ -1,10 +1,12 @@
 //! Owns everything that is particular to MP4 (ISO/IEC 14496-12): reading the fragments a recorder
 //! writes, and writing and verifying the one ordinary file they become.
 
+mod behind;
 mod boxes;
 mod combine;
 mod file;
 mod finished;
+mod grammar;
 mod index;
 mod layout;
 mod mix;
