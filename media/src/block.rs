@@ -11,6 +11,8 @@ use crate::tracks::TrackEntry;
 use crate::units::{Millis, SourceTime, TrackNumber};
 
 const KEYFRAME_FLAG: u8 = 0x80;
+/// Reserved and zero (RFC 9559 section 10.2).
+pub(crate) const RESERVED_FLAGS: u8 = 0x70;
 /// Keyframe and discardable: meaningful in a SimpleBlock, reserved in a BlockGroup's Block.
 const SIMPLE_ONLY_FLAGS: u8 = 0x81;
 
@@ -220,6 +222,11 @@ impl<'a> BlockBody<'a> {
 
     pub(crate) fn lacing(&self) -> Lacing {
         Lacing::from_flags(self.flags)
+    }
+
+    /// Its flags are those of no block.
+    pub(crate) fn has_reserved_flags(&self) -> bool {
+        self.flags & RESERVED_FLAGS != 0
     }
 
     /// Whether only a BlockGroup can say all of it. A BlockDuration that the codec tells anyway

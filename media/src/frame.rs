@@ -114,6 +114,10 @@ pub(crate) struct Frame<G> {
     seams: VecDeque<u64>,
     state: State,
     is_ended: bool,
+    /// Where the last step stands.
+    told: Range<u64>,
+    /// Where at the end something begins whose rest never came.
+    cut_off_at: Option<u64>,
     account: Bytes,
 }
 
@@ -151,6 +155,8 @@ impl<G: Grammar> Frame<G> {
             seams: VecDeque::new(),
             state: State::Reading,
             is_ended: false,
+            told: 0..0,
+            cut_off_at: None,
             account: Bytes::default(),
         }
     }
@@ -210,6 +216,16 @@ impl<G: Grammar> Frame<G> {
     /// How far the stream has been understood.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Where in the stream, as it was pushed, the last step stands; behind a refusal, what was refused.
+    pub(crate) fn told(&self) -> Range<u64> {
+        self.told.clone()
+    }
+
+    /// Where at the end of the stream something begins whose rest never came.
+    pub(crate) fn cut_off_at(&self) -> Option<u64> {
+        self.cut_off_at
     }
 
     pub(crate) fn bytes_at(&self, range: Range<usize>) -> &[u8] {
@@ -296,6 +312,7 @@ impl<G: Grammar> Frame<G> {
                 });
             }
             Measure::Refused(refusal) => {
+                self.told = self.as_pushed(self.offset..self.offset);
                 self.step_over(self.unread().len());
                 self.state = State::Refused(refusal.clone());
                 return Err(refusal);
@@ -326,6 +343,7 @@ impl<G: Grammar> Frame<G> {
 
     fn take(&mut self, bytes: usize) -> Turn<G::Found> {
         let (at, range) = (self.offset, self.read..self.read + bytes);
+        self.told = self.as_pushed(at..at + bytes as u64);
         let taken = self.grammar.take(&self.buffer[range.clone()], at);
         match taken {
             Taken::Structure(found) => {
@@ -363,6 +381,8 @@ impl<G: Grammar> Frame<G> {
             self.enter();
             return self.damage(since, DamageCause::SwallowsMore);
         }
+        let cut_off_at = self.as_pushed(self.offset..self.offset).start;
+        self.cut_off_at = (rest > 0).then_some(cut_off_at);
         self.consume(rest);
         self.account.cut_off += rest as u64;
         self.state = State::Over;
@@ -405,8 +425,10 @@ impl<G: Grammar> Frame<G> {
             match self.grammar.missing_first_byte(self.unread(), is_end) {
                 Missing::This(byte) => {
                     self.buffer.insert(self.read, byte);
+                    // The damage stands before it.
+                    let turn = self.resume(lost, 0);
                     self.account.restored += 1;
-                    return self.resume(lost, 0);
+                    return turn;
                 }
                 Missing::NotKnown if !is_end => return Turn::Wait,
                 Missing::NotKnown | Missing::None => {}
@@ -520,8 +542,15 @@ impl<G: Grammar> Frame<G> {
         }
     }
 
-    fn damage(&self, since: u64, cause: DamageCause) -> Turn<G::Found> {
-        let bytes = self.offset.saturating_sub(since);
-        Turn::Yield(Step::Damage(Damage { at_byte: since, bytes, cause }))
+    fn damage(&mut self, since: u64, cause: DamageCause) -> Turn<G::Found> {
+        self.told = self.as_pushed(since..self.offset);
+        let (at_byte, bytes) = (self.told.start, self.told.end - self.told.start);
+        Turn::Yield(Step::Damage(Damage { at_byte, bytes, cause }))
+    }
+
+    /// Without the bytes that were put back before.
+    fn as_pushed(&self, read: Range<u64>) -> Range<u64> {
+        let restored = self.account.restored;
+        read.start.saturating_sub(restored)..read.end.saturating_sub(restored)
     }
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Container;
 use crate::frame::Search;
-use crate::grammar::{self, Opening};
+use crate::headers;
 use crate::limits;
+use crate::mp4;
 use crate::opus;
-use crate::reader::{Event, WebmReader, find_entry};
+use crate::reader::{Event, WebmReader};
 use crate::tracks::TrackEntry;
 use crate::units::TrackNumber;
 
@@ -25,7 +25,15 @@ pub(crate) struct Headless {
     searched: usize,
 }
 
-/// A header that came later, in the order in which the bytes should have come.
+/// A header that came later.
+#[derive(Debug)]
+pub(crate) enum Later<'a> {
+    Webm(Rearranged<'a>),
+    /// What stands before it cannot be its.
+    Mp4,
+}
+
+/// A WebM whose header came later, in the order in which the bytes should have come.
 #[derive(Debug)]
 pub(crate) struct Rearranged<'a> {
     pub(crate) header: &'a [u8],
@@ -47,7 +55,7 @@ impl Headless {
     }
 
     /// The header, once it is there whole.
-    pub(crate) fn rearranged(&mut self) -> Option<Rearranged<'_>> {
+    pub(crate) fn later_header(&mut self) -> Option<Later<'_>> {
         let (step, is_found) = match find_header(&self.bytes[self.searched..]) {
             Search::Found(step) => (step, true),
             Search::Perhaps(step) => (step, false),
@@ -58,10 +66,13 @@ impl Headless {
         if !is_found {
             return None;
         }
+        if mp4::is_ftyp(&self.bytes[at..]) == Some(true) {
+            return Some(Later::Mp4);
+        }
         let header = header_bytes(&self.bytes[at..])?;
         let (before, rest) = self.bytes.split_at(at);
         let (header, behind) = rest.split_at(header);
-        Some(Rearranged { header, before, behind })
+        Some(Later::Webm(Rearranged { header, before, behind }))
     }
 
     /// The tracks that the packets themselves tell of; of others nothing can be made.
@@ -145,18 +156,10 @@ fn opus_head(packets: &[Vec<u8>]) -> Option<Vec<u8>> {
 
 fn find_header(bytes: &[u8]) -> Search {
     for at in 0..bytes.len() {
-        let here = &bytes[at..];
-        match grammar::opening(here) {
-            Opening::Header(Container::Webm) => match find_entry(here, &[], false) {
-                Search::Found(0) => return Search::Found(at),
-                Search::Perhaps(0) => return Search::Perhaps(at),
-                Search::Found(_) | Search::Perhaps(_) | Search::NotFound => {}
-            },
-            Opening::Short if here[0] == grammar::EBML_BEGINS => return Search::Perhaps(at),
-            Opening::Header(Container::Mp4 | Container::Ogg)
-            | Opening::Middle(_)
-            | Opening::Short
-            | Opening::Other => {}
+        match headers::is_header(&bytes[at..]) {
+            Some(true) => return Search::Found(at),
+            Some(false) => {}
+            None => return Search::Perhaps(at),
         }
     }
     Search::NotFound

@@ -30,6 +30,9 @@ pub const SEAM_HELD_BYTES_MAX: usize = BLOCK_BYTES_MAX + 64 * 1024;
 /// is easily found by chance.
 pub const ENTRY_BLOCK_BYTES_MAX: usize = 1024 * 1024;
 
+/// Two blocks in a row are no further apart where reading goes on behind damage.
+pub const ENTRY_STEP_MAX: Duration = Duration::from_secs(10);
+
 /// Held of a stream whose beginning is missing, until its header comes or it can be told how to do
 /// without, in bytes. Past it the stream is refused.
 pub const HEADLESS_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -71,6 +74,9 @@ pub const SEGMENTS_MAX: usize = 10_000;
 
 /// Most damaged places listed one by one for a segment; the rest are counted.
 pub const DAMAGES_LISTED_MAX: usize = 100;
+
+/// Most headers, and most places of packets that are left out, listed one by one for a segment.
+pub const PLACES_LISTED_MAX: usize = 100;
 
 /// A written cluster is closed before it would grow past this, in bytes.
 pub const CLUSTER_BYTES_MAX: usize = 5 * 1024 * 1024;
@@ -183,3 +189,7 @@ pub const HOLD_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const REPEATED_PACKETS_MAX: usize = 1024;
 /// See [`REPEATED_PACKETS_MAX`].
 pub const REPEATED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// So many of the last fragments of an MP4 are known again when they come twice, and of each so many
+/// samples as [`REPEATED_PACKETS_MAX`].
+pub const REPEATED_FRAGMENTS_MAX: usize = 8;

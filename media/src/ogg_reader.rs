@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 
-use crate::account::Bytes;
 use crate::block::{Block, BlockBody, BlockCopy};
 use crate::error::{Container, MediaError, Refusal};
 use crate::frame::{Frame, Grammar, Measure, Missing, Search, Step, Taken};
@@ -40,21 +39,14 @@ impl OggReader {
 
 impl Reader for OggReader {
     type Kept = BlockCopy;
+    type Grammar = Pages;
 
-    fn push(&mut self, bytes: &[u8]) {
-        self.frame.push(bytes);
+    fn frame(&self) -> &Frame<Pages> {
+        &self.frame
     }
 
-    fn hole(&mut self) {
-        self.frame.hole();
-    }
-
-    fn end(&mut self) {
-        self.frame.end();
-    }
-
-    fn bytes(&self) -> &Bytes {
-        self.frame.account()
+    fn frame_mut(&mut self) -> &mut Frame<Pages> {
+        &mut self.frame
     }
 
     fn drain_into(
@@ -64,6 +56,7 @@ impl Reader for OggReader {
     ) -> Result<(), MediaError> {
         let Self { frame, stream } = self;
         while let Some(step) = frame.step()? {
+            segment.reach(frame.told());
             match step {
                 Step::Damage(damage) => {
                     stream.lose_place();
@@ -228,11 +221,11 @@ impl<'a> PageHead<'a> {
 
 /// A page that is whole.
 #[derive(Debug)]
-struct Page;
+pub(crate) struct Page;
 
 /// Ogg is nothing but pages; each has a checksum.
 #[derive(Debug)]
-struct Pages;
+pub(crate) struct Pages;
 
 impl Pages {
     /// `None`: the bytes end too early to tell.

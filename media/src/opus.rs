@@ -20,6 +20,69 @@ pub fn packet_duration(packet: &[u8]) -> Option<Duration> {
     (!total.is_zero() && total <= PACKET_DURATION_MAX).then_some(total)
 }
 
+/// Whether the bytes can be a packet of Opus: what it says of its frames fits into it (RFC 6716 section
+/// 3.4).
+pub(crate) fn is_packet(packet: &[u8]) -> bool {
+    let Some((toc, body)) = packet.split_first().filter(|_| packet_duration(packet).is_some())
+    else {
+        return false;
+    };
+    match toc & 0b11 {
+        0 => is_frame(body.len()),
+        1 => body.len().is_multiple_of(2) && is_frame(body.len() / 2),
+        2 => are_frames(body, 2),
+        _ => has_counted_frames(body),
+    }
+}
+
+fn is_frame(bytes: usize) -> bool {
+    const FRAME_BYTES_MAX: usize = 1_275;
+    bytes <= FRAME_BYTES_MAX
+}
+
+/// Sizes of all frames but the last, and the frames (section 3.2.1).
+fn are_frames(mut body: &[u8], frames: u8) -> bool {
+    let mut told = 0_usize;
+    for _ in 1..frames {
+        let Some((first, rest)) = body.split_first() else { return false };
+        let (size, rest) = match (*first, rest.split_first()) {
+            (0..252, _) => (usize::from(*first), rest),
+            (252.., Some((second, rest))) => (usize::from(*first) + 4 * usize::from(*second), rest),
+            (252.., None) => return false,
+        };
+        told += size;
+        body = rest;
+    }
+    body.len().checked_sub(told).is_some_and(is_frame)
+}
+
+/// Behind their count, as many frames and perhaps padding (section 3.2.5).
+fn has_counted_frames(body: &[u8]) -> bool {
+    const HAS_SIZES: u8 = 0x80;
+    const HAS_PADDING: u8 = 0x40;
+    let Some((count, mut body)) = body.split_first() else { return false };
+    let frames = count & 0x3F;
+    if count & HAS_PADDING != 0 {
+        let mut padding = 0_usize;
+        loop {
+            let Some((more, rest)) = body.split_first() else { return false };
+            body = rest;
+            if *more < u8::MAX {
+                padding += usize::from(*more);
+                break;
+            }
+            padding += 254;
+        }
+        let Some(left) = body.len().checked_sub(padding) else { return false };
+        body = &body[..left];
+    }
+    if count & HAS_SIZES != 0 {
+        return are_frames(body, frames);
+    }
+    let frames = usize::from(frames);
+    frames > 0 && body.len().is_multiple_of(frames) && is_frame(body.len() / frames)
+}
+
 fn frame_duration(config: u8) -> Duration {
     const SILK_MILLIS: [u64; 4] = [10, 20, 40, 60];
     const HYBRID_MILLIS: [u64; 2] = [10, 20];
@@ -117,6 +180,21 @@ mod tests {
         assert_eq!(millis(&[0xFB]), None);
         assert_eq!(millis(&[0xFB, 0x00]), None);
         assert_eq!(millis(&[0xFB, 0x07]), None, "140 ms");
+    }
+
+    #[test]
+    fn a_packet_is_one_if_its_frames_fit_into_it() {
+        assert!(is_packet(&[0xF8]), "silence that is not sent");
+        assert!(is_packet(&[&[0xF8][..], &[7; 1_275]].concat()));
+        assert!(!is_packet(&[&[0xF8][..], &[7; 1_276]].concat()), "a frame too large");
+        assert!(is_packet(&[0xF9, 1, 2]) && !is_packet(&[0xF9, 1]), "two of one size");
+        assert!(is_packet(&[0xFA, 1, 2, 3]) && !is_packet(&[0xFA, 3, 2]), "two of two sizes");
+        assert!(is_packet(&[&[0xFA, 252, 1][..], &[0; 260]].concat()));
+        assert!(!is_packet(&[0xFA, 252]) && !is_packet(&[0xFA]));
+        assert!(is_packet(&[0xFB, 0x03, 1, 2, 3]) && !is_packet(&[0xFB, 0x03, 1, 2]));
+        assert!(is_packet(&[0xFB, 0x83, 1, 0, 9, 9]) && !is_packet(&[0xFB, 0x83, 2, 1, 9]));
+        assert!(is_packet(&[0xFB, 0x41, 2, 9, 0, 0]) && !is_packet(&[0xFB, 0x41, 5, 9, 0]));
+        assert!(!is_packet(&[0xFB, 0x41, 255]) && !is_packet(&[]));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Decides what is media and what is damage; does not decide what becomes of either.
 
 mod entry;
+mod plausible;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::report::{Damage, DamageCause};
 use crate::segment::{Muxer, Reader, Segment};
 use crate::tracks::{self, TrackEntry};
 use crate::units::{SourceTime, TrackNumber};
+
+use self::plausible::Tracks;
 
 /// What a recorder wrote, in its order.
 #[derive(Debug, Clone)]
@@ -76,7 +79,7 @@ impl WebmReader {
 
     /// A reader in the middle of a stream of which nothing is known.
     pub(crate) fn of_unknown_tracks() -> Self {
-        let tracks = (1..=limits::TRACKS_MAX as u64).map(TrackNumber).collect();
+        let tracks = Tracks::unknown((1..=limits::TRACKS_MAX as u64).map(TrackNumber));
         let grammar = Ebml { level: Level::Cluster, tracks, ..Ebml::new() };
         Self { frame: Frame::without_beginning(grammar), waiting: None }
     }
@@ -126,11 +129,17 @@ impl WebmReader {
     /// # Errors
     /// The stream is not WebM; every later call says so again.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, Refusal> {
+        Ok(self.next_placed()?.map(|(event, _)| event))
+    }
+
+    /// The next event, and where in the stream it stands.
+    fn next_placed(&mut self) -> Result<Option<(Event<'_>, Range<u64>)>, Refusal> {
         let step = match self.waiting.take() {
             Some((found, range)) => Some(Step::Found(found, range)),
             None => self.frame.step()?,
         };
-        Ok(match step {
+        let at = self.frame.told();
+        let event = match step {
             None => None,
             Some(Step::Damage(damage)) => Some(Event::Damage(damage)),
             Some(Step::Found(Found::Event(event), _)) => Some(event),
@@ -141,27 +150,21 @@ impl WebmReader {
             Some(Step::Found(Found::Block { block, .. }, range)) => {
                 block.read(self.frame.bytes_at(range)).map(Event::Block)
             }
-        })
+        };
+        Ok(event.map(|event| (event, at)))
     }
 }
 
 impl Reader for WebmReader {
     type Kept = BlockCopy;
+    type Grammar = Ebml;
 
-    fn push(&mut self, bytes: &[u8]) {
-        Self::push(self, bytes);
+    fn frame(&self) -> &Frame<Ebml> {
+        &self.frame
     }
 
-    fn hole(&mut self) {
-        Self::hole(self);
-    }
-
-    fn end(&mut self) {
-        Self::end(self);
-    }
-
-    fn bytes(&self) -> &Bytes {
-        Self::bytes(self)
+    fn frame_mut(&mut self) -> &mut Frame<Ebml> {
+        &mut self.frame
     }
 
     fn drain_into(
@@ -169,7 +172,8 @@ impl Reader for WebmReader {
         file: &mut impl Muxer<BlockCopy>,
         segment: &mut Segment<BlockCopy>,
     ) -> Result<(), MediaError> {
-        while let Some(event) = self.next_event()? {
+        while let Some((event, at)) = self.next_placed()? {
+            segment.reach(at);
             match event {
                 Event::Header { doc_type } => segment.header(doc_type),
                 Event::Tracks(tracks) => segment.tracks(file, tracks)?,
@@ -183,32 +187,32 @@ impl Reader for WebmReader {
     }
 }
 
-/// The first place from which a stream of these tracks can be read.
-pub(crate) fn find_entry(bytes: &[u8], tracks: &[TrackNumber], is_end: bool) -> Search {
-    entry::find(bytes, tracks, is_end)
+/// Whether a WebM begins here. `None`: the bytes end too early to tell.
+pub(crate) fn is_header(bytes: &[u8]) -> Option<bool> {
+    entry::is_header(bytes)
 }
 
 /// What the bytes of a recorder's stream mean.
 #[derive(Debug)]
-struct Ebml {
+pub(crate) struct Ebml {
     level: Level,
     scale_nanos: u64,
     cluster_ticks: Option<u64>,
     /// The last block had no cluster's time to go by.
     is_adrift: bool,
-    /// Numbers of the run's tracks.
-    tracks: Vec<TrackNumber>,
+    /// Of the run.
+    tracks: Tracks,
 }
 
 #[derive(Debug)]
-enum Found {
+pub(crate) enum Found {
     Event(Event<'static>),
     Block { block: Placed, after_break: bool },
 }
 
 /// A block that can be read, and its time.
 #[derive(Debug)]
-struct Placed {
+pub(crate) struct Placed {
     element: ElementId,
     /// Of the element's body, in the element.
     body: Range<usize>,
@@ -239,12 +243,12 @@ impl Ebml {
             scale_nanos: DEFAULT_SCALE_NANOS,
             cluster_ticks: None,
             is_adrift: false,
-            tracks: Vec::new(),
+            tracks: Tracks::default(),
         }
     }
 
     fn follow(&mut self, tracks: &[TrackEntry]) {
-        self.tracks = tracks.iter().map(|track| track.number).collect();
+        self.tracks = Tracks::of(tracks, self.scale_nanos);
     }
 
     /// At the very beginning.
@@ -330,6 +334,7 @@ impl Ebml {
             }
             id::INFO => {
                 self.scale_nanos = grammar::timestamp_scale(body);
+                self.tracks.set_scale(self.scale_nanos);
                 return Taken::Structure(None);
             }
             id::TRACKS => tracks::parse_tracks(body).ok().map(|tracks| {
@@ -439,7 +444,7 @@ impl Grammar for Ebml {
 
     fn is_coherent(&self, ahead: &[u8], bytes: usize, _: u64, _: bool) -> Option<bool> {
         match self.what_follows(ahead, bytes) {
-            Follows::Element => Some(self.is_of_a_track(&ahead[..bytes])),
+            Follows::Element => Some(is_plausible(&ahead[..bytes], &self.tracks)),
             Follows::Nonsense => Some(false),
             Follows::NotKnown => None,
         }
@@ -466,17 +471,16 @@ impl Grammar for Ebml {
     }
 }
 
-impl Ebml {
-    /// A block of a track that the run has, or no block.
-    fn is_of_a_track(&self, whole: &[u8]) -> bool {
-        let Ok(Some(header)) = ElementHeader::parse(whole) else {
-            return false;
-        };
-        match header.id {
-            id::SIMPLE_BLOCK | id::BLOCK_GROUP => read_block(header.id, &whole[header.len..])
-                .is_ok_and(|block| self.tracks.contains(&block.track)),
-            _ => true,
+/// A block that can be one of these tracks, or no block.
+fn is_plausible(whole: &[u8], tracks: &Tracks) -> bool {
+    let Ok(Some(header)) = ElementHeader::parse(whole) else {
+        return false;
+    };
+    match header.id {
+        id::SIMPLE_BLOCK | id::BLOCK_GROUP => {
+            read_block(header.id, &whole[header.len..]).is_ok_and(|block| tracks.fit(&block))
         }
+        _ => true,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Owns what a stitch tells about itself: counts, durations, and damage that was survived.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
-use crate::account::{Account, LeftOut};
+use crate::account::{Account, Cause, LeftOut};
 use crate::ebml::ElementId;
 use crate::error::Refusal;
 use crate::limits;
@@ -116,7 +117,8 @@ pub enum Problem {
     SecondHeader,
     /// Something that came in is not in the file.
     LeftOut(LeftOut),
-    /// Packets that came a second time behind the run's own header; they are in the file once.
+    /// Packets that came a second time, behind the run's own header or with their whole fragment; they are
+    /// in the file once.
     Repeated {
         /// Packets that came again.
         packets: u64,
@@ -145,6 +147,26 @@ pub struct SegmentReport {
     pub account: Account,
     /// In the order they were met.
     pub problems: Vec<Problem>,
+    /// Where recorder runs begin, or the header of one stands again: the offsets from the start of the
+    /// segment, in bytes, of the first [`limits::PLACES_LISTED_MAX`].
+    pub headers: Vec<u64>,
+    /// Where packets stand that are left out, by recorder run and reason. Bytes that were stepped over
+    /// are among the [`problems`](Self::problems).
+    pub places: Vec<LeftOutPlace>,
+    /// Where at the end something begins whose rest never came.
+    pub cut_off_at: Option<u64>,
+}
+
+/// Where in a segment something stands that is not in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOutPlace {
+    /// Why it is not.
+    pub cause: Cause,
+    /// So many packets of this recorder run.
+    pub packets: u64,
+    /// From the first of them to behind the last: offsets from the start of the segment. Others may
+    /// stand between.
+    pub bytes: Range<u64>,
 }
 
 impl fmt::Display for Problem {
@@ -274,6 +296,95 @@ impl Damages {
     }
 }
 
+/// Where in a segment things stand, bounded: past [`limits::PLACES_LISTED_MAX`] the last place of a
+/// reason grows.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// What was read last.
+    reached: Range<u64>,
+    headers: Vec<u64>,
+    left_out: Vec<LeftOutPlace>,
+    /// Those before are of earlier runs.
+    of_this_run: usize,
+    /// The beginning was read in another order.
+    rearranged: Option<Rearranged>,
+}
+
+/// A header that was read first, and so many bytes that stand before it.
+#[derive(Debug, Clone, Copy)]
+struct Rearranged {
+    header_bytes: u64,
+    before_bytes: u64,
+}
+
+impl Rearranged {
+    fn original(self, at: u64) -> u64 {
+        let Self { header_bytes, before_bytes } = self;
+        if at < header_bytes {
+            at + before_bytes
+        } else if at < header_bytes + before_bytes {
+            at - header_bytes
+        } else {
+            at
+        }
+    }
+}
+
+impl Places {
+    /// A header of so many bytes was read before what stands before it.
+    pub(crate) fn rearranged(&mut self, header_bytes: u64, before_bytes: u64) {
+        self.rearranged = Some(Rearranged { header_bytes, before_bytes });
+    }
+
+    /// Where a byte stood that was read at this one.
+    pub(crate) fn original(&self, at: u64) -> u64 {
+        self.rearranged.map_or(at, |rearranged| rearranged.original(at))
+    }
+
+    /// What is told next was read here.
+    pub(crate) fn reach(&mut self, bytes: Range<u64>) {
+        self.reached = bytes;
+    }
+
+    pub(crate) fn reached(&self) -> Range<u64> {
+        self.reached.clone()
+    }
+
+    /// A header was read.
+    pub(crate) fn header(&mut self) {
+        self.of_this_run = self.left_out.len();
+        if self.headers.len() < limits::PLACES_LISTED_MAX {
+            self.headers.push(self.original(self.reached.start));
+        }
+    }
+
+    /// A packet is left out.
+    pub(crate) fn leave_out(&mut self, cause: Cause) {
+        let start = self.original(self.reached.start);
+        let bytes = start..start + (self.reached.end - self.reached.start);
+        let is_full = self.left_out.len() >= limits::PLACES_LISTED_MAX;
+        let from = if is_full { 0 } else { self.of_this_run };
+        match self.left_out[from..].iter_mut().rev().find(|place| place.cause == cause) {
+            Some(place) => {
+                place.packets += 1;
+                place.bytes.start = place.bytes.start.min(bytes.start);
+                place.bytes.end = place.bytes.end.max(bytes.end);
+            }
+            None => self.left_out.push(LeftOutPlace { cause, packets: 1, bytes }),
+        }
+    }
+
+    /// Everything from where reading stopped for good is left out.
+    pub(crate) fn leave_rest(&mut self, cause: Cause, bytes: Range<u64>) {
+        self.left_out.push(LeftOutPlace { cause, packets: 0, bytes });
+    }
+
+    /// The headers, and what is left out.
+    pub(crate) fn into_lists(self) -> (Vec<u64>, Vec<LeftOutPlace>) {
+        (self.headers, self.left_out)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,5 +405,32 @@ mod tests {
 
         let past_limit = problems_after(limits::DAMAGES_LISTED_MAX + 1);
         assert_eq!(past_limit.last(), Some(&Problem::MoreDamage { places: 1 }));
+    }
+
+    #[test]
+    fn places_are_told_by_run_and_reason_up_to_the_limit() {
+        let mut places = Places::default();
+        for run in 0..limits::PLACES_LISTED_MAX as u64 + 1 {
+            places.reach(run * 100..run * 100 + 10);
+            places.header();
+            for packet in 1..3 {
+                places.reach(run * 100 + packet * 20..run * 100 + packet * 20 + 7);
+                places.leave_out(Cause::UndeclaredTrack);
+            }
+        }
+        let (headers, left_out) = places.into_lists();
+        let cause = Cause::UndeclaredTrack;
+        assert_eq!(left_out[1], LeftOutPlace { cause, packets: 2, bytes: 120..147 });
+        let max = limits::PLACES_LISTED_MAX;
+        assert_eq!((headers.len(), headers[1], left_out.len()), (max, 100, max));
+        assert_eq!(left_out.last().map(|place| place.packets), Some(4));
+    }
+
+    #[test]
+    fn what_was_read_behind_a_later_header_is_told_where_it_stood() {
+        let mut places = Places::default();
+        places.rearranged(30, 500);
+        let original = [0, 29, 30, 529, 530].map(|at| places.original(at));
+        assert_eq!(original, [500, 529, 0, 499, 530]);
     }
 }

@@ -2,13 +2,15 @@
 //! and the account of what became of them. Reads and writes no bytes.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::account::{Account, Bytes, Cause};
 use crate::error::{MediaError, Refusal};
+use crate::frame::{Frame, Grammar};
 use crate::limits;
-use crate::report::{Damage, Damages, Problem, SegmentReport};
+use crate::repeats::{Digest, Repeats};
+use crate::report::{Damage, Damages, Places, Problem, SegmentReport};
 use crate::stretch::{Clock, Stamp, Verdict};
 use crate::tracks::TrackKind;
 use crate::units::{SourceTime, TrackNumber, nanos_of};
@@ -53,16 +55,13 @@ pub(crate) trait Kept: fmt::Debug {
 /// What reads a recorder's stream, whatever its container.
 pub(crate) trait Reader {
     type Kept: Kept;
+    type Grammar: Grammar;
 
-    fn push(&mut self, bytes: &[u8]);
+    /// What moves through the stream.
+    fn frame(&self) -> &Frame<Self::Grammar>;
 
-    /// Bytes may be missing here.
-    fn hole(&mut self);
-
-    /// Nothing more comes.
-    fn end(&mut self);
-
-    fn bytes(&self) -> &Bytes;
+    /// To be told what comes; what it makes of that is drained before it is told more.
+    fn frame_mut(&mut self) -> &mut Frame<Self::Grammar>;
 
     /// Hands everything that was read since to the segment.
     fn drain_into(
@@ -121,6 +120,9 @@ pub(crate) struct Segment<K: Kept> {
     run: Run<K>,
     refusal: Option<Refusal>,
     damages: Damages,
+    places: Places,
+    /// From here on nothing could be read.
+    refused_from: Option<u64>,
     account: Account,
     second_headers: bool,
     went_back: u64,
@@ -141,11 +143,7 @@ struct Run<K: Kept> {
     /// Packets whose stretch has no place yet.
     held: Vec<Held<K>>,
     held_bytes: usize,
-    /// Of the first packets, to know them again.
-    known: Vec<Fingerprint>,
-    known_bytes: u64,
-    /// The run's own header came again, and so did so many of its first packets.
-    repeats: Option<usize>,
+    repeats: Repeats,
     has_begun: bool,
 }
 
@@ -154,23 +152,9 @@ struct Held<K> {
     track: usize,
     /// Never before that of the packet before in its track.
     order: SourceTime,
+    /// Where it stands in the stream.
+    at: Range<u64>,
     kept: K,
-}
-
-/// What a packet is known again by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fingerprint {
-    track: TrackNumber,
-    order: SourceTime,
-    hash: u64,
-}
-
-impl Fingerprint {
-    fn of<P: Packet>(packet: &P, stamp: &Stamp) -> Self {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(packet.payload());
-        Self { track: packet.track(), order: stamp.order, hash: hasher.finish() }
-    }
 }
 
 impl<K: Kept> Run<K> {
@@ -182,28 +166,9 @@ impl<K: Kept> Run<K> {
             clock: Clock::new(0),
             held: Vec::new(),
             held_bytes: 0,
-            known: Vec::new(),
-            known_bytes: 0,
-            repeats: None,
+            repeats: Repeats::default(),
             has_begun: false,
         }
-    }
-
-    /// Whether a packet has been in this run already. Its own header must have come again before it.
-    fn knows<P: Packet>(&mut self, packet: &P, stamp: &Stamp) -> bool {
-        if let Some(next) = self.repeats {
-            let is_known =
-                self.known.get(next).is_some_and(|known| *known == Fingerprint::of(packet, stamp));
-            self.repeats = is_known.then_some(next + 1);
-            return is_known;
-        }
-        let has_room = self.known.len() < limits::REPEATED_PACKETS_MAX
-            && self.known_bytes < limits::REPEATED_BYTES_MAX;
-        if has_room {
-            self.known_bytes += packet.payload().len() as u64;
-            self.known.push(Fingerprint::of(packet, stamp));
-        }
-        false
     }
 }
 
@@ -215,6 +180,8 @@ impl<K: Kept> Segment<K> {
             doc_type: String::new(),
             refusal: None,
             damages: Damages::default(),
+            places: Places::default(),
+            refused_from: None,
             account: Account::default(),
             second_headers: false,
             went_back: 0,
@@ -229,8 +196,25 @@ impl<K: Kept> Segment<K> {
         self.without_header = Some(refusal);
     }
 
+    /// A header of so many bytes is read before so many that stand before it.
+    pub(crate) fn rearranged(&mut self, header_bytes: u64, before_bytes: u64) {
+        self.places.rearranged(header_bytes, before_bytes);
+    }
+
+    /// What is told next stands here in the stream.
+    pub(crate) fn reach(&mut self, bytes: Range<u64>) {
+        self.places.reach(bytes);
+    }
+
     pub(crate) fn add_damage(&mut self, damage: Damage) {
-        self.damages.add(damage);
+        let at_byte = self.places.original(damage.at_byte);
+        self.damages.add(Damage { at_byte, ..damage });
+    }
+
+    /// From this byte on nothing can be read.
+    pub(crate) fn refuse_rest(&mut self, refusal: Refusal, from: u64) {
+        self.refused_from.get_or_insert(from);
+        self.refuse(refusal);
     }
 
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
@@ -241,6 +225,7 @@ impl<K: Kept> Segment<K> {
     /// A header: of a run that begins, or the run's own once more. Its tracks tell.
     pub(crate) fn header(&mut self, doc_type: String) {
         self.doc_type = doc_type;
+        self.places.header();
     }
 
     /// The tracks of a run. Those of the run itself say that it goes on.
@@ -252,7 +237,7 @@ impl<K: Kept> Segment<K> {
         self.knows_tracks = true;
         if self.run.has_begun {
             if self.run.tracks == tracks {
-                self.run.repeats = Some(0);
+                self.run.repeats.header_again();
                 return Ok(());
             }
             self.second_headers = true;
@@ -275,6 +260,11 @@ impl<K: Kept> Segment<K> {
         self.run.clock.break_off();
     }
 
+    /// The packets of a fragment follow, which is described so.
+    pub(crate) fn fragment(&mut self, digest: Digest) {
+        self.run.repeats.fragment(digest);
+    }
+
     /// What follows of a track plays no earlier than this.
     pub(crate) fn announce(&mut self, track: TrackNumber, shown: SourceTime) {
         if let Some(track) = self.index_of(track) {
@@ -285,7 +275,13 @@ impl<K: Kept> Segment<K> {
     /// A packet that stands where no media is.
     pub(crate) fn out_of_place(&mut self) {
         self.account.found += 1;
-        self.account.leave_out(Cause::OutsideItsPlace, 1, 0);
+        self.leave_out(Cause::OutsideItsPlace, 0);
+    }
+
+    /// A packet, with its bytes; it is where the stream has been reached.
+    fn leave_out(&mut self, cause: Cause, bytes: u64) {
+        self.account.leave_out(cause, 1, bytes);
+        self.places.leave_out(cause);
     }
 
     fn index_of(&self, number: TrackNumber) -> Option<usize> {
@@ -302,18 +298,18 @@ impl<K: Kept> Segment<K> {
         self.run.has_begun = true;
         let bytes = packet.payload().len() as u64;
         let Some(track) = self.index_of(packet.track()) else {
-            self.account.leave_out(Cause::UndeclaredTrack, 1, bytes);
+            self.leave_out(Cause::UndeclaredTrack, bytes);
             return Ok(());
         };
         if self.run.places.is_none() && !self.run.is_refused {
             self.place_tracks(file)?;
         }
         if self.run.is_refused {
-            self.account.leave_out(Cause::Refused, 1, bytes);
+            self.leave_out(Cause::Refused, bytes);
             return Ok(());
         }
         let stamp = packet.stamp(&self.run.tracks[track]);
-        if self.run.knows(&packet, &stamp) {
+        if self.run.repeats.know(&packet, &stamp) {
             self.account.repeated += 1;
             return Ok(());
         }
@@ -362,7 +358,8 @@ impl<K: Kept> Segment<K> {
         self.run.held_bytes += packet.payload().len();
         let before = self.run.held.iter().rev().find(|one| one.track == track);
         let order = before.map_or(stamp.order, |before| before.order.max(stamp.order));
-        self.run.held.push(Held { track, order, kept: packet.keep() });
+        let at = self.places.reached();
+        self.run.held.push(Held { track, order, at, kept: packet.keep() });
         let clock = &self.run.clock;
         let is_known = clock.has_all_tracks() && !clock.leapt();
         let is_enough = clock.span() >= nanos_of(limits::HOLD_SPAN_MAX)
@@ -386,11 +383,14 @@ impl<K: Kept> Segment<K> {
         let shift = self.run.clock.settle(begins, comes_back);
         // In the order of time, each track in its own.
         held.sort_by_key(|one| one.order);
-        for Held { track, kept, .. } in &held {
+        let here = self.places.reached();
+        for Held { track, kept, at, .. } in &held {
             if let Some(packet) = kept.packet() {
+                self.places.reach(at.clone());
                 self.write(file, *track, packet, shift)?;
             }
         }
+        self.places.reach(here);
         Ok(())
     }
 
@@ -423,10 +423,10 @@ impl<K: Kept> Segment<K> {
                 self.account.written += 1;
                 self.went_back += 1;
             }
-            Wrote::TooLate => self.account.leave_out(Cause::TooLate, 1, bytes),
+            Wrote::TooLate => self.leave_out(Cause::TooLate, bytes),
             Wrote::Full => {
                 self.refuse(Refusal::TooManySamples);
-                self.account.leave_out(Cause::Refused, 1, bytes);
+                self.leave_out(Cause::Refused, bytes);
             }
         }
         Ok(())
@@ -438,6 +438,9 @@ impl<K: Kept> Segment<K> {
         let stepped_over = bytes.stepped_over;
         if stepped_over > 0 {
             self.account.leave_out(Cause::BehindDamage, 0, stepped_over);
+        }
+        if let Some(from) = self.refused_from {
+            self.places.leave_rest(Cause::BehindDamage, from..bytes.pushed);
         }
         debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         if !self.account.is_balanced() {
@@ -471,6 +474,8 @@ impl<K: Kept> Segment<K> {
             .chain(counted.into_iter().filter(|(count, _)| *count > 0).map(|(_, problem)| problem))
             .collect();
         let account = self.account;
-        SegmentReport { start: self.start, duration, account, problems }
+        let (headers, places) = self.places.into_lists();
+        let start = self.start;
+        SegmentReport { start, duration, account, problems, headers, places, cut_off_at: None }
     }
 }

@@ -4,15 +4,15 @@
 use std::io::{Seek, Write};
 use std::time::Duration;
 
-use crate::account::{Account, LeftOut};
+use crate::account::{Account, Cause, LeftOut};
 use crate::error::{Container, MediaError, Refusal};
 use crate::grammar::{self, Opening};
-use crate::headless::Headless;
+use crate::headless::{Headless, Later};
 use crate::limits;
 use crate::mp4::{Mp4File, Mp4Reader, Track};
 use crate::ogg_reader::OggReader;
 use crate::reader::WebmReader;
-use crate::report::{FileType, Problem, SegmentReport, StitchReport};
+use crate::report::{FileType, LeftOutPlace, Problem, SegmentReport, StitchReport};
 use crate::segment::{Muxer, Reader, Segment};
 use crate::tracks::TrackEntry;
 use crate::webm_file::WebmFile;
@@ -101,13 +101,15 @@ impl<R: Reader> Reading<R> {
         file: &mut impl Muxer<R::Kept>,
     ) -> Result<(), MediaError> {
         match input {
-            Input::Bytes(bytes) => self.reader.push(bytes),
-            Input::Hole => self.reader.hole(),
-            Input::End => self.reader.end(),
+            Input::Bytes(bytes) => self.reader.frame_mut().push(bytes),
+            Input::Hole => self.reader.frame_mut().hole(),
+            Input::End => self.reader.frame_mut().end(),
             Input::Settle => return self.segment.settle(file, false),
         }
         match self.reader.drain_into(file, &mut self.segment) {
-            Err(MediaError::Refused(refusal)) => self.segment.refuse(refusal),
+            Err(MediaError::Refused(refusal)) => {
+                self.segment.refuse_rest(refusal, self.reader.frame().told().start);
+            }
             Err(error) => return Err(error),
             Ok(()) => {}
         }
@@ -118,7 +120,9 @@ impl<R: Reader> Reading<R> {
     }
 
     pub(crate) fn into_report(self, end: Duration) -> SegmentReport {
-        self.segment.into_report(end, self.reader.bytes())
+        let frame = self.reader.frame();
+        let report = self.segment.into_report(end, frame.account());
+        SegmentReport { cut_off_at: frame.cut_off_at(), ..report }
     }
 }
 
@@ -346,7 +350,7 @@ impl<W: Write + Seek> Stitcher<W> {
         Ok(())
     }
 
-    /// An MP4; if its beginning is missing, perhaps these are its tracks.
+    /// An MP4; if its beginning is missing, these are its tracks, as far as they are known.
     fn open_mp4(&mut self, known: Option<Vec<Track>>) -> Result<(), MediaError> {
         let start = self.in_favour_of(Container::Mp4);
         let Some(File::Mp4(file)) = &mut self.file else {
@@ -357,7 +361,9 @@ impl<W: Write + Seek> Stitcher<W> {
             None => Reading::new(Mp4Reader::new(), start),
             Some(tracks) => {
                 let mut reading = Reading::new(Mp4Reader::without_header(&tracks), start);
-                reading.segment.tracks(file, tracks)?;
+                if !tracks.is_empty() {
+                    reading.segment.tracks(file, tracks)?;
+                }
                 reading
             }
         };
@@ -387,17 +393,28 @@ impl<W: Write + Seek> Stitcher<W> {
         bytes.chunks(limits::PUSH_PIECE_BYTES).try_for_each(|piece| self.tell(Input::Bytes(piece)))
     }
 
-    /// The header may stand further on. Then what came before it is read behind it.
+    /// The header may stand further on. What came before that of a WebM is read behind it.
     fn look_for_header(&mut self) -> Result<(), MediaError> {
         let Some(Open::Headless(mut headless)) = self.open.take() else {
             return Ok(());
         };
-        let Some(rearranged) = headless.rearranged() else {
-            let is_full = headless.is_full();
-            self.open = Some(Open::Headless(headless));
-            return if is_full { self.do_without_header() } else { Ok(()) };
+        let rearranged = match headless.later_header() {
+            Some(Later::Webm(rearranged)) => rearranged,
+            Some(Later::Mp4) => {
+                self.open_mp4(Some(Vec::new()))?;
+                return self.feed(headless.bytes());
+            }
+            None => {
+                let is_full = headless.is_full();
+                self.open = Some(Open::Headless(headless));
+                return if is_full { self.do_without_header() } else { Ok(()) };
+            }
         };
         self.open(Container::Webm)?;
+        if let Some(Open::Webm(reading)) = &mut self.open {
+            let bytes = |part: &[u8]| part.len() as u64;
+            reading.segment.rearranged(bytes(rearranged.header), bytes(rearranged.before));
+        }
         self.feed(rearranged.header)?;
         self.tell(Input::Hole)?;
         self.feed(rearranged.before)?;
@@ -469,10 +486,12 @@ fn foreign_report(start: Duration, bytes: u64, refusal: Option<Refusal>) -> Segm
     let account = Account::unread(bytes, refusal.as_ref());
     let problem = refusal.unwrap_or(Refusal::Empty);
     let left_out = account.left_out;
+    let place = LeftOutPlace { cause: Cause::Refused, packets: 0, bytes: 0..bytes };
+    let places = if left_out.is_nothing() { Vec::new() } else { vec![place] };
     let problems = std::iter::once(Problem::Refused(problem))
         .chain((!left_out.is_nothing()).then_some(Problem::LeftOut(left_out)))
         .collect();
-    SegmentReport { start, duration: Duration::ZERO, account, problems }
+    SegmentReport { start, account, problems, places, ..SegmentReport::default() }
 }
 
 impl Headers {

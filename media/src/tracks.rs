@@ -218,6 +218,11 @@ impl TrackEntry {
         }
     }
 
+    /// Something was done to its packets after they were coded, such as encryption.
+    pub(crate) fn is_encoded_again(&self) -> bool {
+        !self.beside.encodings.is_empty()
+    }
+
     pub(crate) fn is_opus(&self) -> bool {
         self.codec == "A_OPUS"
     }

@@ -199,6 +199,30 @@ fn garbage_is_stepped_over_to_the_next_block_and_counted() {
     assert!(stitched.payloads() == payloads(&source));
 }
 
+#[test]
+fn behind_damage_a_block_that_cannot_be_one_of_its_track_is_not_believed() {
+    let begun = Handmade::opus().cluster(0).block(0, &opus_20_ms(1)).raw(&[0x55; 20]).bytes;
+    let rest = Handmade { bytes: Vec::new() }.block(40, &opus_20_ms(3)).block(60, &opus_20_ms(4));
+    let block =
+        |relative, payload: &[u8]| Handmade { bytes: Vec::new() }.block(relative, payload).bytes;
+    let laced = [0xA3, 0x87, 0x81, 0, 20, 0x84, 0x02, 0xF8, 7];
+    for (garbage, why) in [
+        (block(20, &[0xFB, 7, 1]), "140 ms"),
+        (block(20, &[0xF9, 1]), "two frames of one size in one byte"),
+        (block(20_000, &opus_20_ms(2)), "20 s later than what follows"),
+        (laced.to_vec(), "frames that do not add up"),
+    ] {
+        let stitched = stitch(&[&[&begun[..], &garbage, &rest.bytes].concat()]).unwrap();
+        assert_eq!(stitched.payloads(), [1, 3, 4].map(opus_20_ms), "{why}");
+        let left_out = stitched.report.left_out().all();
+        let bytes = 20 + garbage.len() as u64;
+        assert_eq!(left_out, Tally { packets: 0, bytes }, "{why}");
+    }
+    let fine = block(20, &opus_20_ms(2));
+    let stitched = stitch(&[&[&begun[..], &fine, &rest.bytes].concat()]).unwrap();
+    assert_eq!(stitched.payloads(), [1, 2, 3, 4].map(opus_20_ms));
+}
+
 /// A segment of these pieces, between which bytes may be missing.
 fn with_holes(pieces: &[&[u8]]) -> (Vec<u8>, SegmentReport) {
     let mut stitcher =

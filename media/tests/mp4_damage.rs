@@ -406,3 +406,75 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_fragment_that_comes_twice_is_kept_once() {
+    let one = Handmade::opus().fragment(0, &[(960, &opus_20_ms(1)), (960, &opus_20_ms(2))]);
+    let other = Handmade::nothing().fragment(1_920, &[(960, &opus_20_ms(3))]);
+    let head = Handmade::opus().bytes.len();
+    let (first, second) = (&one.bytes[head..], &other.bytes[..]);
+    let orders =
+        [vec![first, first, second], vec![first, second, second], vec![first, second, first]];
+    for order in orders {
+        let source = [&[&one.bytes[..head]], &order[..]].concat().concat();
+        let stitched = stitch(&[&source]).unwrap();
+        stitched.verified();
+        assert_eq!(kept(&stitched), [1, 2, 3].map(opus_20_ms));
+        let segment = &stitched.report.segments[0];
+        let packets = segment.account.repeated;
+        assert_eq!(segment.problems, [Problem::Repeated { packets }]);
+        assert_eq!(stitched.report.duration, Duration::from_millis(60));
+    }
+}
+
+#[test]
+fn a_chunk_of_a_recorder_that_is_delivered_twice_is_kept_once() {
+    for name in [AUDIO, VIDEO] {
+        let whole = stitch(&[&sample(name)]).unwrap();
+        let mut chunks = chunks(name);
+        chunks.insert(2, chunks[1].clone());
+        let (stitched, segment) =
+            with_holes(&chunks.iter().map(|one| &one[..]).collect::<Vec<_>>());
+        assert!(stitched.file == whole.file, "{name}");
+        assert!(segment.account.repeated > 0 && segment.account.left_out.is_nothing(), "{name}");
+    }
+}
+
+#[test]
+fn a_fragment_at_the_time_of_another_with_other_bytes_is_kept() {
+    let fragment = |number| Handmade::nothing().fragment(0, &[(960, &opus_20_ms(number))]).bytes;
+    let source = Handmade::opus().raw(&fragment(1)).raw(&fragment(2)).raw(&fragment(1));
+    let stitched = stitch(&[&source.bytes]).unwrap();
+    assert_eq!(kept(&stitched), [1, 2].map(opus_20_ms));
+    assert_eq!(stitched.report.segments[0].problems, [Problem::Repeated { packets: 1 }]);
+}
+
+#[test]
+fn a_fragment_with_more_samples_than_are_known_again_is_kept_as_a_whole() {
+    for (samples, repeated) in
+        [(limits::REPEATED_PACKETS_MAX, true), (limits::REPEATED_PACKETS_MAX + 1, false)]
+    {
+        let payload = opus_20_ms(1);
+        let fragment = Handmade::nothing().fragment(0, &vec![(960, &payload[..]); samples]).bytes;
+        let source = Handmade::opus().raw(&fragment).raw(&fragment);
+        let segment = &stitch(&[&source.bytes]).unwrap().report.segments[0];
+        let expected = if repeated { samples as u64 } else { 0 };
+        assert_eq!(segment.account.repeated, expected, "{samples}");
+    }
+}
+
+#[test]
+fn fragments_are_known_again_as_far_back_as_the_limit_and_no_further() {
+    let fragment = |number: usize| {
+        let payload = opus_20_ms(u8::try_from(number).unwrap());
+        Handmade::nothing().fragment(960 * number as u64, &[(960, &payload)]).bytes
+    };
+    for (fragments, repeated) in
+        [(limits::REPEATED_FRAGMENTS_MAX, 1), (limits::REPEATED_FRAGMENTS_MAX + 1, 0)]
+    {
+        let all: Vec<_> = (0..fragments).chain([0]).map(fragment).collect();
+        let source = Handmade::opus().raw(&all.concat());
+        let segment = &stitch(&[&source.bytes]).unwrap().report.segments[0];
+        assert_eq!(segment.account.repeated, repeated, "{fragments}");
+    }
+}

@@ -54,6 +54,19 @@ fn every_sample_of_a_recording_is_in_the_file_in_order_and_unchanged() {
     }
 }
 
+/// What Chromium's header has players cut off from the beginning of its sound is sound.
+#[test]
+fn no_sound_is_cut_off_from_the_beginning_of_a_chromium_recording() {
+    let pre_skip = |file: &[u8]| {
+        let at = file.windows(4).position(|name| name == b"dOps").expect("a track of Opus");
+        u16::from_be_bytes([file[at + 6], file[at + 7]])
+    };
+    for name in [AUDIO, VIDEO] {
+        assert_eq!(pre_skip(&sample(name)), 3_840, "{name}");
+        assert_eq!(pre_skip(&stitch_samples(&[name]).file), 0, "{name}");
+    }
+}
+
 #[test]
 fn every_sample_plays_at_its_own_tick() {
     for name in [AUDIO, VIDEO] {

@@ -8,7 +8,7 @@ use app::recorder::settings::Settings;
 use clap::{Args, Parser, Subcommand};
 use protocol::Millis;
 
-use crate::tools::{InspectArgs, StitchArgs};
+use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
 
 /// Records interviews in a browser tab and does not lose them.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ pub enum Command {
     Serve(Config),
     /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
     Stitch(StitchArgs),
+    /// Make the best seekable file of one that is damaged, cut off or unfinished.
+    Repair(RepairArgs),
     /// Tell what a recorder's file holds, and what is wrong with it.
     Inspect(InspectArgs),
 }
@@ -236,7 +238,9 @@ mod tests {
         let parse = |option: &str, value: &str| {
             Cli::try_parse_from(["holdfast", "serve", option, value]).map(|cli| match cli.command {
                 Command::Serve(config) => config.recorder(),
-                Command::Stitch(_) | Command::Inspect(_) => unreachable!("it says serve"),
+                Command::Stitch(_) | Command::Repair(_) | Command::Inspect(_) => {
+                    unreachable!("it says serve")
+                }
             })
         };
         for (option, min, max, below, above) in [

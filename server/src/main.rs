@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(config) => serve(config),
         Command::Stitch(args) => tell(tools::stitch(&args)),
+        Command::Repair(args) => tell(tools::repair(&args)),
         Command::Inspect(args) => {
             tell(tools::inspect(&args).map(|text| Told { text, is_whole: true }))
         }

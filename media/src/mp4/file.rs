@@ -256,12 +256,12 @@ mod tests {
             &include_bytes!("../../tests/fixtures/g_audiomp4.000.chunk")[..],
             include_bytes!("../../tests/fixtures/g_audiomp4.001.chunk"),
         ] {
-            reader.push(chunk);
+            reader.frame_mut().push(chunk);
             reader.drain_into(&mut file, &mut segment).unwrap();
         }
-        reader.end();
+        reader.frame_mut().end();
         reader.drain_into(&mut file, &mut segment).unwrap();
-        let report = segment.into_report(file.end(), reader.bytes());
+        let report = segment.into_report(file.end(), reader.frame().account());
         (file, report)
     }
 

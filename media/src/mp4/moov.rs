@@ -9,6 +9,7 @@ use crate::units::{SourceTime, TrackNumber};
 
 use super::boxes::{self, BoxType, Fields, kind};
 use super::moof::SampleInfo;
+use super::sound;
 use super::time::{Ticks, Timescale};
 
 /// Bytes at the end of a `tkhd`: layer, group, volume, matrix, width and height (section 8.3.2).
@@ -27,7 +28,8 @@ pub(crate) struct Track {
     pub(crate) number: TrackNumber,
     pub(crate) kind: TrackKind,
     pub(crate) timescale: Timescale,
-    /// The sample entries (section 8.5.2), byte for byte; at least one, all of one codec.
+    /// The sample entries (section 8.5.2), byte for byte but for a pre-skip that is none; at least one,
+    /// all of one codec.
     pub(crate) descriptions: Vec<Vec<u8>>,
     pub(crate) codec: BoxType,
     pub(crate) appearance: [u8; APPEARANCE_BYTES],
@@ -184,6 +186,13 @@ fn parse_track(trak: &[u8], movie_scale: Option<Timescale>) -> Option<Parsed> {
     let (codec, descriptions) = sample_descriptions(stsd)?;
     let ahead = boxes::descend(trak, &[kind::EDTS, kind::ELST])
         .and_then(|elst| ahead_of_presentation(elst, timescale, movie_scale?));
+    let ahead = ahead.unwrap_or_default();
+    let is_opus = codec == BoxType(*b"Opus");
+    let descriptions = if is_opus && ahead <= Ticks(0) {
+        descriptions.into_iter().map(sound::without_false_pre_skip).collect()
+    } else {
+        descriptions
+    };
     Some(Parsed::Media(Box::new(Track {
         number: TrackNumber(u64::from(track_id(tkhd)?)),
         kind,
@@ -192,7 +201,7 @@ fn parse_track(trak: &[u8], movie_scale: Option<Timescale>) -> Option<Parsed> {
         codec,
         appearance: *tkhd.last_chunk()?,
         language: language(mdhd)?,
-        ahead: ahead.unwrap_or_default(),
+        ahead,
         defaults: Defaults::default(),
     })))
 }

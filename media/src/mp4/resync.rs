@@ -1,4 +1,5 @@
-//! Owns finding the next fragment in bytes that make no sense. Decides nothing about what was lost.
+//! Owns finding the next fragment, or the next recorder run, in bytes that make no sense. Decides nothing
+//! about what was lost.
 
 use crate::frame::Search;
 use crate::limits;
@@ -8,16 +9,51 @@ use crate::limits;
 const BEHIND_SIZE: [u8; 12] = *b"moof\0\0\0\x10mfhd";
 const SIZE_BYTES: usize = 4;
 
+/// The name of an `ftyp` stands behind its size, too; then comes a brand (section 4.3).
+const FTYP: [u8; 4] = *b"ftyp";
+const BRAND_BYTES: usize = 4;
+/// Four bytes for each brand that a file is compatible with: no recorder writes so many.
+const FTYP_BYTES_MAX: u32 = 1024;
+
 /// Looks for the first `moof`.
 pub(crate) fn find_moof(bytes: &[u8]) -> Search {
+    find(bytes, is_moof)
+}
+
+/// Looks for the first place from which a stream can be read: a `moof`, or the `ftyp` of another run.
+pub(crate) fn find_entry(bytes: &[u8]) -> Search {
+    find(bytes, |here| match is_ftyp(here) {
+        Some(false) => is_moof(here),
+        // Nothing is the beginning of both for long.
+        is_ftyp @ (Some(true) | None) => is_ftyp,
+    })
+}
+
+fn find(bytes: &[u8], is_it: impl Fn(&[u8]) -> Option<bool>) -> Search {
     for at in 0..bytes.len() {
-        match is_moof(&bytes[at..]) {
+        match is_it(&bytes[at..]) {
             Some(true) => return Search::Found(at),
             Some(false) => {}
             None => return Search::Perhaps(at),
         }
     }
     Search::NotFound
+}
+
+/// `None`: the bytes end too early to tell.
+pub(crate) fn is_ftyp(bytes: &[u8]) -> Option<bool> {
+    if *bytes.first()? != 0 {
+        return Some(false);
+    }
+    let name = bytes.get(SIZE_BYTES..).unwrap_or(&[]);
+    let seen = name.len().min(FTYP.len());
+    if name[..seen] != FTYP[..seen] {
+        return Some(false);
+    }
+    let brand = name.get(FTYP.len()..FTYP.len() + BRAND_BYTES)?;
+    let size = u32::from_be_bytes(*bytes.first_chunk()?);
+    let is_named = brand.iter().all(|letter| letter.is_ascii_graphic() || *letter == b' ');
+    Some(is_named && size <= FTYP_BYTES_MAX && size as usize >= SIZE_BYTES + seen + BRAND_BYTES)
 }
 
 /// `None`: the bytes end too early to tell.
@@ -54,6 +90,16 @@ mod tests {
         assert_eq!(find_moof(b"nothing here"), Search::NotFound);
         assert_eq!(find_moof(&[]), Search::NotFound);
         assert_eq!(find_moof(b"\xFF\0\0\xECmoof\0\0\0\x10mfhd"), Search::NotFound, "too large");
+    }
+
+    #[test]
+    fn the_beginning_of_another_run_is_a_place_to_go_on_too() {
+        let ftyp = b"\0\0\0\x10ftypisom\0\0\0\0";
+        let bytes = [&b"\0ftypisom\0\0\xFF\xFFftypisom"[..], ftyp, MOOF].concat();
+        assert_eq!(find_entry(&bytes), Search::Found(21));
+        assert_eq!(find_moof(&bytes), Search::Found(21 + ftyp.len()));
+        assert_eq!(find_entry(MOOF), Search::Found(0));
+        assert_eq!(find_entry(&ftyp[..9]), Search::Perhaps(0));
     }
 
     #[test]

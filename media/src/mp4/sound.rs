@@ -130,6 +130,26 @@ impl Track {
     }
 }
 
+/// A sample entry of Opus in which Chromium's pre-skip is taken for what it is: it always says so many
+/// samples, 80 ms, and they hold sound that a player would cut off, and play all that follows too early.
+pub(super) fn without_false_pre_skip(mut entry: Vec<u8>) -> Vec<u8> {
+    const CHROMIUM_SAYS: [u8; 2] = 3_840_u16.to_be_bytes();
+    const BOX_HEADER_BYTES: usize = 8;
+    const PRE_SKIP_AT: usize = 2;
+    let Some(inside) = inside(&entry).filter(|inside| boxes::child(inside, DOPS).is_some()) else {
+        return entry;
+    };
+    let before = boxes::children(inside).map_while(Result::ok).take_while(|one| one.kind != DOPS);
+    let before: usize = before.map(|one| one.whole.len()).sum();
+    let at = entry.len() - inside.len() + before + BOX_HEADER_BYTES + PRE_SKIP_AT;
+    if let Some(pre_skip) = entry.get_mut(at..at + CHROMIUM_SAYS.len())
+        && pre_skip == CHROMIUM_SAYS
+    {
+        pre_skip.fill(0);
+    }
+    entry
+}
+
 /// The boxes in a sample entry of sound. QuickTime's later versions of it have more fields.
 fn inside(entry: &[u8]) -> Option<&[u8]> {
     const VERSION_AT: usize = 8 + 8;
@@ -225,6 +245,15 @@ mod tests {
     use super::*;
 
     const CONFIG: [u8; 2] = [0x12, 0x08];
+
+    #[test]
+    fn only_the_pre_skip_that_chromium_always_gives_is_taken_for_none() {
+        let said = |pre_skip| opus_description(48_000, pre_skip);
+        assert_eq!(without_false_pre_skip(said(3_840)), said(0));
+        assert_eq!(without_false_pre_skip(said(312)), said(312));
+        let cut = said(3_840)[..50].to_vec();
+        assert_eq!(without_false_pre_skip(cut.clone()), cut);
+    }
 
     fn put(tag: u8, body: &[u8]) -> Vec<u8> {
         [&[tag, 0x80, 0x80, 0x80, u8::try_from(body.len()).unwrap()], body].concat()

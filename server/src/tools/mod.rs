@@ -2,6 +2,9 @@
 //! session around them.
 
 mod inspect;
+mod join;
+mod places;
+mod repair;
 mod report;
 mod stitch;
 
@@ -10,6 +13,7 @@ use std::path::{Path, PathBuf};
 use media::limits::FILE_BUFFER_BYTES;
 
 pub use inspect::{InspectArgs, inspect};
+pub use repair::{RepairArgs, repair};
 pub use stitch::{StitchArgs, stitch};
 
 /// What a command has done.
@@ -30,7 +34,7 @@ pub enum ToolError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("{0} is there already; --force replaces it")]
     IsThere(PathBuf),
-    #[error("{0} is one of the segments as well")]
+    #[error("{0} is one of the files that it would be made of")]
     OntoItself(PathBuf),
     #[error("nothing was written: {counted} packets are in the file, not {written}")]
     Miscounted { counted: u64, written: u64 },
@@ -48,6 +52,12 @@ impl ToolError {
         let path = path.to_owned();
         |source| Self::Write { path, source }
     }
+}
+
+/// In which a file is, or is to be.
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Hands over a file's bytes, portion by portion.

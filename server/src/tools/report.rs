@@ -9,6 +9,10 @@ use app::format;
 use media::{InspectedTrack, Inspection, Problem, SegmentReport, SourceTime, StitchReport};
 use serde::Serialize;
 
+use super::Told;
+use super::join::Run;
+use super::places::{self, Place};
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
     #[default]
@@ -41,6 +45,11 @@ struct StitchedSegment<'a> {
     packets: u64,
     dangling_bytes: u64,
     problems: Vec<String>,
+    /// Those that stand nowhere in particular.
+    #[serde(skip)]
+    placeless: Vec<String>,
+    /// Where runs begin, and where what is left out stands, in the order of the bytes.
+    places: Vec<Place<'a>>,
 }
 
 #[derive(Serialize)]
@@ -77,22 +86,10 @@ struct Track<'a> {
     longest_step_ms: f64,
 }
 
-pub(super) fn of_stitch(
-    format: Format,
-    out: &Path,
-    runs: &[Vec<PathBuf>],
-    report: &StitchReport,
-) -> String {
-    let segment = |(files, segment): (_, &SegmentReport)| StitchedSegment {
-        files,
-        start_ms: millis(segment.start),
-        duration_ms: millis(segment.duration),
-        bytes: segment.account.bytes.pushed,
-        packets: segment.packets(),
-        dangling_bytes: segment.account.bytes.cut_off,
-        problems: words(&segment.problems),
-    };
-    let left_out = report.left_out().all();
+pub(super) fn of_stitch(format: Format, out: &Path, runs: &[Run], report: &StitchReport) -> Told {
+    let segment = |(run, segment): (_, _)| StitchedSegment::new(run, segment);
+    let left_out = report.left_out();
+    let (is_whole, left_out) = (left_out.is_nothing(), left_out.all());
     let stitched = Stitched {
         file: out,
         duration_ms: millis(report.duration),
@@ -102,11 +99,43 @@ pub(super) fn of_stitch(
         cues: report.cues,
         left_out: left_out.packets,
         left_out_bytes: left_out.bytes,
-        segments: runs.iter().map(Vec::as_slice).zip(&report.segments).map(segment).collect(),
+        segments: runs.iter().zip(&report.segments).map(segment).collect(),
     };
-    match format {
+    let text = match format {
         Format::Json => json(&stitched),
         Format::Text => stitched.text(),
+    };
+    Told { text, is_whole }
+}
+
+impl<'a> StitchedSegment<'a> {
+    fn new(run: &'a Run, segment: &SegmentReport) -> Self {
+        Self {
+            files: &run.files,
+            start_ms: millis(segment.start),
+            duration_ms: millis(segment.duration),
+            bytes: segment.account.bytes.pushed,
+            packets: segment.packets(),
+            dangling_bytes: segment.account.bytes.cut_off,
+            problems: words(&segment.problems),
+            placeless: places::placeless(segment).map(Problem::to_string).collect(),
+            places: places::of(run, segment),
+        }
+    }
+
+    /// What is wrong with it: place by place, and as a whole.
+    fn say_what_is_wrong(&self, text: &mut String) {
+        let is_one_file = self.files.len() == 1;
+        for Place { file, at_byte, what, .. } in &self.places {
+            say(text, |line| {
+                if is_one_file {
+                    write!(line, "    at byte {at_byte}: {what}")
+                } else {
+                    write!(line, "    {} at byte {at_byte}: {what}", file.display())
+                }
+            });
+        }
+        say_what_is_wrong(text, 0, &self.placeless);
     }
 }
 
@@ -181,7 +210,7 @@ impl Stitched<'_> {
                     format::size(segment.bytes)
                 )
             });
-            say_what_is_wrong(&mut text, segment.dangling_bytes, &segment.problems);
+            segment.say_what_is_wrong(&mut text);
         }
         text
     }

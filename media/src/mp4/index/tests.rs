@@ -51,8 +51,8 @@ fn seen_in_chunks(chunks: &[&[u8]]) -> Vec<Seen> {
     let mut timed = Timed::of(Vec::new());
     let mut seen = Vec::new();
     for chunk in chunks {
-        reader.push(chunk);
-        while let Some(event) = reader.next_event().unwrap() {
+        reader.frame_mut().push(chunk);
+        while let Some((event, _)) = reader.next_event().unwrap() {
             match event {
                 Event::Tracks(tracks) => timed = Timed::of(tracks),
                 Event::Sample(sample) => seen.push(timed.see(&sample.info, sample.payload)),
