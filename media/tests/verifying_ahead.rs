@@ -2,7 +2,6 @@
 
 mod common;
 
-use std::fs::File;
 use std::io::{BufWriter, Cursor};
 
 use common::{chunks, samples, stitch_samples};
