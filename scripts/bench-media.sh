@@ -17,9 +17,12 @@ compare the rows of one input, not two reports.
 
 $table
 
-From the stop button to a recording that plays, through the server, with every chunk in its database, the
-file verified and synced; the median of three. The chunks arrive as fast as the server takes them, and it
-stops with the last; what came before is stitched meanwhile:
+From the stop button to a recording that plays, and to the receipt, through the server, with every chunk in
+its database, the file verified and synced; the median of three. What is recorded is stitched, verified and
+synced meanwhile. "As recorded": the server has kept up, as it does while somebody speaks, and the last two
+seconds come right before the stop. "All at once": everything comes as fast as the server takes it, as from
+a page that was offline all the time, and then the stop. The receipt has the SHA-256 of the whole file,
+which can only be made when the file is whole:
 
 $playable
 
