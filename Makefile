@@ -29,7 +29,7 @@ run: ## Build and start Holdfast on http://127.0.0.1:3000
 test: ## Run every test, the real browser included
 	@bash scripts/test.sh
 
-lint: ## Check formatting, Clippy's lints, and the types of the browser tests
+lint: ## Check formatting, Clippy's lints, the documentation, and the types of the browser tests
 	@bash scripts/setup.sh test
 	@bash scripts/lint.sh
 

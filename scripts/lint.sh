@@ -13,6 +13,8 @@ say "Clippy, native"
 cargo clippy "${LOCKED[@]}" --all-targets -- -D warnings
 say "Clippy, in the browser"
 cargo clippy "${LOCKED[@]}" --package frontend --target wasm32-unknown-unknown -- -D warnings
+say "Documentation"
+RUSTDOCFLAGS='-D warnings' cargo doc "${LOCKED[@]}" --no-deps --document-private-items
 say "Type check of the browser tests"
 end2end/node_modules/.bin/tsc --noEmit --project end2end
 say "Type check of the service worker"
@@ -20,4 +22,8 @@ end2end/node_modules/.bin/tsc --noEmit --project frontend/sw
 if have shellcheck; then
   say "Shellcheck"
   shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
+fi
+if have cargo-machete; then
+  say "Unused dependencies"
+  cargo machete
 fi

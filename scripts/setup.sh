@@ -142,17 +142,29 @@ link_tool() {
   fi
 }
 
+# Both work for seconds at a time, and as their authors build them took longer than all of Holdfast:
+# so they are built in a hurry, and without what they are never asked here (to download, over TLS).
 install_trunk() {
-  say "Building Trunk $TRUNK_VERSION, which bundles the browser's part (once, about 5 minutes)"
-  env -u CARGO_TARGET_DIR cargo install "trunk@$TRUNK_VERSION" --locked --root "$1" ||
+  say "Building Trunk $TRUNK_VERSION, which bundles the browser's part (once, about 3 minutes)"
+  # It only calls other programs.
+  install_from_crates 0 "trunk@$TRUNK_VERSION" "$1" --locked ||
     fail "Trunk $TRUNK_VERSION could not be installed."
 }
 
 install_wasm_bindgen() {
-  say "Building wasm-bindgen $1, the version in Cargo.lock (once, about 3 minutes)"
+  say "Building wasm-bindgen $1, the version in Cargo.lock (once, about 2 minutes)"
   # Without --locked: its lock file names a version that was withdrawn.
-  env -u CARGO_TARGET_DIR cargo install "wasm-bindgen-cli@$1" --root "$2" ||
+  install_from_crates 1 "wasm-bindgen-cli@$1" "$2" --bin wasm-bindgen ||
     fail "wasm-bindgen-cli $1 could not be installed."
+}
+
+# install_from_crates OPT_LEVEL CRATE@VERSION FOLDER [ARGS]
+install_from_crates() {
+  local level=$1 crate=$2 folder=$3
+  shift 3
+  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" CARGO_PROFILE_RELEASE_LTO=off \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=true \
+    cargo install "$crate" --no-default-features --root "$folder" "$@"
 }
 
 # install_from_npm PACKAGE@VERSION FOLDER

@@ -17,6 +17,5 @@ fn main() {
         println!("cargo:rustc-env=HOLDFAST_BUILD={}", build.trim());
     }
     println!("cargo:rerun-if-changed=../dist");
-    println!("cargo:rerun-if-changed=../migrations");
     memory_serve::load_directory("../dist");
 }

@@ -16,7 +16,7 @@ pub enum MediaError {
     /// The output or input failed. What was written so far is not a finished file.
     #[error("reading or writing media failed: {0}")]
     Io(#[from] io::Error),
-    /// The file given to [`verify`](crate::verify) is not a finished, seekable WebM or
+    /// The file given to [`verify`](crate::verify()) is not a finished, seekable WebM or
     /// MP4.
     #[error("not a finished recording: {flaw} (at byte {at})")]
     NotFinished {
@@ -128,7 +128,7 @@ impl std::fmt::Display for Container {
     }
 }
 
-/// What [`verify`](crate::verify) found wrong.
+/// What [`verify`](crate::verify()) found wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// The file ends inside an element, or the bytes are no element.

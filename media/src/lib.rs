@@ -22,16 +22,16 @@
 //! # assert!(stitch(&[]).is_err());
 //! ```
 //!
-//! [`verify`] then reads the finished file strictly, so that the chunks may be let go. Damage in
+//! [`verify()`] then reads the finished file strictly, so that the chunks may be let go. Damage in
 //! the input never fails a stitch: it is reported, and only a recording without a single packet
 //! is an error. [`Inspector`] describes a file, finished or not, as it is.
 //!
-//! [`combine`] puts finished files side by side on one timeline; of a single one it makes the same
+//! [`combine()`] puts finished files side by side on one timeline; of a single one it makes the same
 //! with its gaps in time, as a [`Schedule`] tells them. [`combine_mp4`] does so with MP4.
 //!
 //! [`to_ogg`] takes the sound out without decoding it; [`mp4_to_ogg`] makes Opus of AAC.
 //!
-//! [`mix`] puts one sound track before the others in which all of them are heard; so does
+//! [`mix()`] puts one sound track before the others in which all of them are heard; so does
 //! [`mix_mp4`].
 //!
 //! [`Waveforms`] decodes the sound of a file and keeps its [`Peaks`].

@@ -153,7 +153,7 @@ impl Store {
     }
 
     /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk), and no more
-    /// than [`CHUNKS_PER_READ_MAX`]. None when there is none in `span`.
+    /// than `CHUNKS_PER_READ_MAX`. None when there is none in `span`.
     pub async fn chunks(
         &self,
         payloads: &dyn PayloadStore,

@@ -6,6 +6,7 @@ mod derived;
 mod endings;
 mod events;
 mod items;
+mod migrations;
 mod room;
 mod rows;
 mod sessions;
@@ -148,7 +149,7 @@ impl Store {
             .after_connect(move |connection, _| Box::pin(limit_size(connection, bytes_max)))
             .connect_with(options.clone())
             .await?;
-        sqlx::migrate!("../migrations/sqlite").run(&writer).await?;
+        migrations::migrator().run(&writer).await?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_with(options.read_only(true))
