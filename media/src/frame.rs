@@ -48,6 +48,20 @@ pub(crate) enum Search {
     NotFound,
 }
 
+impl Search {
+    /// The first place at which it stands. `is_it` says `None` where the bytes end too early to tell.
+    pub(crate) fn first(bytes: &[u8], is_it: impl Fn(&[u8]) -> Option<bool>) -> Self {
+        for at in 0..bytes.len() {
+            match is_it(&bytes[at..]) {
+                Some(true) => return Self::Found(at),
+                Some(false) => {}
+                None => return Self::Perhaps(at),
+            }
+        }
+        Self::NotFound
+    }
+}
+
 /// Whether a byte is missing before some others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Missing {

@@ -56,7 +56,8 @@ impl Headless {
 
     /// The header, once it is there whole.
     pub(crate) fn later_header(&mut self) -> Option<Later<'_>> {
-        let (step, is_found) = match find_header(&self.bytes[self.searched..]) {
+        let (step, is_found) = match Search::first(&self.bytes[self.searched..], headers::is_header)
+        {
             Search::Found(step) => (step, true),
             Search::Perhaps(step) => (step, false),
             Search::NotFound => (self.bytes.len() - self.searched, false),
@@ -152,17 +153,6 @@ fn opus_head(packets: &[Vec<u8>]) -> Option<Vec<u8>> {
     head.extend_from_slice(&48_000_u32.to_le_bytes());
     head.extend_from_slice(&[0, 0, 0]);
     Some(head)
-}
-
-fn find_header(bytes: &[u8]) -> Search {
-    for at in 0..bytes.len() {
-        match headers::is_header(&bytes[at..]) {
-            Some(true) => return Search::Found(at),
-            Some(false) => {}
-            None => return Search::Perhaps(at),
-        }
-    }
-    Search::NotFound
 }
 
 /// How long a WebM's header is, its tracks included; `None` if it is not there whole.

@@ -17,27 +17,16 @@ const FTYP_BYTES_MAX: u32 = 1024;
 
 /// Looks for the first `moof`.
 pub(crate) fn find_moof(bytes: &[u8]) -> Search {
-    find(bytes, is_moof)
+    Search::first(bytes, is_moof)
 }
 
 /// Looks for the first place from which a stream can be read: a `moof`, or the `ftyp` of another run.
 pub(crate) fn find_entry(bytes: &[u8]) -> Search {
-    find(bytes, |here| match is_ftyp(here) {
+    Search::first(bytes, |here| match is_ftyp(here) {
         Some(false) => is_moof(here),
         // Nothing is the beginning of both for long.
         is_ftyp @ (Some(true) | None) => is_ftyp,
     })
-}
-
-fn find(bytes: &[u8], is_it: impl Fn(&[u8]) -> Option<bool>) -> Search {
-    for at in 0..bytes.len() {
-        match is_it(&bytes[at..]) {
-            Some(true) => return Search::Found(at),
-            Some(false) => {}
-            None => return Search::Perhaps(at),
-        }
-    }
-    Search::NotFound
 }
 
 /// `None`: the bytes end too early to tell.

@@ -15,14 +15,7 @@ const FIRST_IN_CLUSTER: [ElementId; 4] = [id::TIMESTAMP, id::CRC_32, id::POSITIO
 /// The first place. Random bytes can look like an id, so sizes, and what stands inside and behind, must
 /// fit too.
 pub(super) fn find(bytes: &[u8], tracks: &Tracks, is_end: bool) -> Search {
-    for at in 0..bytes.len() {
-        match is_entry(&bytes[at..], tracks, is_end) {
-            Some(true) => return Search::Found(at),
-            Some(false) => {}
-            None => return Search::Perhaps(at),
-        }
-    }
-    Search::NotFound
+    Search::first(bytes, |here| is_entry(here, tracks, is_end))
 }
 
 /// The first Cluster that is there for certain.
