@@ -7,5 +7,5 @@ source "$(dirname "$0")/env.sh"
 export HOLDFAST_SOAK_SEEDS=${1:-100000}
 export HOLDFAST_SOAK_FROM=${2:-1000000}
 export HOLDFAST_SOAK_MINUTES=${3:-60}
-exec cargo test "${LOCKED[@]}" --release --package protocol --test simulation -- \
-  --ignored --exact --nocapture soak::soak
+exec cargo test "${LOCKED[@]}" --release --package simulation --test simulation -- \
+  --ignored --exact --nocapture soak

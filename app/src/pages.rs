@@ -3,5 +3,6 @@
 pub mod api_docs;
 pub mod error;
 pub mod history;
+pub mod jobs;
 pub mod record;
 pub mod session;

@@ -5,10 +5,16 @@ use protocol::{SessionId, SessionStatus, TrackNo};
 pub const HISTORY: &str = "/";
 pub const RECORD: &str = "/record";
 pub const API_DOCS: &str = "/api/docs";
+pub const JOBS: &str = "/jobs";
 
 /// One session's page.
 pub fn session(id: SessionId) -> String {
     format!("/sessions/{id}")
+}
+
+/// Where the form goes that deletes a session.
+pub fn delete(id: SessionId) -> String {
+    format!("/sessions/{id}/delete")
 }
 
 /// One session as JSON.

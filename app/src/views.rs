@@ -29,6 +29,33 @@ pub struct HistoryView {
     pub older: Option<String>,
 }
 
+/// The work that is due; what was given up comes first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsView {
+    pub jobs: Vec<JobRow>,
+    /// There are more than these.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRow {
+    pub session: SessionId,
+    pub what: &'static str,
+    pub standing: JobStanding,
+    /// Of what waits: not before then.
+    pub begins: Option<Instant>,
+    pub tries: u32,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStanding {
+    Waiting,
+    Running,
+    /// Given up.
+    Stopped,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
     pub id: SessionId,

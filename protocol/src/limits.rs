@@ -18,6 +18,9 @@ pub const ITEMS_PER_MESSAGE_MAX: usize = 256;
 /// Bytes of an item beside its payload: number, time, place, digest, and a marker's texts.
 pub const ITEM_HEADER_BYTES_MAX: usize = 96 + MIME_BYTES_MAX + LABEL_BYTES_MAX;
 
+/// What an item counts for beside its payload wherever bytes are bounded: markers take room, too.
+pub const ITEM_HEADER_BYTES_COUNTED: usize = 128;
+
 /// Bytes of the items that the sender puts into one `Items` message, each with a full header.
 pub const MESSAGE_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX - 1024;
 

@@ -4,7 +4,10 @@
 use std::collections::VecDeque;
 
 use crate::item::ItemError;
-use crate::limits::{HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, PROTOCOL_VERSION};
+use crate::limits::{
+    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_HEADER_BYTES_COUNTED, ITEMS_PER_MESSAGE_MAX,
+    PROTOCOL_VERSION,
+};
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Refusal, ServerMessage, Welcome};
 use crate::{Epoch, Item, Millis, ProtocolError, Receipt, Seq, SeqSet, SessionId};
 
@@ -77,7 +80,7 @@ pub struct Receiver {
     phase: Phase,
     heard_at: Millis,
     silence_max: Millis,
-    /// Payload bytes of each batch that the ledger has not answered, oldest first.
+    /// Bytes of each batch, headers included, that the ledger has not answered, oldest first.
     storing: VecDeque<usize>,
     storing_bytes: usize,
     effects: VecDeque<Effect>,
@@ -280,7 +283,8 @@ impl Receiver {
             self.send(ServerMessage::Refused(refused));
         }
         if !good.is_empty() {
-            let bytes = good.iter().map(Item::payload_bytes).sum();
+            let counted = |item: &Item| item.payload_bytes() + ITEM_HEADER_BYTES_COUNTED;
+            let bytes = good.iter().map(counted).sum();
             self.storing.push_back(bytes);
             self.storing_bytes += bytes;
             self.effects.push_back(Effect::Store(good));

@@ -61,8 +61,18 @@ impl SeqSet {
         })
     }
 
+    /// How many ranges it takes to tell the set.
+    pub fn range_count(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn last(&self) -> Option<Seq> {
         self.0.last().map(|range| Seq::new(*range.end()))
+    }
+
+    /// Where the members end that follow `from` without a gap; `None` when it is none itself.
+    pub fn unbroken_from(&self, from: Seq) -> Option<Seq> {
+        self.0.get(&from.get()).map(|range| Seq::new(*range.end()))
     }
 
     /// The ranges in ascending order, never touching one another.

@@ -35,6 +35,8 @@ pub enum SessionEvent {
     RecordingDurable,
     RecordingFailed,
     Discarded,
+    /// A reviewer, or the time for which it is kept, deletes it, whatever it is.
+    Deleted,
 }
 
 /// An event that the status does not allow.
@@ -76,6 +78,7 @@ impl SessionStatus {
                 S::Active | S::Interrupted | S::Incomplete | S::Failed | S::Discarded,
                 E::Discarded,
             ) => Ok(S::Discarded),
+            (_, E::Deleted) => Ok(S::Discarded),
             (
                 S::Active
                 | S::Interrupted

@@ -7,7 +7,6 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,14 +14,16 @@ use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use protocol::message::{Hello, Opening};
+use ledger::conformance::POLICY;
+use ledger::{Append, By, Command};
+use protocol::event::Transport;
+use protocol::message::Opening;
 use protocol::{
     Content, Epoch, Item, Millis, SegmentNo, Seq, SessionId, SessionToken, TrackNo, UnixMillis,
 };
-use server::ledger::Ledger;
-use server::ledger::payload::InRow;
+use server::committer::Committer;
 use server::metrics::Metrics;
-use server::store::{Append, By, Opened, Store};
+use server::store::Store;
 use tempfile::TempDir;
 
 const PAYLOAD_BYTES: [usize; 2] = [6 * 1024, 300 * 1024];
@@ -57,7 +58,7 @@ fn item(seq: u64, bytes: usize) -> Item {
 
 struct OpenLedger {
     _folder: TempDir,
-    ledger: Ledger,
+    committer: Committer,
     session: SessionId,
     epoch: Epoch,
     next_seq: u64,
@@ -66,20 +67,21 @@ struct OpenLedger {
 impl OpenLedger {
     async fn new() -> Self {
         let folder = folder();
-        let store =
-            Store::open(&folder.path().join("bench.db"), None).await.expect("the store opens");
+        let store = Store::open(&folder.path().join("bench.db"), None, POLICY)
+            .await
+            .expect("the store opens");
         let now = UnixMillis::new(1_795_257_600_000);
-        let hello = Hello {
-            version: protocol::limits::PROTOCOL_VERSION,
-            session: SessionId::from_parts(now, [1; 10]),
-            token: SessionToken::from_random([2; 32]),
+        let session = SessionId::from_parts(now, [1; 10]);
+        let open = Command::Open {
+            token: SessionToken::from_random([2; 32]).hash(),
             opening: Opening::New { started_at: now },
-            failed_tries: 0,
+            transport: Transport::WebSocket,
         };
-        let Opened { epoch, .. } =
-            store.open_session(&hello, now).await.expect("the session opens");
-        let (ledger, _writer) = Ledger::start(store, Arc::new(InRow), Metrics::default());
-        Self { _folder: folder, ledger, session: hello.session, epoch, next_seq: 0 }
+        let opened = store.carry_out(session, &open, now).await.expect("the session opens");
+        let (committer, _committing) =
+            Committer::start(store, Metrics::default(), Duration::from_secs(30));
+        let epoch = opened.after.epoch;
+        Self { _folder: folder, committer, session, epoch, next_seq: 0 }
     }
 
     fn items(&mut self, batch: u64, bytes: usize) -> Vec<Item> {
@@ -91,12 +93,12 @@ impl OpenLedger {
     /// As many connections, each with one item, at the same time.
     async fn append(&self, items: Vec<Item>) {
         let appends = items.into_iter().map(|item| {
-            let append =
-                Append { session: self.session, by: By::Writer(self.epoch), items: vec![item] };
-            self.ledger.append(append)
+            let (by, transport) = (By::Writer(self.epoch), Transport::WebSocket);
+            let append = Append { session: self.session, by, transport, items: vec![item] };
+            self.committer.append(self.committer.lane(), append)
         });
         for appended in futures::future::join_all(appends).await {
-            black_box(appended.expect("the items are stored"));
+            black_box(appended.expect("the items are stored").expect("they are judged"));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use app::recorder::settings::Settings;
 use clap::{Args, Parser, Subcommand};
+use ledger::rules::Policy;
 use protocol::Millis;
 
 use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
@@ -29,6 +30,9 @@ pub enum Command {
     /// Tell what a recorder's file holds, and what is wrong with it.
     Inspect(InspectArgs),
 }
+
+/// A client that comes back to a session which it had discarded is told so for this long.
+pub const DISCARDED_KEPT: Millis = Millis::from_secs(7 * 24 * 3600);
 
 /// Every option can also be given as the environment variable named in brackets.
 #[derive(Debug, Clone, Args)]
@@ -65,8 +69,12 @@ pub struct Config {
     #[arg(long, env = "HOLDFAST_RESUME_WINDOW", value_name = "TIME", default_value = "24h")]
     pub resume_window: Span,
 
+    /// How long a session is kept of which no recording could be made, with all its chunks.
+    #[arg(long, env = "HOLDFAST_FAILED_KEPT", value_name = "TIME", default_value = "30d")]
+    pub failed_kept: Span,
+
     /// How often what nobody needs any more is cleared away.
-    #[arg(long, env = "HOLDFAST_JANITOR_EVERY", value_name = "TIME", default_value = "10m")]
+    #[arg(long, env = "HOLDFAST_JANITOR_EVERY", value_name = "TIME", default_value = "6h")]
     pub janitor_every: Span,
 
     /// WebSocket connections at the same time; one more is refused.
@@ -205,6 +213,16 @@ impl FromStr for DatabaseUrl {
 }
 
 impl Config {
+    /// How long what lasts.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            grace: self.grace.0,
+            resume_window: self.resume_window.0,
+            discarded_kept: DISCARDED_KEPT,
+            failed_kept: self.failed_kept.0,
+        }
+    }
+
     /// What the page is told of how to record.
     pub(crate) fn recorder(&self) -> Settings {
         Settings {

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ledger::Refused;
 use protocol::limits::PROTOCOL_VERSION;
 use protocol::{SeqSet, SessionStatus};
 use serde::Serialize;
@@ -218,15 +219,26 @@ impl IntoResponse for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::UnknownSession => Self::UnknownSession,
-            StoreError::WrongToken => Self::WrongToken,
-            StoreError::Illegal(illegal) => Self::WrongStatus(illegal.from),
-            StoreError::Fenced | StoreError::Outdated(_) => Self::Fenced,
-            StoreError::Discarded => Self::WrongStatus(SessionStatus::Discarded),
+            StoreError::Refused(refused) => refused.into(),
             StoreError::DiskFull => Self::DiskFull,
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
                 Self::Internal(error.into())
             }
+        }
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::UnknownSession => Self::UnknownSession,
+            Refused::WrongToken => Self::WrongToken,
+            Refused::Illegal(illegal) => Self::WrongStatus(illegal.from),
+            Refused::Fenced | Refused::Outdated { .. } => Self::Fenced,
+            Refused::Discarded => Self::WrongStatus(SessionStatus::Discarded),
+            Refused::Missing(missing) => Self::Missing(missing),
+            refused @ Refused::TooFarAhead => Self::BadRequest(refused.to_string()),
+            refused @ Refused::RecordingOutdated => Self::Internal(refused.into()),
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Clears away what nobody needs any more: sessions that were never used, what a crash kept from
-//! being deleted, and files that nobody refers to. Everything it does can be repeated, and done by
+//! Clears away files that nobody refers to: what a crash has left. (Sessions that are of no use any more
+//! are erased by jobs.) Everything it does can be repeated, and done by
 //! two servers at once; what fails is logged, counted, and met again in the next round.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
+use ledger::Refused;
 use object_store::ObjectMeta;
 use protocol::{Millis, SessionId, SessionStatus, UnixMillis};
 use tokio::time::{MissedTickBehavior, interval};
@@ -13,26 +14,16 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::clock;
 use crate::recording::{RecordingFiles, is_of};
 use crate::state::AppState;
-use crate::store::{KeptFile, Store, StoreError, Useless};
+use crate::store::{KeptFile, Store, StoreError};
 
-/// Sessions of a kind that one round takes on; the rest wait for the next.
-const SESSIONS_PER_ROUND_MAX: u32 = 500;
-/// A client that comes back to a session which it had discarded is told so for this long.
-const DISCARDED_KEPT: Millis = Millis::from_secs(7 * 24 * 3600);
 /// A file younger than this may be one whose row is not written yet.
 const FILE_AGE_MIN: Millis = Millis::from_secs(24 * 3600);
 /// A file in the making is written to all the time; one that nobody has touched for so long is not.
 const UNTOUCHED_MIN: Millis = Millis::from_secs(3600);
-/// Listing all files is more work than a look into the database: every so many rounds.
-const FILES_EVERY_ROUNDS: u64 = 36;
 
 /// What one round cleared away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Swept {
-    pub(crate) unused_sessions: u64,
-    pub(crate) discarded_sessions: u64,
-    /// Completed sessions that still had their payloads.
-    pub(crate) payloads: u64,
     pub(crate) recording_files: u64,
     pub(crate) abandoned_uploads: u64,
     pub(crate) scratch_files: u64,
@@ -41,11 +32,8 @@ pub(crate) struct Swept {
 
 impl Swept {
     /// With the words of the metrics.
-    pub(crate) const fn counts(&self) -> [(&'static str, u64); 6] {
+    pub(crate) const fn counts(&self) -> [(&'static str, u64); 3] {
         [
-            ("unused_sessions", self.unused_sessions),
-            ("discarded_sessions", self.discarded_sessions),
-            ("payloads", self.payloads),
             ("recording_files", self.recording_files),
             ("abandoned_uploads", self.abandoned_uploads),
             ("scratch_files", self.scratch_files),
@@ -61,8 +49,6 @@ enum SweepError {
     Files(#[from] object_store::Error),
     #[error("a folder cannot be looked through: {0}")]
     Io(#[from] std::io::Error),
-    #[error("the file {0} of a completed session is not there: its payloads are kept")]
-    FileGone(String),
 }
 
 pub(crate) async fn watch(state: AppState) {
@@ -73,14 +59,13 @@ pub(crate) async fn watch(state: AppState) {
         store: state.store.clone(),
         files: state.files.clone(),
         scratch: state.recordings.scratch().to_owned(),
-        resume_window: state.config.resume_window.0,
     };
-    for round in 0.. {
+    loop {
         tokio::select! {
             () = state.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        let sweep = janitor.sweep(clock::wall(), round % FILES_EVERY_ROUNDS == 0);
+        let sweep = janitor.sweep(clock::wall());
         let swept = tokio::select! {
             () = state.stopping.cancelled() => return,
             swept = sweep => swept,
@@ -96,64 +81,18 @@ struct Janitor {
     store: Store,
     files: RecordingFiles,
     scratch: PathBuf,
-    resume_window: Millis,
 }
 
 impl Janitor {
-    async fn sweep(&self, now: UnixMillis, files_too: bool) -> Swept {
+    async fn sweep(&self, now: UnixMillis) -> Swept {
         let mut swept = Swept::default();
-        let silent_since = before(now, self.resume_window);
-        let unused = self.sessions(Useless::Unused { silent_since }, now).await;
-        swept.unused_sessions = swept.tally(unused);
-        let discarded = Useless::Discarded { before: before(now, DISCARDED_KEPT) };
-        let discarded = self.sessions(discarded, now).await;
-        swept.discarded_sessions = swept.tally(discarded);
-        self.payloads(&mut swept).await;
-        if files_too {
-            self.recording_files(before(now, FILE_AGE_MIN), &mut swept).await;
-            let untouched = system_time(before(now, UNTOUCHED_MIN));
-            let uploads = self.files.abandoned_uploads(untouched).await;
-            swept.abandoned_uploads = swept.tally(uploads.map_err(SweepError::from));
-            let scratch = scratch_files(self.scratch.clone(), untouched).await;
-            swept.scratch_files = swept.tally(scratch.map_err(SweepError::from));
-        }
+        self.recording_files(before(now, FILE_AGE_MIN), &mut swept).await;
+        let untouched = system_time(before(now, UNTOUCHED_MIN));
+        let uploads = self.files.abandoned_uploads(untouched).await;
+        swept.abandoned_uploads = swept.tally(uploads.map_err(SweepError::from));
+        let scratch = scratch_files(self.scratch.clone(), untouched).await;
+        swept.scratch_files = swept.tally(scratch.map_err(SweepError::from));
         swept
-    }
-
-    async fn sessions(&self, useless: Useless, now: UnixMillis) -> Result<u64, SweepError> {
-        let mut deleted = 0;
-        for id in self.store.useless_sessions(useless, now, SESSIONS_PER_ROUND_MAX).await? {
-            if self.store.delete_useless(id, useless, now).await? {
-                tracing::info!(session = %id, ?useless, "deleted");
-                deleted += 1;
-            }
-        }
-        Ok(deleted)
-    }
-
-    /// Only once all files are certainly there: until then the payloads are all there is.
-    async fn payloads(&self, swept: &mut Swept) {
-        let left = match self.store.completed_with_payloads(SESSIONS_PER_ROUND_MAX).await {
-            Ok(left) => left,
-            Err(error) => {
-                swept.tally(Err(error.into()));
-                return;
-            }
-        };
-        for (id, files) in left {
-            let dropped = self.payloads_of(id, files).await;
-            swept.payloads += swept.tally(dropped);
-        }
-    }
-
-    async fn payloads_of(&self, id: SessionId, files: Vec<KeptFile>) -> Result<u64, SweepError> {
-        for KeptFile { key, bytes } in files {
-            if self.files.bytes_of(&key).await? != Some(bytes) {
-                return Err(SweepError::FileGone(key));
-            }
-        }
-        self.store.drop_payloads(id).await?;
-        Ok(1)
     }
 
     async fn recording_files(&self, aged: UnixMillis, swept: &mut Swept) {
@@ -174,7 +113,7 @@ impl Janitor {
         };
         let standing = match self.store.session(id).await {
             Ok(session) => Some((session.status, self.store.kept_files(id).await?)),
-            Err(StoreError::UnknownSession) => None,
+            Err(StoreError::Refused(Refused::UnknownSession)) => None,
             Err(error) => return Err(error.into()),
         };
         if !is_orphan(file.location.as_ref(), standing) {

@@ -1,9 +1,9 @@
 //! The `holdfast` server: takes items over WebSockets, makes them durable, turns them into
-//! recordings and shows them. Everything that decides is in `protocol` and `media`; this crate
-//! does the IO.
+//! recordings and shows them. Everything that decides is in `protocol`, `ledger` and `media`;
+//! this crate does the IO.
 
+pub mod committer;
 pub mod config;
-pub mod ledger;
 pub mod metrics;
 pub mod store;
 pub mod tools;
@@ -22,6 +22,8 @@ mod routes;
 mod serve;
 mod socket;
 mod state;
+#[cfg(test)]
+mod testing;
 mod timeouts;
 mod writer;
 

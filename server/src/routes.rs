@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
@@ -28,7 +28,9 @@ pub(crate) fn router(state: AppState) -> Router {
     let pages = Router::new()
         .route("/", get(pages::history))
         .route("/record", get(pages::record))
+        .route("/jobs", get(pages::jobs))
         .route("/sessions/{id}", get(pages::session))
+        .route("/sessions/{id}/delete", post(pages::delete))
         .layer(
             CompressionLayer::new()
                 .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES).and(NotForContentType::IMAGES)),

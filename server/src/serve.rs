@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use protocol::SessionStatus;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -13,16 +12,15 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::committer::Committer;
 use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
-use crate::ledger::Ledger;
-use crate::ledger::payload::{InRow, PayloadStore};
 use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
-use crate::writer::Fences;
+use crate::writer::Writers;
 use crate::{api, clock, janitor, listen, routes, timeouts};
 
 /// How long a clean stop may take before the rest is cut off: less than the 10 s after which
@@ -38,7 +36,7 @@ pub struct Server {
     address: SocketAddr,
     state: AppState,
     http: JoinHandle<()>,
-    ledger_writer: JoinHandle<()>,
+    committing: JoinHandle<()>,
     event_writer: JoinHandle<()>,
 }
 
@@ -50,22 +48,23 @@ impl Server {
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let database = config.database_path();
         let size_max = config.database_size_max.map(|size| size.0);
-        let store = Store::open(&database, size_max)
+        let store = Store::open(&database, size_max, config.policy())
             .await
             .with_context(|| format!("cannot open the database {}", database.display()))?;
-        let payloads: Arc<dyn PayloadStore> = Arc::new(InRow);
+        let tasks = TaskTracker::new();
         let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
         let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
         let recordings = Recordings::new(
             store.clone(),
-            Arc::clone(&payloads),
             files.clone(),
             folder.join("scratch"),
             metrics.clone(),
             stopping.clone(),
+            tasks.clone(),
         )
         .context("cannot make the folder for recordings in the making")?;
-        let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads, metrics.clone());
+        let silence_max = Duration::from_millis(config.heartbeat_timeout.0.get());
+        let (committer, committing) = Committer::start(store.clone(), metrics.clone(), silence_max);
         let (events, event_writer) = Events::start(store.clone(), metrics.clone());
         let listener = TcpListener::bind(config.listen)
             .await
@@ -82,14 +81,14 @@ impl Server {
                 stopping.clone(),
             ),
             store,
-            ledger,
+            committer,
             recordings,
             files,
             events,
             metrics,
-            fences: Fences::default(),
+            writers: Writers::default(),
             stopping,
-            tasks: TaskTracker::new(),
+            tasks,
         };
         take_up(&state).await.context("cannot take up unfinished sessions")?;
         state.tasks.spawn(timeouts::watch(state.clone()));
@@ -97,12 +96,14 @@ impl Server {
         state.tasks.spawn(janitor::watch(state.clone()));
         let recordings = state.recordings.clone();
         state.tasks.spawn(async move { recordings.work_ahead().await });
+        let recordings = state.recordings.clone();
+        state.tasks.spawn(async move { recordings.work().await });
         let router = routes::router(state.clone());
         let stopping = state.stopping.clone();
         let http =
             tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
         tracing::info!("Holdfast is at http://{address}");
-        Ok(Self { address, state, http, ledger_writer, event_writer })
+        Ok(Self { address, state, http, committing, event_writer })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -128,7 +129,7 @@ impl Server {
 
     /// No new sockets, every open one told, commits done, then the database closed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let Self { state, http, ledger_writer, event_writer, .. } = self;
+        let Self { state, http, committing, event_writer, .. } = self;
         let end = Instant::now() + STOP_DEADLINE;
         let cut_off = end - CLOSE_DEADLINE;
         state.stopping.cancel();
@@ -143,8 +144,8 @@ impl Server {
             abort.abort();
         }
         drop(state);
-        if timeout_at(end, ledger_writer).await.is_err() {
-            tracing::warn!("the ledger did not end in time");
+        if timeout_at(end, committing).await.is_err() {
+            tracing::warn!("the last items could not be committed in time");
         }
         if timeout_at(end, event_writer).await.is_err() {
             tracing::warn!("the last events could not be written in time");
@@ -163,26 +164,24 @@ impl Server {
     }
 }
 
-/// A server that was killed left sessions as they stood: nobody is connected now, and what was
-/// being finalized still is.
+/// A server that was killed left sessions as they stood: nobody is connected now, and nobody works on
+/// what was due.
 async fn take_up(state: &AppState) -> anyhow::Result<()> {
-    let silent = state.store.interrupt_silent(None, clock::wall(), state.config.grace.0);
-    let interrupted = match silent.await {
-        // They are found by their silence as soon as there is room.
-        Err(StoreError::DiskFull) => 0,
-        interrupted => interrupted?,
-    };
+    let mut interrupted = 0;
+    loop {
+        match timeouts::interrupt_silent(state, None, clock::wall()).await {
+            Ok(0) => break,
+            Ok(more) => interrupted += more,
+            // They are found by their silence as soon as there is room.
+            Err(StoreError::DiskFull) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if interrupted > 0 {
+        tracing::info!(interrupted, "taking up unfinished sessions");
+    }
     match state.recordings.take_up().await {
-        Ok(()) | Err(StoreError::DiskFull) => {}
-        Err(error) => return Err(error.into()),
+        Ok(()) | Err(StoreError::DiskFull) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    let finalizing = state.store.sessions_in(SessionStatus::Finalizing).await?;
-    if interrupted > 0 || !finalizing.is_empty() {
-        tracing::info!(interrupted, finalizing = finalizing.len(), "taking up unfinished sessions");
-    }
-    for id in finalizing {
-        let recordings = state.recordings.clone();
-        state.tasks.spawn(async move { recordings.make(id).await });
-    }
-    Ok(())
 }

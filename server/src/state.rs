@@ -6,26 +6,26 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::committer::Committer;
 use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
-use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
-use crate::writer::Fences;
+use crate::writer::Writers;
 
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
-    pub(crate) ledger: Ledger,
+    pub(crate) committer: Committer,
     pub(crate) recordings: Recordings,
     pub(crate) files: RecordingFiles,
     pub(crate) exports: Exports,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
-    pub(crate) fences: Fences,
+    pub(crate) writers: Writers,
     /// One permit for each WebSocket that may be open.
     pub(crate) connections: Arc<Semaphore>,
     /// One permit for each byte of the request bodies that may be in memory.

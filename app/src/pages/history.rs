@@ -32,6 +32,7 @@ pub fn HistoryPage(view: HistoryView) -> impl IntoView {
             <Filter status/>
             {list}
             <Paging status is_newest older/>
+            <p class="work-link"><a href=paths::JOBS>"Work that is due on this server"</a></p>
         </Shell>
     }
 }

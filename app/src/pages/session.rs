@@ -1,6 +1,7 @@
 //! One session: its recording, what is missing, what happened, and what the server knows of it.
 
 mod completeness;
+mod deletion;
 mod exports;
 mod form;
 mod frames;
@@ -25,6 +26,7 @@ use crate::paths;
 use crate::shell::{Section, Shell};
 use crate::views::{Instant, SessionView};
 use completeness::{Completeness, Proof};
+use deletion::Deletion;
 use form::Form;
 use frames::Frames;
 use gap_map::{GapMap, beside};
@@ -74,6 +76,7 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
             {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
             <Segments segments=view.segments.clone()/>
             <Facts view/>
+            <Deletion id/>
         </Shell>
     }
 }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
+use ledger::Command;
 use protocol::{SessionId, SessionToken, UnixMillis};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,7 +13,6 @@ use super::extract::optional_body;
 use crate::clock;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
-use crate::store::NewSession;
 
 /// Everything is optional: what the client does not make, the server makes.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -67,13 +67,9 @@ pub(super) async fn create_session(
             .map_err(|error: protocol::ids::InvalidSessionToken| bad_request(&error))?,
         None => SessionToken::from_random(rand::random()),
     };
-    let new = NewSession {
-        id,
-        token: token.hash(),
-        started_at: request.started_at_ms.map_or(now, UnixMillis::new),
-        now,
-    };
-    let created = state.store.taking(state.store.create_session(&new)).await?;
+    let started_at = request.started_at_ms.map_or(now, UnixMillis::new);
+    let create = Command::Create { token: token.hash(), started_at };
+    let created = state.store.carry_out(id, &create, now).await?.is_new();
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let body = CreatedSession {
         id: id.to_string(),

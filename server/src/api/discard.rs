@@ -1,12 +1,13 @@
 //! `POST /api/sessions/{id}/discard`
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use protocol::receiver::DiscardStep;
 use protocol::{Refusal, SessionStatus};
 
 use super::dto::SessionDetails;
-use super::extract::{Caller, SessionPath};
+use super::extract::{Caller, OfWriter, SessionPath};
 use super::show_session::details;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
@@ -17,25 +18,27 @@ use crate::state::AppState;
 /// Repeating it is no error. What is completed or being finalized stays.
 #[utoipa::path(
     post, path = "/sessions/{id}/discard", tag = "sessions", params(("id" = String, Path, description = "The session's id")),
+    request_body = Option<OfWriter>,
     responses(
         (status = 200, description = "Discarded", body = SessionDetails),
         (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The status forbids it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The status forbids it, or a newer writer has taken over", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is too full even for that; try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn discard(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
-    Caller(whose): Caller,
+    caller: Caller,
+    body: Bytes,
 ) -> Result<Json<SessionDetails>, ApiError> {
-    match state.recordings.discard(id, whose).await? {
+    match state.recordings.discard(id, OfWriter::by(&body, caller)?).await? {
         DiscardStep::Discarded => {}
         DiscardStep::Completed(_) => {
             return Err(ApiError::WrongStatus(SessionStatus::Completed));
         }
     }
-    state.fences.end(id, Refusal::Discarded);
+    state.writers.end(id, Refusal::Discarded);
     Ok(Json(details(&state.store, id).await?))
 }

@@ -142,10 +142,10 @@ impl SessionSummary {
             completed_at: session.completed_at.map(rfc3339),
             duration_ms: recording
                 .map(|recording| recording.duration)
-                .or((session.items > 0).then_some(session.captured))
+                .or((!session.have.is_empty()).then_some(session.captured))
                 .map(Millis::get),
             bytes: recording.map_or(session.payload_bytes, |recording| recording.bytes),
-            items: session.items,
+            items: session.items(),
             silent: session.is_silent(),
         }
     }
@@ -154,23 +154,20 @@ impl SessionSummary {
 impl SessionDetails {
     pub(super) fn new(
         session: &Session,
-        have: &SeqSet,
         segments: &[Segment],
         files: &[TrackFile],
         left_out: Vec<LeftOutRun>,
     ) -> Self {
         Self {
             summary: SessionSummary::new(session),
-            last_seq: session.last_seq.max(have.last()).map(protocol::Seq::get),
-            missing: session.missing(have),
+            last_seq: session.last_seq.max(session.have.last()).map(protocol::Seq::get),
+            missing: session.missing(),
             payload_bytes: session.payload_bytes,
             tracks: tracks(session, segments, files),
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
             left_out: left_out.into_iter().map(LeftOut::from).collect(),
-            receipt: session
-                .receipt(have)
-                .map(|receipt| ReceiptDto::new(receipt, session.is_silent())),
+            receipt: session.receipt().map(|receipt| ReceiptDto::new(receipt, session.is_silent())),
             failure: session.failure.clone(),
         }
     }

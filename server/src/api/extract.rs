@@ -5,12 +5,14 @@ use axum::http::request::Parts;
 use axum_extra::TypedHeader;
 use axum_extra::headers::Authorization;
 use axum_extra::headers::authorization::Bearer;
-use protocol::{SessionId, SessionToken};
+use ledger::By;
+use protocol::{Epoch, SessionId, SessionToken, TokenHash};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::store::Whose;
 
 /// The session in the path. Whatever is no session id names no session.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,30 @@ impl FromRequestParts<AppState> for SessionPath {
 
 /// On whose word: the candidate's with a bearer token, a reviewer's without.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) Whose);
+pub(super) struct Caller(Option<TokenHash>);
+
+impl Caller {
+    /// A candidate may name the epoch that its writer was welcomed under.
+    pub(super) fn by(self, epoch: Option<u64>) -> By {
+        self.0.map_or(By::Reviewer, |token| By::Candidate { token, epoch: epoch.map(Epoch::new) })
+    }
+}
+
+/// What a request without anything else to say may say.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OfWriter {
+    /// The epoch that the candidate's writer was welcomed under. Given: refused once a newer writer has
+    /// taken over.
+    epoch: Option<u64>,
+}
+
+impl OfWriter {
+    pub(super) fn by(body: &[u8], caller: Caller) -> Result<By, ApiError> {
+        let Self { epoch } = optional_body(body)?;
+        Ok(caller.by(epoch))
+    }
+}
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
@@ -36,11 +61,11 @@ impl FromRequestParts<AppState> for Caller {
         let bearer =
             Option::<TypedHeader<Authorization<Bearer>>>::from_request_parts(parts, state).await;
         match bearer {
-            Ok(None) => Ok(Self(Whose::Reviewer)),
+            Ok(None) => Ok(Self(None)),
             Ok(Some(TypedHeader(authorization))) => {
                 let token: SessionToken =
                     authorization.token().parse().map_err(|_| ApiError::WrongToken)?;
-                Ok(Self(Whose::Candidate(token.hash())))
+                Ok(Self(Some(token.hash())))
             }
             Err(_) => Err(ApiError::BadRequest("The Authorization header is malformed.".into())),
         }

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
-use protocol::event::Asker;
-use protocol::{Seq, SessionStatus};
+use ledger::Command;
+use protocol::{Seq, SeqSet};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -16,7 +16,6 @@ use crate::clock;
 use crate::error::{ApiError, Problem};
 use crate::recording::Outcome;
 use crate::state::AppState;
-use crate::store::{FinishedBy, StoreError, Whose};
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +23,9 @@ pub(super) struct FinishSession {
     /// The last item captured. Given: refused while an item up to it is missing. Not given: the
     /// recording is made of what is there.
     last_seq: Option<u64>,
+    /// The epoch that the candidate's writer was welcomed under. Given: refused once a newer writer has
+    /// taken over.
+    epoch: Option<u64>,
 }
 
 /// Finish a session
@@ -40,42 +42,26 @@ pub(super) struct FinishSession {
         (status = 400, description = "Bad body", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Items are missing, or the status forbids it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Items are missing, the status forbids it, or a newer writer has taken over", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full; nothing has changed", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn finish(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
-    Caller(whose): Caller,
+    caller: Caller,
     body: Bytes,
 ) -> Result<(StatusCode, Json<SessionDetails>), ApiError> {
-    let request: FinishSession = optional_body(&body)?;
-    let last_seq = request.last_seq.map(Seq::new);
-    if let Some(last_seq) = last_seq {
-        if last_seq.get() >= protocol::limits::ITEMS_PER_SESSION_MAX {
-            return Err(ApiError::BadRequest("`last_seq` is above the limit.".into()));
-        }
-        let missing = state.store.have(id).await?.missing_up_to(last_seq);
-        let session = state.store.session(id).await?;
-        if !missing.is_empty() && session.status != SessionStatus::Completed {
-            return Err(ApiError::Missing(missing));
-        }
-    }
-    let by = FinishedBy::Asked(match whose {
-        Whose::Candidate(_) => Asker::Candidate,
-        Whose::Reviewer => Asker::Reviewer,
-    });
-    let begun = state.store.begin_finalizing(id, whose, by, last_seq, clock::wall());
-    let status = match state.store.noting(begun).await {
-        Ok(()) => match state.recordings.make(id).await {
-            Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => StatusCode::OK,
-            Outcome::Postponed(_) => StatusCode::ACCEPTED,
-        },
-        Err(StoreError::Illegal(illegal)) if illegal.from == SessionStatus::Completed => {
-            StatusCode::OK
-        }
-        Err(error) => return Err(error.into()),
+    let FinishSession { last_seq, epoch } = optional_body(&body)?;
+    let finish = Command::Finish {
+        by: caller.by(epoch),
+        last_seq: last_seq.map(Seq::new),
+        lost: SeqSet::new(),
+    };
+    state.store.carry_out(id, &finish, clock::wall()).await?;
+    let status = match state.recordings.outcome(id).await {
+        Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => StatusCode::OK,
+        Outcome::Postponed(_) => StatusCode::ACCEPTED,
     };
     Ok((status, Json(details(&state.store, id).await?)))
 }

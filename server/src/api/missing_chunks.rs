@@ -34,10 +34,9 @@ pub(super) async fn missing_chunks(
     SessionPath(id): SessionPath,
 ) -> Result<Json<MissingChunks>, ApiError> {
     let session = state.store.session(id).await?;
-    let have = state.store.have(id).await?;
     Ok(Json(MissingChunks {
-        missing: session.missing(&have),
-        max_seq: session.last_seq.max(have.last()).map(Seq::get),
-        total_chunks: have.len(),
+        missing: session.missing(),
+        max_seq: session.last_seq.max(session.have.last()).map(Seq::get),
+        total_chunks: session.items(),
     }))
 }

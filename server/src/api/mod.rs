@@ -5,6 +5,7 @@ mod body;
 mod check_timeouts;
 mod create_session;
 pub(crate) mod cursor;
+mod delete_session;
 mod discard;
 mod docs;
 mod dto;
@@ -15,6 +16,7 @@ mod frames;
 mod items;
 mod keepalive;
 mod list_events;
+mod list_jobs;
 mod list_sessions;
 mod missing_chunks;
 mod playback;
@@ -32,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use body::BODY_BYTES_AT_ONCE_MAX;
+pub(crate) use delete_session::delete;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -46,7 +49,10 @@ use crate::store::Store;
             candidate's writes carry the session's token as a bearer token; whoever reaches the \
             server without one counts as a reviewer."
     ),
-    tags((name = "sessions", description = "One candidate's attempt each"))
+    tags(
+        (name = "sessions", description = "One candidate's attempt each"),
+        (name = "jobs", description = "Work that is due on sessions")
+    )
 )]
 struct ApiDoc;
 
@@ -75,7 +81,8 @@ fn routes() -> (Router<AppState>, Document) {
             OpenApiRouter::new()
                 .routes(routes!(list_sessions::list_sessions, create_session::create_session))
                 .routes(routes!(check_timeouts::check_timeouts))
-                .routes(routes!(show_session::show_session))
+                .routes(routes!(show_session::show_session, delete_session::delete_session))
+                .routes(routes!(list_jobs::list_jobs))
                 .routes(routes!(missing_chunks::missing_chunks))
                 .routes(routes!(list_events::list_events))
                 .routes(routes!(keepalive::keepalive))

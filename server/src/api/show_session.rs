@@ -27,9 +27,8 @@ pub(super) async fn show_session(
 
 pub(super) async fn details(store: &Store, id: SessionId) -> Result<SessionDetails, ApiError> {
     let session = store.session(id).await?;
-    let have = store.have(id).await?;
     let segments = store.segments(id).await?;
     let files = store.track_files(id).await?;
     let left_out = store.left_out(id).await?;
-    Ok(SessionDetails::new(&session, &have, &segments, &files, left_out))
+    Ok(SessionDetails::new(&session, &segments, &files, left_out))
 }

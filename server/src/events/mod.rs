@@ -101,7 +101,9 @@ async fn write_batch(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::UnixMillis;
+    use ledger::Command;
+    use ledger::conformance::POLICY;
+    use protocol::{TokenHash, UnixMillis};
 
     #[tokio::test]
     async fn a_full_queue_neither_waits_nor_fails_and_is_counted() {
@@ -121,15 +123,11 @@ mod tests {
     #[tokio::test]
     async fn what_was_noted_before_the_end_is_written() {
         let folder = tempfile::TempDir::new().unwrap();
-        let store = Store::open(&folder.path().join("test.db"), None).await.unwrap();
+        let store = Store::open(&folder.path().join("test.db"), None, POLICY).await.unwrap();
         let session = SessionId::from_parts(UnixMillis::new(0), [1; 10]);
-        let new = crate::store::NewSession {
-            id: session,
-            token: protocol::TokenHash([0; 32]),
-            started_at: UnixMillis::new(0),
-            now: UnixMillis::new(0),
-        };
-        store.create_session(&new).await.unwrap();
+        let now = UnixMillis::new(0);
+        let create = Command::Create { token: TokenHash([0; 32]), started_at: now };
+        store.carry_out(session, &create, now).await.unwrap();
         let (events, writer) = Events::start(store.clone(), Metrics::default());
         for seq in 0..1_000 {
             events.note(session, Event::DigestConflict { seq: protocol::Seq::new(seq) });

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use ledger::Applied;
 use protocol::event::{LossCause, Transport};
 use protocol::item::ItemError;
 use protocol::message::{Heartbeat, Hello, Opening, Refusal};
@@ -11,7 +12,6 @@ use protocol::{Epoch, Event, Seq, SeqSet, ServerMessage, SessionId};
 
 use super::Events;
 use crate::metrics::{Metrics, OpenConnection};
-use crate::store::Opened;
 
 /// What it has gathered is noted when it is dropped, however the connection ends.
 #[derive(Debug)]
@@ -47,15 +47,18 @@ impl Observer {
         }
     }
 
-    pub(crate) fn welcomed(&mut self, hello: &Hello, opened: &Opened) {
-        self.writer = Some((hello.session, opened.epoch));
-        if let Some(resumed) = opened.resumed {
-            self.metrics.resumed(resumed.within_grace);
+    pub(crate) fn welcomed(&mut self, hello: &Hello, opened: &Applied) {
+        let epoch = opened.after.epoch;
+        self.writer = Some((hello.session, epoch));
+        for event in &opened.events {
+            if let Event::Resumed { within_grace, .. } = event {
+                self.metrics.resumed(*within_grace);
+            }
         }
         match hello.opening {
             Opening::New { .. } | Opening::Existing | Opening::Following { .. } => {
                 self.note(Event::Connected {
-                    epoch: opened.epoch,
+                    epoch,
                     failed_tries: hello.failed_tries,
                     transport: self.transport,
                 })

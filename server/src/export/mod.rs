@@ -139,12 +139,7 @@ impl From<StoreError> for ExportError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::DiskFull => Self::DiskFull,
-            error @ (StoreError::UnknownSession
-            | StoreError::WrongToken
-            | StoreError::Illegal(_)
-            | StoreError::Fenced
-            | StoreError::Outdated(_)
-            | StoreError::Discarded
+            error @ (StoreError::Refused(_)
             | StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::Corrupt(_)) => Self::Failed(error.to_string()),

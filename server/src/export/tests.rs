@@ -27,7 +27,7 @@ fn session(captured: Millis) -> Session {
         last_heartbeat_at: at,
         completed_at: Some(at),
         last_seq: None,
-        items: 1,
+        have: protocol::SeqSet::up_to(protocol::Seq::ZERO),
         payload_bytes: 1_000_000,
         captured,
         loudest: None,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ledger::{Append, Appended};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use protocol::event::Transport;
@@ -22,7 +23,7 @@ pub(crate) use route::metrics;
 
 use crate::janitor::Swept;
 use crate::recording::Outcome;
-use crate::store::{Append, Appended};
+use crate::store::STATE_WORDS;
 
 /// A handle to all metrics of one server. Taking a measurement never waits for a scrape.
 #[derive(Debug, Clone)]
@@ -90,6 +91,14 @@ impl Metrics {
         }
     }
 
+    pub(crate) fn jobs(&self, counts: &[(String, u64)]) {
+        for state in STATE_WORDS {
+            let count = counts.iter().find(|(of, _)| of == state).map_or(0, |(_, count)| *count);
+            let gauge = self.all().jobs.get_or_create(&[("state", state)]).clone();
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
     /// How the disk stands, and for how long in all it has taken nothing more.
     pub(crate) fn disk(&self, full: bool, full_in_all: Duration) {
         self.all().disk_full.set(i64::from(full));
@@ -100,7 +109,7 @@ impl Metrics {
     pub(crate) fn committed(&self, appends: &[&Append], results: &[Appended], took: Duration) {
         let (mut items, mut bytes) = (0, 0);
         for (append, result) in appends.iter().zip(results) {
-            let Appended::Judged(verdicts) = result else { continue };
+            let Ok(verdicts) = result else { continue };
             for (item, (_, verdict)) in append.items.iter().zip(verdicts) {
                 if *verdict == Verdict::Stored {
                     items += 1;

@@ -15,6 +15,7 @@ use protocol::item::ItemError;
 
 use super::{Dropped, Made};
 use crate::janitor::Swept;
+use crate::store::STATE_WORDS;
 
 /// One label, whose words are known when the server is built.
 type Label = [(&'static str, &'static str); 1];
@@ -23,6 +24,7 @@ type Seconds = Gauge<f64, AtomicU64>;
 #[derive(Debug)]
 pub(super) struct Registered {
     pub(super) sessions: Family<Label, Gauge>,
+    pub(super) jobs: Family<Label, Gauge>,
     pub(super) sessions_resumed: Family<Label, Counter>,
     pub(super) sessions_auto_finalized: Family<Label, Counter>,
     pub(super) connections: Family<Label, Gauge>,
@@ -111,6 +113,12 @@ pub(super) fn register() -> (Registry, Registered) {
             "Sessions in the database by status",
             "status",
             SessionStatus::ALL.map(SessionStatus::as_str),
+        ),
+        jobs: all.gauges(
+            "jobs",
+            "Work that is due on sessions by state; what is stopped was given up",
+            "state",
+            STATE_WORDS,
         ),
         sessions_resumed: all.counters(
             "sessions_resumed",

@@ -12,6 +12,7 @@ const CONTENT_TYPE: HeaderValue =
 
 pub(crate) async fn metrics(State(state): State<AppState>) -> Result<Response, ApiError> {
     state.metrics.sessions(&state.store.count_sessions().await?);
+    state.metrics.jobs(&state.store.count_jobs().await?);
     let room = state.store.room();
     state.metrics.disk(room.is_full(), room.full_in_all());
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], state.metrics.text()).into_response())

@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
-use protocol::{Seq, SessionStatus, UnixMillis};
+use protocol::{SessionStatus, UnixMillis};
 use serde::Deserialize;
 
 use super::{error_page, render};
@@ -44,27 +44,22 @@ async fn load(
     let status = status.map(|status| cursor::status(&status)).transpose()?;
     let before = query.before.as_deref().map(cursor::parse).transpose()?;
     let page = state.store.sessions(status, before, SESSIONS_PER_PAGE).await?;
-    let mut rows = Vec::with_capacity(page.sessions.len());
-    for session in page.sessions {
-        let newest = state.store.newest_seq(session.id).await?;
-        rows.push(row(&session, newest));
-    }
     Ok(HistoryView {
-        rows,
+        rows: page.sessions.iter().map(row).collect(),
         status,
         is_newest: before.is_none(),
         older: page.next.map(cursor::text),
     })
 }
 
-fn row(session: &Session, newest: Option<Seq>) -> SessionRow {
+fn row(session: &Session) -> SessionRow {
     SessionRow {
         id: session.id,
         status: session.status,
         started: instant(session.created_at),
         duration: duration(session),
         bytes: session.recording.as_ref().map_or(session.payload_bytes, |file| file.bytes),
-        missing: session.missing_count(newest),
+        missing: session.missing().len(),
         left_out: session.recording.as_ref().map_or(0, |recording| recording.left_out),
         is_silent: session.is_silent() == Some(true),
         live: session.status == SessionStatus::Active,
@@ -74,7 +69,7 @@ fn row(session: &Session, newest: Option<Seq>) -> SessionRow {
 /// That of the recording, or of what has been captured so far.
 pub(super) fn duration(session: &Session) -> Option<protocol::Millis> {
     let recorded = session.recording.as_ref().map(|recording| recording.duration);
-    let captured = (session.items > 0).then_some(session.captured);
+    let captured = (!session.have.is_empty()).then_some(session.captured);
     if session.status == SessionStatus::Completed { recorded } else { captured.max(recorded) }
 }
 

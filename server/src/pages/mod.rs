@@ -1,6 +1,8 @@
 //! The pages that the server renders: fetch, turn rows into views, render. No rules, no markup.
 
+mod deletion;
 mod history;
+mod jobs;
 pub(crate) mod render;
 mod session;
 mod tracks;
@@ -11,7 +13,9 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::*;
 
+pub(crate) use deletion::delete;
 pub(crate) use history::history;
+pub(crate) use jobs::jobs;
 pub(crate) use session::{cuts, happened, segment_row, session};
 
 use crate::error::ApiError;

@@ -28,7 +28,6 @@ pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String
 async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     let id = id.parse().map_err(|_| ApiError::UnknownSession)?;
     let session = state.store.session(id).await?;
-    let have = state.store.have(id).await?;
     let segments = state.store.segments(id).await?;
     let events = state.store.events(id).await?;
     let files = state.store.track_files(id).await?;
@@ -52,10 +51,10 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         started: instant(session.created_at),
         last_heartbeat: Some(instant(session.last_heartbeat_at)),
         completed: session.completed_at.map(instant),
-        items: session.items,
+        items: session.items(),
         bytes: session.payload_bytes,
         duration: duration(&session),
-        missing: session.missing(&have),
+        missing: session.missing(),
         recording,
         left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
         exports: export_rows(state, &session).await,

@@ -154,9 +154,10 @@ impl Recordings {
         id: SessionId,
         mut begun: Begun,
     ) -> Result<(Begun, bool), AssembleError> {
-        let Inner { store, payloads, scratch, .. } = &*self.0;
+        let Inner { store, scratch, .. } = &*self.0;
         let from = begun.unbroken_until.map_or(Seq::ZERO, Seq::next);
-        let Some(until) = store.unbroken_until(id, from).await?.or(begun.unbroken_until) else {
+        let have = store.session(id).await?.have;
+        let Some(until) = have.unbroken_from(from).or(begun.unbroken_until) else {
             return Ok((begun, false));
         };
         begun.unbroken_until = Some(until);
@@ -168,7 +169,7 @@ impl Recordings {
             };
             stitching.touch()?;
             let stitching = if stitching.lacks(until) {
-                stitching.take_some(store, &**payloads, until).await?
+                stitching.take_some(store, until).await?
             } else {
                 stitching
             };

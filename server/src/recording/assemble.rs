@@ -17,7 +17,6 @@ use super::packing::{Packing, type_of_all};
 use super::pictures::{self, PICTURES_MAX, Pictures};
 use super::plan::{Plan, joined};
 use super::stitching::{Lacking, MediaFile, Stitched, Stitching, finished};
-use crate::ledger::payload::PayloadStore;
 use crate::store::{LeftOutRun, StitchedRun, Store, StoreError};
 
 /// Files of one track: so many formats. Runs of still another are in none.
@@ -37,6 +36,8 @@ pub(crate) enum AssembleError {
     Files(#[from] object_store::Error),
     #[error("stitching broke off")]
     BrokeOff,
+    #[error("the file {0} is not there: the chunks that it was made of are kept")]
+    FileGone(String),
     #[error(
         "making the recording ended the server {tries} times, or broke off; its chunks are kept"
     )]
@@ -63,15 +64,14 @@ pub(crate) struct Assembled {
 
 pub(super) async fn assemble(
     store: &Store,
-    payloads: &dyn PayloadStore,
     scratch: &Path,
     id: SessionId,
     mut plan: Plan,
     mut begun: Begun,
 ) -> Result<Assembled, AssembleError> {
-    let have = Arc::new(store.have(id).await?);
+    let have = Arc::new(store.session(id).await?.have);
     let until = have.last().unwrap_or(Seq::ZERO);
-    let sources = Sources { store, payloads, scratch, id, have };
+    let sources = Sources { store, scratch, id, have };
     let (mut tracks, mut parts) = (Vec::new(), Vec::new());
     let (mut runs, mut left_out) = (Vec::new(), Vec::new());
     let mut obstacle = None;
@@ -102,8 +102,7 @@ pub(super) async fn assemble(
     let mut all_pictures = Vec::with_capacity(plan.pictures.len());
     let mut pictures_max = PICTURES_MAX;
     for track in &plan.pictures {
-        let pictures =
-            pictures::gather(store, payloads, scratch, id, *track, until, pictures_max).await?;
+        let pictures = pictures::gather(store, scratch, id, *track, until, pictures_max).await?;
         pictures_max -= pictures.taken.len();
         left_out.extend(pictures.left_out.iter().cloned());
         if !pictures.taken.is_empty() {
@@ -137,7 +136,6 @@ fn left_out_runs(
 /// Where a session's chunks are, and where its files are made.
 struct Sources<'a> {
     store: &'a Store,
-    payloads: &'a dyn PayloadStore,
     scratch: &'a Path,
     id: SessionId,
     have: Arc<SeqSet>,
@@ -195,7 +193,7 @@ impl Sources<'_> {
     }
 
     async fn finish(&self, stitching: Stitching) -> Result<Stitched, AssembleError> {
-        stitching.take_all(self.store, self.payloads, &self.have).await?.finish().await
+        stitching.take_all(self.store, &self.have).await?.finish().await
     }
 }
 

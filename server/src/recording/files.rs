@@ -205,6 +205,15 @@ impl RecordingFiles {
         }
     }
 
+    /// Deletes every file of a session, whatever it is.
+    pub(super) async fn delete_all(&self, id: SessionId) -> Result<(), object_store::Error> {
+        let mut files = self.objects.list(Some(&format!("{FOLDER}/{id}").into()));
+        while let Some(file) = files.next().await {
+            self.remove(&file?.location).await?;
+        }
+        Ok(())
+    }
+
     /// How long a recording is; `None` when it is not there.
     pub(crate) async fn bytes_of(&self, key: &str) -> Result<Option<u64>, object_store::Error> {
         match self.objects.head(&key.into()).await {

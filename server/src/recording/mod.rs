@@ -12,19 +12,22 @@ mod plan;
 mod playback;
 mod postponed;
 mod stitching;
-mod tries;
 mod waveform;
+mod worker;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
+use ledger::jobs::Worker;
+use ledger::{By, Command, JobKind, Refused};
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
 pub(crate) use files::{RecordingFiles, extension_of, is_of, version_of, writer_into};
@@ -36,14 +39,13 @@ pub(crate) use waveform::WaveformError;
 
 use self::ahead::Ahead;
 use self::files::digest_of;
-use self::tries::Turn;
+use self::worker::Waiters;
 use crate::clock;
-use crate::ledger::payload::PayloadStore;
 use crate::metrics::{Made, Metrics};
-use crate::store::{KeptFile, Made as MadeFiles, Recording, Store, StoreError, TrackFile, Whose};
+use crate::store::{KeptFile, Recording, Store, StoreError, TrackFile};
 
-/// Recordings made at the same time: stitching is disk work, more at once only slows each.
-const CONCURRENT_MAX: u32 = 2;
+/// Jobs done at the same time: stitching is disk work, more at once only slows each.
+const CONCURRENT_MAX: usize = 2;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +65,25 @@ pub(crate) struct Recordings(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
-    payloads: Arc<dyn PayloadStore>,
     files: RecordingFiles,
     scratch: PathBuf,
     metrics: Metrics,
-    permits: Semaphore,
+    /// This process, as the owner of the jobs that it works on.
+    worker: Worker,
+    permits: Arc<Semaphore>,
+    /// Held for reading by every job, and for writing by one that is better done alone.
+    beside: tokio::sync::RwLock<()>,
+    work: Notify,
+    /// Jobs that are begun, and have not ended.
+    running: Mutex<HashSet<(SessionId, JobKind)>>,
+    waiters: Mutex<Waiters>,
+    tasks: TaskTracker,
     ahead: Ahead,
-    /// Whose tries are noted, and have not ended.
-    trying: Mutex<HashSet<SessionId>>,
     /// Held while a waveform is drawn: that is work for a processor, and nobody is in a hurry.
     drawing: tokio::sync::Mutex<()>,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
     /// Keys of recordings whose sound is being mixed, or will be.
     mixing: Mutex<HashSet<String>>,
-    /// Those with a task that tries again.
-    postponed: Mutex<HashMap<SessionId, postponed::Asked>>,
     stopping: CancellationToken,
 }
 
@@ -86,61 +92,40 @@ impl Recordings {
     /// there is the janitor's: another server may be at work in it.
     pub(crate) fn new(
         store: Store,
-        payloads: Arc<dyn PayloadStore>,
         files: RecordingFiles,
         scratch: PathBuf,
         metrics: Metrics,
         stopping: CancellationToken,
+        tasks: TaskTracker,
     ) -> std::io::Result<Self> {
         std::fs::create_dir_all(&scratch)?;
         Ok(Self(Arc::new(Inner {
             store,
-            payloads,
             files,
             scratch,
             metrics,
-            permits: Semaphore::new(CONCURRENT_MAX as usize),
+            worker: Worker(rand::random()),
+            permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
+            beside: tokio::sync::RwLock::default(),
+            work: Notify::new(),
+            running: Mutex::default(),
+            waiters: Mutex::default(),
+            tasks,
             ahead: Ahead::default(),
-            trying: Mutex::default(),
             drawing: tokio::sync::Mutex::default(),
             in_the_making: Mutex::default(),
             mixing: Mutex::default(),
-            postponed: Mutex::default(),
             stopping,
         })))
-    }
-
-    /// Makes the recording of what is there. Runs to its end even when nobody waits for it.
-    pub(crate) async fn make(&self, id: SessionId) -> Outcome {
-        let outcome = self.make_apart(id).await;
-        if let Outcome::Postponed(_) = outcome {
-            self.try_again_later(id);
-        }
-        outcome
-    }
-
-    /// In a task of its own, which takes nobody with it.
-    async fn make_apart(&self, id: SessionId) -> Outcome {
-        let this = self.clone();
-        match tokio::spawn(async move { this.make_once(id).await }).await {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                tracing::error!(session = %id, %error, "making the recording broke off");
-                self.broke_off(id).await;
-                Outcome::Postponed(Postponed::AfterEnd)
-            }
-        }
     }
 
     pub(crate) fn scratch(&self) -> &Path {
         &self.0.scratch
     }
 
-    async fn make_once(&self, id: SessionId) -> Outcome {
-        let lock = self.lock_of(id);
-        let _one_at_a_time = lock.lock().await;
-        let started = Instant::now();
-        let error = match self.make_in_turn(id, started).await {
+    /// Makes the recording of what is there, if one is wanted.
+    async fn assemble(&self, id: SessionId, started: Instant) -> Outcome {
+        let error = match self.assemble_if_wanted(id, started).await {
             Ok(outcome) => return outcome,
             Err(error) => error,
         };
@@ -159,66 +144,55 @@ impl Recordings {
         Outcome::Failed(error.to_string())
     }
 
-    async fn failed(&self, id: SessionId, reason: &str, took: Duration) {
-        let Inner { store, metrics, .. } = &*self.0;
-        metrics.recording(Made::Failed, took);
-        let noted = store.recording_failed(id, reason, clock::millis(took), clock::wall()).await;
-        if let Err(error) = noted {
-            tracing::error!(session = %id, %error, "cannot note the failure");
-        }
-    }
-
-    /// Unless it is there, or has to wait after it ended the server.
-    async fn make_in_turn(
+    /// A session that was taken up again asks for its recording at its end.
+    async fn assemble_if_wanted(
         &self,
         id: SessionId,
         started: Instant,
     ) -> Result<Outcome, AssembleError> {
-        let Inner { store, permits, .. } = &*self.0;
-        let tries = store.recording_tries(id).await?;
-        let wanted = match tries::turn(tries, clock::wall()) {
-            Turn::Now { permits } => permits,
-            Turn::Later => return Ok(Outcome::Postponed(Postponed::AfterEnd)),
-            Turn::NoMore => return Err(AssembleError::EndedTheServer { tries: tries.unended }),
-        };
-        if let Some(receipt) = self.receipt(id).await? {
-            return Ok(Outcome::Completed(receipt));
+        match self.0.store.session(id).await?.status {
+            SessionStatus::Incomplete | SessionStatus::Finalizing => {
+                self.try_make(id, started).await
+            }
+            SessionStatus::Active
+            | SessionStatus::Interrupted
+            | SessionStatus::Completed
+            | SessionStatus::Failed
+            | SessionStatus::Discarded => Ok(self.outcome_by_status(id).await?),
         }
-        let Ok(_permits) = permits.acquire_many(wanted).await else {
-            return Ok(Outcome::Postponed(Postponed::Unavailable));
-        };
-        let trying = self.begin_try(id).await?;
-        let made = self.try_make(id, started).await;
-        drop(trying);
-        // What is completed has its tries cleared with that.
-        if !matches!(made, Ok(Outcome::Completed(_))) {
-            self.end_try(id).await;
-        }
-        made
     }
 
     async fn try_make(&self, id: SessionId, started: Instant) -> Result<Outcome, AssembleError> {
-        let Inner { store, payloads, files, scratch, metrics, .. } = &*self.0;
+        let Inner { store, files, scratch, metrics, .. } = &*self.0;
         let session = store.session(id).await?;
         let before = store.kept_files(id).await?;
         let plan = Plan::of(store, id).await?;
         let begun = self.0.ahead.take(id);
         let bytes = session.payload_bytes.saturating_mul(plan.copies());
         store.room().check(scratch, bytes.saturating_sub(begun.bytes()))?;
-        let assembled = assemble::assemble(store, &**payloads, scratch, id, plan, begun).await?;
+        let assembled = assemble::assemble(store, scratch, id, plan, begun).await?;
         let (made, file) = files.store(id, assembled).await?;
         let (recording, began_in) = (&made.recording, session.status);
-        if !store.noting(store.recording_playable(id, &made, began_in)).await? {
-            return Ok(Outcome::Partial);
+        let playable = store.recording_playable(id, &made, began_in, clock::wall());
+        match store.noting(playable).await {
+            Ok(()) => self.delete_replaced(before, &made.files()).await,
+            Err(StoreError::Refused(Refused::RecordingOutdated)) => {
+                self.delete_replaced(made.files(), &[]).await;
+                return Ok(Outcome::Partial);
+            }
+            Err(error) => return Err(error.into()),
         }
-        self.delete_replaced(before, &made).await;
         // It can be played from here on; the longer it is, the longer this takes.
         let digest = spawn_blocking(move || digest_of(file)).await;
         let digest = digest.map_err(|_| AssembleError::BrokeOff)??;
         let took = clock::millis(started.elapsed());
         let done = store.recording_done(id, recording, digest, took, began_in, clock::wall());
-        let Some(status) = store.noting(done).await? else {
-            return Ok(Outcome::Partial);
+        let status = match store.noting(done).await {
+            Ok(Some(applied)) => applied.after.status,
+            Ok(None) | Err(StoreError::Refused(Refused::RecordingOutdated)) => {
+                return Ok(Outcome::Partial);
+            }
+            Err(error) => return Err(error.into()),
         };
         tracing::info!(
             session = %id, %status, bytes = recording.bytes, duration = %recording.duration,
@@ -236,61 +210,43 @@ impl Recordings {
                 "not everything fits into a file: the chunks are kept"
             );
         }
-        // The receipt stands, whether the chunks have gone or not: nobody is to wait for that, and the
-        // janitor sees to what stays.
-        let dropping = store.clone();
-        tokio::spawn(async move {
-            if let Err(error) = dropping.drop_payloads(id).await {
-                tracing::warn!(session = %id, %error, "the chunks of a recording stay");
-            }
-        });
         self.draw_in_time(id, recording.clone());
         if has_several_sounds(recording, &made.tracks) {
             self.mix_in_time(recording.clone());
         }
-        let receipt = self.receipt(id).await?;
+        let receipt = store.session(id).await?.receipt();
         metrics.lost(receipt.as_ref().map_or(0, |receipt| receipt.missing.len()));
-        receipt.map(Outcome::Completed).ok_or(AssembleError::Store(StoreError::UnknownSession))
+        receipt.map(Outcome::Completed).ok_or(AssembleError::BrokeOff)
     }
 
-    async fn delete_replaced(&self, before: Vec<KeptFile>, made: &MadeFiles) {
+    async fn delete_replaced(&self, before: Vec<KeptFile>, kept: &[KeptFile]) {
         for KeptFile { key, .. } in before {
-            let is_kept =
-                key == made.recording.key || made.tracks.iter().any(|track| track.key == key);
-            if !is_kept {
+            if !kept.iter().any(|one| one.key == key) {
                 self.0.files.delete(&key).await;
             }
         }
     }
 
-    /// Throws the session away, the recording made so far included. Waits for one in the making.
-    pub(crate) async fn discard(
-        &self,
-        id: SessionId,
-        whose: Whose,
-    ) -> Result<DiscardStep, StoreError> {
-        let lock = self.lock_of(id);
-        let _not_while_one_is_made = lock.lock().await;
-        let Inner { store, files, .. } = &*self.0;
-        match store.noting(store.discard(id, whose, clock::wall())).await {
-            Ok(left) => {
+    /// Throws the session away, if it is not completed; what is left of it is erased at once.
+    pub(crate) async fn discard(&self, id: SessionId, by: By) -> Result<DiscardStep, StoreError> {
+        match self.0.store.carry_out(id, &Command::Discard { by }, clock::wall()).await {
+            Ok(_) => {
                 tracing::info!(session = %id, "discarded");
-                for KeptFile { key, .. } in left {
-                    files.delete(&key).await;
-                }
+                self.erased(id).await;
                 Ok(DiscardStep::Discarded)
             }
-            Err(StoreError::Illegal(illegal)) => match self.receipt(id).await? {
-                Some(receipt) => Ok(DiscardStep::Completed(receipt)),
-                None => Err(StoreError::Illegal(illegal)),
-            },
+            Err(StoreError::Refused(Refused::Illegal(illegal))) => {
+                match self.0.store.session(id).await?.receipt() {
+                    Some(receipt) => Ok(DiscardStep::Completed(receipt)),
+                    None => Err(Refused::Illegal(illegal).into()),
+                }
+            }
             Err(error) => Err(error),
         }
     }
 
-    async fn receipt(&self, id: SessionId) -> Result<Option<Receipt>, StoreError> {
-        let session = self.0.store.session(id).await?;
-        Ok(session.receipt(&self.0.store.have(id).await?))
+    fn running(&self) -> MutexGuard<'_, HashSet<(SessionId, JobKind)>> {
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {

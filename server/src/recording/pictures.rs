@@ -10,7 +10,6 @@ use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
 use super::stitching::READ_BYTES;
-use crate::ledger::payload::PayloadStore;
 use crate::store::{LeftOutRun, Payload, Store, StoredChunk};
 
 pub(super) const PICTURE_MIME: &str = "image/jpeg";
@@ -42,7 +41,6 @@ pub(super) struct Picture {
 /// As many as `pictures_max`.
 pub(super) async fn gather(
     store: &Store,
-    payloads: &dyn PayloadStore,
     scratch: &Path,
     id: SessionId,
     track: TrackNo,
@@ -55,7 +53,7 @@ pub(super) async fn gather(
     let mut left_out: BTreeMap<SegmentNo, LeftOutRun> = BTreeMap::new();
     let (mut from, mut first_byte) = (Seq::ZERO, 0);
     loop {
-        let chunks = store.chunks(payloads, id, track, from..=until, READ_BYTES).await?;
+        let chunks = store.chunks(id, track, from..=until, READ_BYTES).await?;
         if chunks.last_seq().is_none() {
             break;
         }

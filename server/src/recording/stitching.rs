@@ -16,7 +16,6 @@ use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
 use super::files::writer_into;
-use crate::ledger::payload::PayloadStore;
 use crate::store::{PauseCut, Payload, StitchedRun, Store, StoredChunk, Unchecked};
 
 /// Payload bytes read from the database at once.
@@ -176,7 +175,6 @@ impl Stitching {
     pub(super) async fn take_all(
         mut self,
         store: &Store,
-        payloads: &dyn PayloadStore,
         have: &Arc<SeqSet>,
     ) -> Result<Self, AssembleError> {
         let (session, track, mut from) = (self.session, self.track, self.next);
@@ -187,8 +185,7 @@ impl Stitching {
         let stitching = spawn_blocking(move || self.take_portions(taking, &have));
         let feed = async {
             loop {
-                let chunks =
-                    store.chunks(payloads, session, track, from..=until, READ_BYTES).await?;
+                let chunks = store.chunks(session, track, from..=until, READ_BYTES).await?;
                 let Some(last) = chunks.last_seq() else { return Ok(()) };
                 from = last.next();
                 // A stitcher that is gone tells why itself.
@@ -209,11 +206,10 @@ impl Stitching {
     pub(super) async fn take_some(
         mut self,
         store: &Store,
-        payloads: &dyn PayloadStore,
         until: Seq,
     ) -> Result<Self, AssembleError> {
         let span = self.next..=until;
-        let chunks = store.chunks(payloads, self.session, self.track, span, READ_BYTES).await?;
+        let chunks = store.chunks(self.session, self.track, span, READ_BYTES).await?;
         if chunks.last_seq().is_some() {
             // Read after the chunks: what is over before one of them is known.
             self.pauses_over = store.pauses_over(self.session).await?;

@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use protocol::item::SegmentStart;
-use protocol::{Content, Event, Item, Marker, Millis, SessionId};
+use protocol::{Content, Event, Item, Marker, Millis, SessionId, UnixMillis};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::events::{self, NewEvent};
 use super::rows::signed;
 use super::{ROWS_PER_STATEMENT, StoreError, Tx};
-use crate::clock;
 
 type SegmentKey = (SessionId, u8, u32);
 
 /// `stored` are the items that are new in this transaction.
-pub(super) async fn keep(tx: &mut Tx, stored: &[(SessionId, &Item)]) -> Result<(), StoreError> {
-    let now = clock::wall();
+pub(super) async fn keep(
+    tx: &mut Tx,
+    stored: &[(SessionId, &Item)],
+    now: UnixMillis,
+) -> Result<(), StoreError> {
     let mut runs: HashMap<SegmentKey, RangeInclusive<Millis>> = HashMap::new();
     for (session, item) in stored {
         match &item.content {

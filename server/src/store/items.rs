@@ -1,19 +1,17 @@
-//! The ledger's rows: telling what is there, reading chunks back in order, letting them go.
+//! The ledger's rows: reading chunks back in order.
 
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use protocol::{Content, Digest, Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use protocol::{Content, Digest, Millis, SegmentNo, Seq, SessionId, TrackNo};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::payload::{PayloadStore, Placed};
 use super::rows::{self, PauseCut, Segment, signed};
 use super::{Store, StoreError};
-use crate::ledger::payload::{PayloadStore, Placed};
 
-/// Payloads let go in one transaction: the ledger waits meanwhile.
-const PAYLOADS_PER_DROP: u32 = 500;
 /// Chunks read back at once, however small they are: each costs memory beside its bytes.
 const CHUNKS_PER_READ_MAX: usize = 4_096;
 
@@ -85,39 +83,6 @@ impl StoredChunk {
 }
 
 impl Store {
-    /// Every seq that is stored.
-    pub async fn have(&self, id: SessionId) -> Result<SeqSet, StoreError> {
-        // Most sessions have everything up to their last item, and that is told ten times as fast.
-        let rows = sqlx::query(
-            "WITH whole AS (SELECT min(seq) AS first, max(seq) AS last, count(*) AS items \
-              FROM items WHERE session_id = ?1) \
-             SELECT first, last FROM whole WHERE last - first = items - 1 \
-             UNION ALL SELECT min(seq), max(seq) FROM \
-             (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island \
-              FROM items WHERE session_id = ?1 \
-              AND (SELECT last - first > items - 1 FROM whole)) GROUP BY island",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        let mut have = SeqSet::new();
-        for row in rows {
-            let (first, last) = (row.try_get("first")?, row.try_get("last")?);
-            have.insert_range(Seq::new(rows::unsigned(first))..=Seq::new(rows::unsigned(last)));
-        }
-        Ok(have)
-    }
-
-    /// The highest seq that is stored, without a look at all of them.
-    pub async fn newest_seq(&self, id: SessionId) -> Result<Option<Seq>, StoreError> {
-        let newest: Option<i64> =
-            sqlx::query_scalar("SELECT max(seq) FROM items WHERE session_id = ?")
-                .bind(id.as_bytes().as_slice())
-                .fetch_one(&self.reader)
-                .await?;
-        Ok(newest.map(|seq| Seq::new(rows::unsigned(seq))))
-    }
-
     /// The recorder runs of a session, in the order of their tracks and numbers.
     pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
         let rows = sqlx::query(
@@ -134,29 +99,10 @@ impl Store {
         Ok(segments)
     }
 
-    /// Where the items end that follow `from` without a gap; `None` when it is missing itself.
-    pub async fn unbroken_until(
-        &self,
-        id: SessionId,
-        from: Seq,
-    ) -> Result<Option<Seq>, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar(
-            "SELECT max(seq) FROM \
-             (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island \
-              FROM items WHERE session_id = ?1 AND seq >= ?2) WHERE island = ?2 - 1",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(signed(from.get()))
-        .fetch_one(&self.reader)
-        .await?;
-        Ok(last.map(|last| Seq::new(rows::unsigned(last))))
-    }
-
     /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk), and no more
     /// than `CHUNKS_PER_READ_MAX`. None when there is none in `span`.
     pub async fn chunks(
         &self,
-        payloads: &dyn PayloadStore,
         id: SessionId,
         track: TrackNo,
         span: RangeInclusive<Seq>,
@@ -177,40 +123,11 @@ impl Store {
             && read.len() < CHUNKS_PER_READ_MAX
             && let Some(row) = rows.try_next().await?
         {
-            let (chunk, digest) = read_chunk(payloads, &row).await?;
+            let (chunk, digest) = read_chunk(&*self.payloads, &row).await?;
             bytes += chunk.payload_bytes();
             read.push((chunk, digest));
         }
         Ok(Unchecked { track, read })
-    }
-
-    /// Lets the payloads of a completed session go, if its files have all of them; headers and digests
-    /// stay.
-    pub async fn drop_payloads(&self, id: SessionId) -> Result<(), StoreError> {
-        while self.drop_some_payloads(id).await? > 0 {}
-        sqlx::query(
-            "UPDATE sessions SET payloads_dropped = 1 \
-             WHERE id = ? AND status = 'completed' AND recording_left_out = 0",
-        )
-        .bind(id.as_bytes().as_slice())
-        .execute(&self.writer)
-        .await?;
-        Ok(())
-    }
-
-    async fn drop_some_payloads(&self, id: SessionId) -> Result<u64, StoreError> {
-        let done = sqlx::query(
-            "UPDATE items SET payload = NULL, payload_place = NULL \
-             WHERE rowid IN (SELECT rowid FROM items WHERE session_id = ?1 AND kind = 'chunk' \
-              AND (payload IS NOT NULL OR payload_place IS NOT NULL) \
-              AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1 AND status = 'completed' \
-               AND recording_left_out = 0) LIMIT ?2)",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(PAYLOADS_PER_DROP)
-        .execute(&self.writer)
-        .await?;
-        Ok(done.rows_affected())
     }
 }
 

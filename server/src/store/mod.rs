@@ -1,43 +1,45 @@
-//! The embedded database: opens it, and holds every query. Rules about statuses are in `protocol`;
-//! this module only applies them inside transactions.
+//! The embedded database: opens it, and holds every query. What may happen to a session is in `ledger`;
+//! this module carries that out inside transactions.
 
+mod ahead;
 mod append;
+mod commands;
 mod derived;
-mod endings;
+mod erase;
 mod events;
 mod items;
+mod jobs;
 mod migrations;
+pub mod payload;
+mod recordings;
 mod room;
 mod rows;
+mod ruled;
 mod sessions;
-mod sweep;
 mod tracks;
-mod tries;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Epoch;
-use protocol::message::Overtaken;
-use protocol::status::IllegalTransition;
+use ledger::Refused;
+use ledger::rules::Policy;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
+use payload::{InRow, PayloadStore};
 use room::PagesMax;
 
-pub use append::{Append, Appended, By};
-pub use endings::FinishedBy;
 pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
+pub use jobs::{ListedJob, STATE_WORDS, state_word};
 pub(crate) use room::{Room, is_full, watch as watch_room};
 pub use rows::{PauseCut, Recording, Segment, Session};
-pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
-pub use sweep::Useless;
+pub use sessions::{Page, PageKey};
 pub use tracks::{
     ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
     track_stem,
 };
-pub use tries::{RECORDING_TRIES_MAX, Tries};
 
 /// How long a statement waits for another writer before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,18 +59,8 @@ type Tx = Transaction<'static, Sqlite>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("there is no such session")]
-    UnknownSession,
-    #[error("the token does not belong to this session")]
-    WrongToken,
-    #[error("a newer writer has taken over this session")]
-    Fenced,
-    #[error("a newer connection, of epoch {0}, was welcomed to this session")]
-    Outdated(Epoch),
     #[error(transparent)]
-    Illegal(#[from] IllegalTransition),
-    #[error("the session was discarded")]
-    Discarded,
+    Refused(#[from] Refused),
     #[error("the disk is full")]
     DiskFull,
     #[error("the database failed: {0}")]
@@ -91,15 +83,6 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-impl From<Overtaken> for StoreError {
-    fn from(overtaken: Overtaken) -> Self {
-        match overtaken {
-            Overtaken::Fenced => Self::Fenced,
-            Overtaken::Outdated { current } => Self::Outdated(current),
-        }
-    }
-}
-
 /// One writing connection, so that writers queue here rather than in SQLite, and several readers.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -108,26 +91,37 @@ pub struct Store {
     room: Room,
     /// `None`: as large as the disk.
     pages_max: Option<PagesMax>,
+    payloads: Arc<dyn PayloadStore>,
+    policy: Policy,
 }
 
 impl Store {
     /// Opens or makes the database and brings its schema up to date. `bytes_max` limits the size of
     /// its main file.
-    pub async fn open(path: &Path, bytes_max: Option<u64>) -> Result<Self, StoreError> {
+    pub async fn open(
+        path: &Path,
+        bytes_max: Option<u64>,
+        policy: Policy,
+    ) -> Result<Self, StoreError> {
         let room = Room::beside(path).map_err(|error| StoreError::Database(error.into()))?;
-        let error = match Self::open_in(&room, path, bytes_max).await {
+        let error = match Self::open_in(&room, path, bytes_max, policy).await {
             Ok(store) => return Ok(store),
             Err(error) => room.judge(error).await,
         };
         if matches!(error, StoreError::DiskFull) {
             // Even opening needs some room; the reserve has it.
             room.fill("the database cannot be opened");
-            return Self::open_in(&room, path, bytes_max).await;
+            return Self::open_in(&room, path, bytes_max, policy).await;
         }
         Err(error)
     }
 
-    async fn open_in(room: &Room, path: &Path, bytes_max: Option<u64>) -> Result<Self, StoreError> {
+    async fn open_in(
+        room: &Room,
+        path: &Path,
+        bytes_max: Option<u64>,
+        policy: Policy,
+    ) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -135,6 +129,8 @@ impl Store {
             // An ack means durable: every commit is synced to disk.
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", WAL_AUTOCHECKPOINT_PAGES)
+            // What is deleted is overwritten.
+            .pragma("secure_delete", "ON")
             .statement_cache_capacity(PREPARED_STATEMENTS_MAX)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
@@ -156,7 +152,8 @@ impl Store {
             .await?;
         let page_bytes = page_bytes(&mut *reader.acquire().await?).await?;
         let pages_max = bytes_max.map(|bytes_max| PagesMax::new(bytes_max, page_bytes));
-        Ok(Self { writer, reader, room: room.clone(), pages_max })
+        let payloads = Arc::new(InRow);
+        Ok(Self { writer, reader, room: room.clone(), pages_max, payloads, policy })
     }
 
     /// A transaction that holds the write lock from the start, so that what it reads stays true
@@ -223,6 +220,12 @@ impl Store {
     /// Fails when the database cannot answer.
     pub async fn check(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.reader).await?;
+        Ok(())
+    }
+
+    /// Brings what was deleted out of the log as well: no byte of it is left in either file.
+    pub(crate) async fn empty_wal(&self) -> Result<(), StoreError> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await?;
         Ok(())
     }
 

@@ -19,7 +19,8 @@ pub struct Session {
     pub last_heartbeat_at: UnixMillis,
     pub completed_at: Option<UnixMillis>,
     pub last_seq: Option<Seq>,
-    pub items: u64,
+    /// What is stored.
+    pub have: SeqSet,
     pub payload_bytes: u64,
     /// Where the newest item lies on the session's timeline.
     pub captured: Millis,
@@ -72,7 +73,7 @@ pub struct Segment {
 
 impl Session {
     pub(super) const COLUMNS: &str = "id, status, created_at, started_at, last_heartbeat_at, \
-        completed_at, last_seq, items, payload_bytes, captured_ms, recording_key, recording_mime, \
+        completed_at, last_seq, have, payload_bytes, captured_ms, recording_key, recording_mime, \
         recording_bytes, recording_digest, recording_ms, recording_left_out, \
         recording_loudest, failure";
 
@@ -85,7 +86,7 @@ impl Session {
             last_heartbeat_at: unix_millis(row.try_get("last_heartbeat_at")?),
             completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(unix_millis),
             last_seq: row.try_get::<Option<i64>, _>("last_seq")?.map(unsigned).map(Seq::new),
-            items: unsigned(row.try_get("items")?),
+            have: super::ruled::have(row.try_get("have")?)?,
             payload_bytes: unsigned(row.try_get("payload_bytes")?),
             captured: Millis::new(unsigned(row.try_get("captured_ms")?)),
             recording: Recording::from_row(row)?,
@@ -95,15 +96,13 @@ impl Session {
     }
 
     /// What was captured and never arrived, as far as the server can know.
-    pub fn missing(&self, have: &SeqSet) -> SeqSet {
-        let last = self.last_seq.max(have.last());
-        last.map(|last| have.missing_up_to(last)).unwrap_or_default()
+    pub fn missing(&self) -> SeqSet {
+        let last = self.last_seq.max(self.have.last());
+        last.map(|last| self.have.missing_up_to(last)).unwrap_or_default()
     }
 
-    /// How many that are, when `newest` is the highest that arrived: each is stored once.
-    pub fn missing_count(&self, newest: Option<Seq>) -> u64 {
-        let last = self.last_seq.max(newest);
-        last.map_or(0, |last| last.get().saturating_add(1).saturating_sub(self.items))
+    pub fn items(&self) -> u64 {
+        self.have.len()
     }
 
     /// Whether the recording has sound, and all of it is silence; `None` while that is not known.
@@ -112,15 +111,15 @@ impl Session {
     }
 
     /// The receipt of a completed session.
-    pub fn receipt(&self, have: &SeqSet) -> Option<Receipt> {
+    pub fn receipt(&self) -> Option<Receipt> {
         let recording = self.recording.as_ref()?;
         let digest = recording.digest?;
         (self.status == SessionStatus::Completed).then(|| Receipt {
-            items: self.items,
+            items: self.items(),
             bytes: recording.bytes,
             duration: recording.duration,
             digest,
-            missing: self.missing(have),
+            missing: self.missing(),
             left_out: recording.left_out,
         })
     }

@@ -90,6 +90,13 @@ pub struct KeptFile {
     pub bytes: u64,
 }
 
+impl Made {
+    /// Its files, the recording's own included.
+    pub(crate) fn files(&self) -> Vec<KeptFile> {
+        kept_files(&self.recording, &self.tracks)
+    }
+}
+
 impl TrackFile {
     pub fn is_media(&self) -> bool {
         self.duration.is_some()

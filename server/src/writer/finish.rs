@@ -1,16 +1,16 @@
 //! From `Finish` to the receipt, beside the connection, so that it goes on answering heartbeats, and
 //! to its end even when the connection breaks.
 
-use protocol::event::Asker;
+use ledger::{By, Command, Refused};
 use protocol::message::Finish;
 use protocol::receiver::FinishStep;
-use protocol::{Refusal, SessionId};
+use protocol::{Epoch, Refusal, SessionId};
 use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::recording::Outcome;
 use crate::state::AppState;
-use crate::store::{FinishedBy, StoreError, Whose};
+use crate::store::StoreError;
 
 /// What became of a finish so far.
 #[derive(Debug)]
@@ -22,15 +22,18 @@ pub(super) enum Step {
 
 pub(super) fn start(
     state: AppState,
-    session: SessionId,
+    writer: (SessionId, Epoch),
     finish: Finish,
     steps: mpsc::Sender<Step>,
 ) {
     let tasks = state.tasks.clone();
     tasks.spawn(async move {
-        let last = run(&state, session, &finish, &steps).await.unwrap_or_else(|error| {
-            tracing::error!(%session, %error, "cannot finish");
-            Err(super::temporary(&error))
+        let (session, epoch) = writer;
+        let last = run(&state, session, epoch, finish, &steps).await.unwrap_or_else(|error| {
+            if !matches!(error, StoreError::DiskFull) {
+                tracing::error!(%session, %error, "cannot finish");
+            }
+            Err(super::refusal_of(&error))
         });
         // A peer that has gone asks again when it is back.
         drop(steps.send(Step::Last(last)).await);
@@ -40,26 +43,25 @@ pub(super) fn start(
 async fn run(
     state: &AppState,
     session: SessionId,
-    finish: &Finish,
+    epoch: Epoch,
+    finish: Finish,
     steps: &mpsc::Sender<Step>,
 ) -> Result<Result<FinishStep, Refusal>, StoreError> {
-    if let Some(last_seq) = finish.last_seq {
-        let have = state.store.have(session).await?;
-        let missing = have.missing_up_to(last_seq).difference(&finish.lost);
-        if !missing.is_empty() {
+    let Finish { last_seq, lost } = finish;
+    let command = Command::Finish { by: By::Writer(epoch), last_seq, lost };
+    match state.store.carry_out(session, &command, clock::wall()).await {
+        Ok(_) => {}
+        Err(StoreError::Refused(Refused::Missing(missing))) => {
             return Ok(Ok(FinishStep::Missing(missing)));
         }
-    }
-    let (store, by) = (&state.store, FinishedBy::Asked(Asker::Candidate));
-    let begun =
-        store.begin_finalizing(session, Whose::Reviewer, by, finish.last_seq, clock::wall());
-    match store.noting(begun).await {
-        // Completed already: the receipt is there to be given again.
-        Ok(()) | Err(StoreError::Illegal(_)) => {}
+        Err(StoreError::Refused(refused @ Refused::TooFarAhead)) => {
+            tracing::warn!(%session, %refused, "not finished");
+            return Ok(Ok(FinishStep::Failed(refused.to_string())));
+        }
         Err(error) => return Err(error),
     }
     drop(steps.send(Step::Begun(FinishStep::Finalizing)).await);
-    Ok(answer(state.recordings.make(session).await))
+    Ok(answer(state.recordings.outcome(session).await))
 }
 
 fn answer(outcome: Outcome) -> Result<FinishStep, Refusal> {

@@ -2,39 +2,37 @@
 //! protocol's receiver asks for. All rules are in the receiver; a transport only moves frames and
 //! decides how long it waits.
 
-mod fences;
 mod finish;
-
-use std::time::Duration;
+mod registry;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
+use ledger::{Append, Appended, By, Command};
 use protocol::event::{LossCause, Transport};
-use protocol::message::{Finish, Heartbeat, Hello, Limits, Welcome};
+use protocol::message::{Finish, Heartbeat, Hello, Limits, Progress, Welcome};
 use protocol::receiver::{Effect, Receiver, Verdict};
-use protocol::{Item, Refusal, ServerMessage, SessionId};
+use protocol::{Item, Refusal, ServerMessage};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use fences::Fences;
-use fences::Writing;
 use finish::Step;
+pub(crate) use registry::Writers;
+use registry::Writing;
 
 use crate::clock::{self, Monotonic};
+use crate::committer::{CommitError, Lane};
 use crate::events::Observer;
-use crate::ledger::LedgerError;
 use crate::state::AppState;
-use crate::store::{Append, Appended, By, Opened, StoreError, Whose};
+use crate::store::StoreError;
 
 /// Steps of a finish that may wait for the peer.
 const FINISH_STEPS_MAX: usize = 8;
-/// A sign of life is written down at most this often for each connection.
-const HEARTBEAT_NOTED_EVERY: Duration = Duration::from_secs(1);
 
-type Storing = BoxFuture<'static, (usize, Result<Appended, LedgerError>)>;
+type Storing = BoxFuture<'static, (usize, Result<Appended, CommitError>)>;
 
 pub(crate) struct Writer {
     state: AppState,
+    transport: Transport,
     clock: Monotonic,
     receiver: Receiver,
     observer: Observer,
@@ -45,7 +43,7 @@ pub(crate) struct Writer {
     /// Waits until everything received before it is committed.
     asked: Option<Finish>,
     finishing: bool,
-    noted_at: Option<Instant>,
+    lane: Lane,
 }
 
 /// What the transport is to do.
@@ -61,7 +59,9 @@ impl Writer {
         let clock = Monotonic::start();
         let silence_max = state.config.heartbeat_timeout.0;
         let (steps_in, steps) = mpsc::channel(FINISH_STEPS_MAX);
+        let lane = state.committer.lane();
         Self {
+            transport,
             receiver: Receiver::new(clock.now(), silence_max),
             observer: Observer::new(&state.events, &state.metrics, transport),
             state,
@@ -72,7 +72,7 @@ impl Writer {
             steps,
             asked: None,
             finishing: false,
-            noted_at: None,
+            lane,
         }
     }
 
@@ -134,7 +134,7 @@ impl Writer {
                     self.receiver.handle_opened(opened);
                 }
                 Effect::Store(items) => self.store(items),
-                Effect::Heartbeat(heartbeat) => self.heard(heartbeat).await,
+                Effect::Heartbeat(heartbeat) => self.heard(heartbeat),
                 Effect::Discard => self.discard().await,
                 Effect::Finish(finish) => self.asked = Some(finish),
                 Effect::Send(message) => {
@@ -174,12 +174,11 @@ impl Writer {
             return;
         };
         let (session, epoch) = (writing.session(), writing.epoch());
-        if writing.is_last() {
-            let (cause, grace) = (self.observer.cause(), self.state.config.grace.0);
-            let store = &self.state.store;
-            match store.connection_lost(session, epoch, cause, clock::wall(), grace).await {
+        if writing.is_last_connection() {
+            let lost = Command::LoseConnection { epoch, cause: self.observer.cause() };
+            match self.state.store.carry_out(session, &lost, clock::wall()).await {
                 // The deadlines find the session by its silence as soon as there is room.
-                Ok(()) | Err(StoreError::DiskFull) => {}
+                Ok(_) | Err(StoreError::DiskFull) => {}
                 Err(error) => tracing::error!(%session, %error, "lost connection not noted"),
             }
         }
@@ -187,15 +186,24 @@ impl Writer {
     }
 
     async fn open(&mut self, hello: &Hello) -> Result<Welcome, Refusal> {
-        let refused = |error| refusal(hello.session, &error);
+        let (session, transport) = (hello.session, self.transport);
+        let refused = |error: StoreError| {
+            // That of a full disk is said once, when it begins.
+            if !matches!(error, StoreError::DiskFull) {
+                tracing::info!(%session, %error, "refused");
+            }
+            refusal_of(&error)
+        };
+        let token = hello.token.hash();
+        let open = Command::Open { token, opening: hello.opening, transport };
         let store = &self.state.store;
-        let opened = store.taking(store.open_session(hello, clock::wall())).await;
-        let opened = opened.map_err(refused)?;
-        let Opened { epoch, status, progress, .. } = opened;
-        let have = store.have(hello.session).await.map_err(refused)?;
-        self.writing = Some(self.state.fences.enter(hello.session, epoch));
+        let opened = store.carry_out(session, &open, clock::wall()).await.map_err(refused)?;
+        let next_segment = store.next_segment(session).await.map_err(refused)?;
+        let ledger::Session { epoch, status, captured, have, .. } = opened.after.clone();
+        self.writing = Some(self.state.writers.enter(session, epoch, transport));
         self.observer.welcomed(hello, &opened);
-        tracing::info!(session = %hello.session, %epoch, %status, have = have.len(), "welcome");
+        tracing::info!(%session, %epoch, %status, have = have.len(), "welcome");
+        let progress = Progress { next_segment, timeline_end: captured };
         let limits =
             Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
         Ok(Welcome { epoch, have, progress, status, limits, server_time: clock::wall() })
@@ -206,17 +214,19 @@ impl Writer {
             return;
         };
         self.observer.storing();
-        let ledger = self.state.ledger.clone();
+        let (committer, lane, transport) =
+            (self.state.committer.clone(), self.lane, self.transport);
         self.storing.push_back(Box::pin(async move {
             let count = items.len();
-            (count, ledger.append(Append { session, by: By::Writer(epoch), items }).await)
+            let append = Append { session, by: By::Writer(epoch), transport, items };
+            (count, committer.append(lane, append).await)
         }));
     }
 
-    fn stored(&mut self, items: usize, result: Result<Appended, LedgerError>) {
-        self.observer.stored(matches!(result, Ok(Appended::Judged(_))));
+    fn stored(&mut self, items: usize, result: Result<Appended, CommitError>) {
+        self.observer.stored(matches!(result, Ok(Ok(_))));
         match result {
-            Ok(Appended::Judged(verdicts)) => {
+            Ok(Ok(verdicts)) => {
                 for (seq, verdict) in &verdicts {
                     if let Verdict::Refused(error) = verdict {
                         tracing::warn!(%seq, %error, "item refused");
@@ -224,33 +234,22 @@ impl Writer {
                 }
                 self.receiver.handle_stored(verdicts);
             }
-            Ok(Appended::Fenced | Appended::WrongToken | Appended::UnknownSession) => {
-                self.receiver.refuse(Refusal::Fenced);
-            }
-            Err(LedgerError::DiskFull) => self.receiver.refuse(Refusal::DiskFull),
-            Err(error @ LedgerError::Failed(_)) => {
+            Ok(Err(refused)) => self.receiver.refuse(refused.goodbye()),
+            Err(CommitError::DiskFull) => self.receiver.refuse(Refusal::DiskFull),
+            Err(error @ CommitError::Failed(_)) => {
                 tracing::error!(items, %error, "nothing acked");
                 self.receiver.refuse(Refusal::Unavailable);
             }
         }
     }
 
-    /// Notes a sign of life. A failure is no reason to end a connection that works.
-    async fn heard(&mut self, heartbeat: Heartbeat) {
-        let Some((session, _)) = self.receiver.writer() else {
+    fn heard(&mut self, heartbeat: Heartbeat) {
+        let Some((session, epoch)) = self.receiver.writer() else {
             return;
         };
         tracing::debug!(%session, pending = heartbeat.pending, "heartbeat");
         self.observer.heard(&heartbeat);
-        let now = Instant::now();
-        if self.noted_at.is_some_and(|noted| now.duration_since(noted) < HEARTBEAT_NOTED_EVERY) {
-            return;
-        }
-        self.noted_at = Some(now);
-        match self.state.store.heartbeat(session, Whose::Reviewer, clock::wall()).await {
-            Ok(_) | Err(StoreError::DiskFull) => {}
-            Err(error) => tracing::warn!(%session, %error, "heartbeat not noted"),
-        }
+        self.state.committer.heartbeat(session, By::Writer(epoch));
     }
 
     /// A finish is about everything that was received before it.
@@ -258,9 +257,9 @@ impl Writer {
         if self.is_storing() || self.finishing {
             return;
         }
-        if let (Some(finish), Some((session, _))) = (self.asked.take(), self.receiver.writer()) {
+        if let (Some(finish), Some(writer)) = (self.asked.take(), self.receiver.writer()) {
             self.finishing = true;
-            finish::start(self.state.clone(), session, finish, self.steps_in.clone());
+            finish::start(self.state.clone(), writer, finish, self.steps_in.clone());
         }
     }
 
@@ -280,50 +279,27 @@ impl Writer {
     }
 
     async fn discard(&mut self) {
-        let Some((session, _)) = self.receiver.writer() else {
+        let Some((session, epoch)) = self.receiver.writer() else {
             return;
         };
-        match self.state.recordings.discard(session, Whose::Reviewer).await {
+        match self.state.recordings.discard(session, By::Writer(epoch)).await {
             Ok(step) => self.receiver.handle_discard(step),
             Err(error) => {
                 tracing::error!(%session, %error, "not discarded");
-                self.receiver.refuse(temporary(&error));
+                self.receiver.refuse(refusal_of(&error));
             }
         }
     }
 }
 
-fn refusal(session: SessionId, error: &StoreError) -> Refusal {
-    let refusal = match error {
-        StoreError::UnknownSession => Refusal::UnknownSession,
-        StoreError::WrongToken => Refusal::WrongToken,
-        StoreError::Fenced => Refusal::Fenced,
-        StoreError::Outdated(current) => Refusal::Outdated { current: *current },
-        StoreError::Discarded => Refusal::Discarded,
-        // The log says it once, when it begins.
-        StoreError::DiskFull => return Refusal::DiskFull,
-        StoreError::Illegal(_)
-        | StoreError::Database(_)
-        | StoreError::Migration(_)
-        | StoreError::Corrupt(_) => Refusal::Unavailable,
-    };
-    tracing::info!(%session, %error, "refused");
-    refusal
-}
-
-/// Why the peer should ask again later.
-fn temporary(error: &StoreError) -> Refusal {
+/// Why a connection ends when the store does not do what it asks for.
+fn refusal_of(error: &StoreError) -> Refusal {
     match error {
         StoreError::DiskFull => Refusal::DiskFull,
-        StoreError::UnknownSession
-        | StoreError::WrongToken
-        | StoreError::Fenced
-        | StoreError::Outdated(_)
-        | StoreError::Discarded
-        | StoreError::Illegal(_)
-        | StoreError::Database(_)
-        | StoreError::Migration(_)
-        | StoreError::Corrupt(_) => Refusal::Unavailable,
+        StoreError::Refused(refused) => refused.goodbye(),
+        StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
+            Refusal::Unavailable
+        }
     }
 }
 

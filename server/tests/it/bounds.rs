@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ledger::Command;
+use ledger::conformance::POLICY;
 use protocol::item::{SegmentStart, StartCause};
 use protocol::limits::{ITEMS_PER_MESSAGE_MAX, LABEL_BYTES_MAX};
 use protocol::message::Opening;
@@ -11,7 +13,7 @@ use protocol::{
     TrackNo, UnixMillis,
 };
 use serde_json::json;
-use server::store::{NewEvent, NewSession, PAUSES_PLACED_MAX, Store};
+use server::store::{NewEvent, PAUSES_PLACED_MAX, Store};
 use tempfile::TempDir;
 
 use crate::harness::{Api, Candidate, NEW, TestServer, database, run};
@@ -111,11 +113,11 @@ async fn a_pause_is_placed_in_one_run_however_many_claim_to_have_been_open() {
 #[tokio::test]
 async fn as_many_pauses_as_the_limit_are_placed_and_one_more_is_not() {
     let folder = TempDir::new().unwrap();
-    let store = Store::open(&folder.path().join("test.db"), None).await.unwrap();
+    let store = Store::open(&folder.path().join("test.db"), None, POLICY).await.unwrap();
     let candidate = Candidate::new(2);
     let (session, now) = (candidate.session, UnixMillis::new(1_795_257_600_000));
-    let new = NewSession { id: session, token: candidate.token.hash(), started_at: now, now };
-    store.create_session(&new).await.unwrap();
+    let create = Command::Create { token: candidate.token.hash(), started_at: now };
+    store.carry_out(session, &create, now).await.unwrap();
     let over = |place: u32| NewEvent {
         session,
         at: now,

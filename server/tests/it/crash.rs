@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
+use ledger::limits::JOB_TRIES_MAX;
 use protocol::message::Finish;
 use protocol::{ClientMessage, Item, Seq, SeqSet, ServerMessage};
-use server::store::RECORDING_TRIES_MAX;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -132,10 +132,10 @@ async fn kill_while_it_is_made(server: Process, folder: &Path) {
     }
 }
 
-/// Tries that never ended, and when the next may begin.
-async fn tries(folder: &Path) -> (u32, Option<i64>) {
-    sqlx::query_as("SELECT recording_tries, recording_not_before FROM sessions")
-        .fetch_one(&mut database(folder).await)
+/// Tries that never ended, and when the next may begin; `None` of a job that is done.
+async fn tries(folder: &Path) -> Option<(u32, i64)> {
+    sqlx::query_as("SELECT tries, begins_at FROM jobs WHERE kind = 'assemble'")
+        .fetch_optional(&mut database(folder).await)
         .await
         .unwrap()
 }
@@ -170,18 +170,18 @@ async fn a_recording_that_ends_the_server_waits_longer_each_time_and_clears_that
     let mut waits = Vec::new();
     for kill in 1..=2_u32 {
         kill_while_it_is_made(server, folder.path()).await;
-        assert_eq!(tries(folder.path()).await.0, kill, "noted before it began");
+        assert_eq!(tries(folder.path()).await.unwrap().0, kill, "noted before it began");
         let started = now();
         server = Process::start(folder.path(), &[]).await;
         assert_eq!(server.lines_with("the next try waits"), 1);
-        let (unended, not_before) = tries(folder.path()).await;
+        let (unended, begins_at) = tries(folder.path()).await.unwrap();
         assert_eq!(unended, kill, "waiting is no try");
-        waits.push(not_before.unwrap() - started);
+        waits.push(begins_at - started);
     }
     assert!(waits[0] >= 2_000 && waits[1] >= 8_000, "{waits:?}");
     assert_eq!(server.session(candidate.session).await["status"], "finalizing");
     server.wait_for_status(candidate.session, "completed").await;
-    assert_eq!(tries(folder.path()).await, (0, None));
+    assert_eq!(tries(folder.path()).await, None);
 }
 
 #[tokio::test]
@@ -190,8 +190,8 @@ async fn after_the_last_try_the_session_fails_in_words_and_keeps_its_chunks() {
     let candidate = Candidate::new(1);
     let (items, server) = handed_over(folder.path(), &candidate).await;
     kill_while_it_is_made(server, folder.path()).await;
-    sqlx::query("UPDATE sessions SET recording_tries = ?")
-        .bind(RECORDING_TRIES_MAX)
+    sqlx::query("UPDATE jobs SET tries = ?")
+        .bind(JOB_TRIES_MAX)
         .execute(&mut database(folder.path()).await)
         .await
         .unwrap();

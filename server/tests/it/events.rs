@@ -118,15 +118,13 @@ async fn losses_and_returns_say_why_and_how_long() {
 
     drop(socket);
     server.wait_for_status(candidate.session, "incomplete").await;
-    wait_for(&server, candidate.session, "recording_failed").await;
     candidate.open(&server).await;
     let log = events(&server, candidate.session).await;
     let last = log.iter().rfind(|event| event["kind"] == "resumed").unwrap();
     assert_eq!(last["detail"]["within_grace"], false);
     assert!(last["detail"]["away_ms"].as_u64().unwrap() >= 300);
     assert!(kinds(&log).contains(&"grace_over"));
-    // Nothing was recorded, so there is no recording of it.
-    assert_eq!(detail(&log, "recording_failed")["reason"], "nothing was recorded");
+    assert!(!kinds(&log).contains(&"recording_failed"), "of nothing no recording is tried");
 }
 
 #[tokio::test]

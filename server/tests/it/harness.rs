@@ -341,8 +341,19 @@ pub(crate) async fn database(folder: &Path) -> SqliteConnection {
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-/// So many chunks of a session still have their payloads, read past the server.
+/// So many chunks of a session still have their payloads once all work on it is done, read past the server.
 pub(crate) async fn payloads_left(folder: &Path, id: SessionId) -> i64 {
+    eventually("all work on the session is done", async || {
+        let jobs: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs WHERE session_id = ? AND state <> 'stopped'",
+        )
+        .bind(id.as_bytes().as_slice())
+        .fetch_one(&mut database(folder).await)
+        .await
+        .unwrap();
+        (jobs == 0).then_some(())
+    })
+    .await;
     sqlx::query_scalar(
         "SELECT count(*) FROM items WHERE session_id = ? AND kind = 'chunk' AND payload IS NOT NULL",
     )

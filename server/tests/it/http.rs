@@ -134,9 +134,15 @@ async fn a_session_that_lives_by_requests_stays_active_until_they_cease() {
         tokio::time::sleep(std::time::Duration::from_millis(150)).await;
     }
     server.wait_for_status(candidate.session, "interrupted").await;
-    // Its next request brings it back, with the same writer.
-    let back = candidate.exchange(&server, Opening::Joining { epoch }, &[]).await;
-    assert_eq!(welcomed(&back).status, SessionStatus::Active);
+    // Items are stored, and say nothing of a writer that is there; a sign of life does.
+    let late = ClientMessage::Items(vec![chunk(seq, 0, b"late")]);
+    let stored = candidate.exchange(&server, Opening::Joining { epoch }, &[late]).await;
+    assert_eq!(welcomed(&stored).status, SessionStatus::Interrupted);
+    assert!(matches!(stored[1], ServerMessage::Ack { .. }), "{stored:?}");
+    let session = server.session(candidate.session).await;
+    assert_eq!(session["status"], "interrupted");
+    candidate.exchange(&server, Opening::Joining { epoch }, &[heartbeat()]).await;
+    server.wait_for_status(candidate.session, "active").await;
 }
 
 #[tokio::test]

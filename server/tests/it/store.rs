@@ -1,20 +1,42 @@
-//! Races that the simulation found, on the store itself, where they can be brought about at will.
+//! The store keeps the ledger's rules, and what it notes of recordings; races that the simulation found,
+//! where they can be brought about at will.
 
-use protocol::event::Asker;
+use ledger::conformance::{self, POLICY};
+use ledger::memory::Memory;
+use ledger::{Append, By, Command, Ledger as _, Refused, differential};
+use protocol::event::Transport;
 use protocol::item::Marker;
-use protocol::message::{Hello, Opening};
+use protocol::message::Opening;
 use protocol::{
     Content, Digest, Epoch, Item, Millis, Seq, SeqSet, SessionId, SessionStatus, UnixMillis,
 };
-use server::ledger::payload::InRow;
-use server::store::{
-    Append, By, FinishedBy, Made, RECORDING_TRIES_MAX, Recording, Store, Tries, Whose,
-};
+use server::store::{Made, Recording, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::harness::Candidate;
 
 const NOW: UnixMillis = UnixMillis::new(1_795_257_600_000);
+
+async fn a_store(folder: &TempDir) -> Store {
+    let name = format!("{:016x}.db", rand::random::<u64>());
+    Store::open(&folder.path().join(name), None, POLICY).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_store_keeps_every_rule_of_the_ledger() {
+    let folder = tempfile::tempdir().unwrap();
+    conformance::all(|| a_store(&folder)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_store_answers_like_the_reference_whatever_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..20 {
+        let store = a_store(&folder).await;
+        differential::agree(&store, &Memory::new(POLICY), seed, 150).await.unwrap();
+        store.close().await;
+    }
+}
 
 struct Opened {
     store: Store,
@@ -24,13 +46,19 @@ struct Opened {
 
 async fn active_session() -> Opened {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("test.db"), None).await.unwrap();
+    let store = a_store(&folder).await;
     let Candidate { session, token } = Candidate::new(1);
     let opening = Opening::New { started_at: NOW };
-    let version = protocol::limits::PROTOCOL_VERSION;
-    let hello = Hello { version, session, token, opening, failed_tries: 0 };
-    store.open_session(&hello, NOW).await.unwrap();
+    let transport = Transport::WebSocket;
+    let open = Command::Open { token: token.hash(), opening, transport };
+    store.carry_out(session, &open, NOW).await.unwrap();
     Opened { store, session, _folder: folder }
+}
+
+async fn finish(store: &Store, session: SessionId, last_seq: Option<Seq>) {
+    let lost = last_seq.map(SeqSet::up_to).unwrap_or_default();
+    let finish = Command::Finish { by: By::Reviewer, last_seq, lost };
+    store.carry_out(session, &finish, NOW).await.unwrap();
 }
 
 fn recording(key: &str) -> Made {
@@ -59,10 +87,13 @@ async fn note(
     began_in: SessionStatus,
 ) -> Option<SessionStatus> {
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
-    if !store.recording_playable(session, made, began_in).await.unwrap() {
-        return None;
+    match store.recording_playable(session, made, began_in, NOW).await {
+        Ok(()) => {}
+        Err(StoreError::Refused(Refused::RecordingOutdated)) => return None,
+        Err(error) => panic!("{error}"),
     }
-    store.recording_done(session, &made.recording, digest, took, began_in, NOW).await.unwrap()
+    let done = store.recording_done(session, &made.recording, digest, took, began_in, NOW);
+    done.await.unwrap().map(|applied| applied.after.status)
 }
 
 /// The grace period was over, a recording of what was there was being made, and the candidate came
@@ -71,10 +102,7 @@ async fn note(
 async fn a_recording_begun_before_the_end_does_not_complete_the_session() {
     let Opened { store, session, _folder } = active_session().await;
     let (began_in, early) = (SessionStatus::Incomplete, recording("early"));
-    store
-        .begin_finalizing(session, Whose::Reviewer, FinishedBy::Asked(Asker::Candidate), None, NOW)
-        .await
-        .unwrap();
+    finish(&store, session, None).await;
     assert_eq!(note(&store, session, &early, began_in).await, None);
 
     let (began_in, whole) = (SessionStatus::Finalizing, recording("whole"));
@@ -91,13 +119,12 @@ async fn a_recording_begun_before_the_end_does_not_complete_the_session() {
 #[tokio::test]
 async fn a_recording_can_be_played_before_its_digest_is_known() {
     let Opened { store, session, _folder } = active_session().await;
-    let by = FinishedBy::Asked(Asker::Candidate);
-    store.begin_finalizing(session, Whose::Reviewer, by, None, NOW).await.unwrap();
+    finish(&store, session, None).await;
     let (made, began_in) = (recording("whole"), SessionStatus::Finalizing);
-    assert!(store.recording_playable(session, &made, began_in).await.unwrap());
+    store.recording_playable(session, &made, began_in, NOW).await.unwrap();
     let playable = store.session(session).await.unwrap();
     assert_eq!(playable.status, SessionStatus::Finalizing);
-    assert_eq!(playable.receipt(&SeqSet::new()), None);
+    assert_eq!(playable.receipt(), None);
     assert_eq!(playable.recording, Some(made.recording.clone()));
 
     // The digest of another one is not its digest.
@@ -106,8 +133,8 @@ async fn a_recording_can_be_played_before_its_digest_is_known() {
     let done = store.recording_done(session, &other, digest, took, began_in, NOW);
     assert_eq!(done.await.unwrap(), None);
     let done = store.recording_done(session, &made.recording, digest, took, began_in, NOW);
-    assert_eq!(done.await.unwrap(), Some(SessionStatus::Completed));
-    let receipt = store.session(session).await.unwrap().receipt(&SeqSet::new());
+    assert_eq!(done.await.unwrap().unwrap().after.status, SessionStatus::Completed);
+    let receipt = store.session(session).await.unwrap().receipt();
     assert_eq!(receipt.map(|receipt| receipt.digest), Some(digest));
 }
 
@@ -116,94 +143,13 @@ async fn a_recording_can_be_played_before_its_digest_is_known() {
 async fn a_recording_begun_before_the_end_is_not_done_after_it() {
     let Opened { store, session, _folder } = active_session().await;
     let (early, began_in) = (recording("early"), SessionStatus::Incomplete);
-    assert!(store.recording_playable(session, &early, began_in).await.unwrap());
-    let by = FinishedBy::Asked(Asker::Candidate);
-    store.begin_finalizing(session, Whose::Reviewer, by, None, NOW).await.unwrap();
+    store.recording_playable(session, &early, began_in, NOW).await.unwrap();
+    finish(&store, session, None).await;
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
     let done = store.recording_done(session, &early.recording, digest, took, began_in, NOW);
-    assert_eq!(done.await.unwrap(), None);
+    let refused = done.await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused(Refused::RecordingOutdated)), "{refused}");
     assert_eq!(store.session(session).await.unwrap().status, SessionStatus::Finalizing);
-}
-
-/// The server's clock jumped, or another server started: the writer is there all the time.
-#[tokio::test]
-async fn a_sign_of_life_brings_an_interrupted_session_back() {
-    let Opened { store, session, _folder } = active_session().await;
-    assert_eq!(store.interrupt_silent(None, NOW, Millis::from_secs(30)).await.unwrap(), 1);
-    let status = store.heartbeat(session, Whose::Reviewer, NOW).await.unwrap();
-    assert_eq!(status, SessionStatus::Active);
-    let grace_over = store.grace_over(session, NOW, NOW).await.unwrap();
-    assert!(!grace_over);
-}
-
-/// Heartbeats are rare beside items. A server that was killed knows by both when it last heard of the
-/// writer.
-#[tokio::test]
-async fn stored_items_are_signs_of_life() {
-    let Opened { store, session, _folder } = active_session().await;
-    let item = Item::new(Seq::ZERO, Millis::ZERO, Content::Marker(Marker::Paused));
-    let append = Append { session, by: By::Writer(Epoch::new(1)), items: vec![item] };
-    let at = |millis| NOW.plus(Millis::new(millis));
-    store.append(&InRow, &[&append], at(7_000)).await.unwrap();
-    store.interrupt_silent(None, at(9_000), Millis::from_secs(30)).await.unwrap();
-    let hello = Hello {
-        version: protocol::limits::PROTOCOL_VERSION,
-        session,
-        token: Candidate::new(1).token,
-        opening: Opening::Existing,
-        failed_tries: 0,
-    };
-    let resumed = store.open_session(&hello, at(10_000)).await.unwrap().resumed.unwrap();
-    assert_eq!(resumed.away, Millis::from_secs(3));
-    // A clock that was set back does not make it older.
-    let item = Item::new(Seq::new(1), Millis::ZERO, Content::Marker(Marker::Resumed));
-    let by = By::Writer(Epoch::new(2));
-    let next = Append { session, by, items: vec![item] };
-    store.append(&InRow, &[&next], at(1_000)).await.unwrap();
-    assert_eq!(store.session(session).await.unwrap().last_heartbeat_at, at(10_000));
-}
-
-#[tokio::test]
-async fn a_try_that_ends_does_not_count_and_one_that_never_does_is_found() {
-    let Opened { store, session, _folder } = active_session().await;
-    store.begin_try(session).await.unwrap();
-    assert_eq!(store.unended_tries().await.unwrap(), [(session, 1)]);
-    store.try_over(session).await.unwrap();
-    store.try_over(session).await.unwrap();
-    assert_eq!(store.unended_tries().await.unwrap(), []);
-
-    store.begin_try(session).await.unwrap();
-    store.hold_back(session, NOW).await.unwrap();
-    let held = Tries { unended: 1, not_before: Some(NOW) };
-    assert_eq!(store.recording_tries(session).await.unwrap(), held);
-    let (began_in, made) = (SessionStatus::Active, recording("partial"));
-    note(&store, session, &made, began_in).await.unwrap();
-    assert_eq!(store.recording_tries(session).await.unwrap(), Tries::default());
-}
-
-#[tokio::test]
-async fn a_session_that_was_given_up_gets_one_more_try_from_a_reviewer_and_none_from_its_page() {
-    for (asker, unended) in
-        [(Asker::Candidate, RECORDING_TRIES_MAX), (Asker::Reviewer, RECORDING_TRIES_MAX - 1)]
-    {
-        let Opened { store, session, _folder } = active_session().await;
-        for _ in 0..RECORDING_TRIES_MAX {
-            store.begin_try(session).await.unwrap();
-        }
-        let ask = || {
-            let by = FinishedBy::Asked(asker);
-            store.begin_finalizing(session, Whose::Reviewer, by, None, NOW)
-        };
-        ask().await.unwrap();
-        assert_eq!(
-            store.recording_tries(session).await.unwrap().unended,
-            RECORDING_TRIES_MAX,
-            "it has not failed yet"
-        );
-        store.recording_failed(session, "it ended the server", Millis::ZERO, NOW).await.unwrap();
-        ask().await.unwrap();
-        assert_eq!(store.recording_tries(session).await.unwrap().unended, unended, "{asker:?}");
-    }
 }
 
 /// What may have ended a server is not worked ahead for again.
@@ -223,27 +169,21 @@ async fn what_was_worked_ahead_for_when_the_server_went_is_left_to_its_end() {
 }
 
 #[tokio::test]
-async fn how_many_items_are_missing_is_told_without_a_look_at_each() {
+async fn how_many_items_are_missing_is_told_by_the_sessions_own_row() {
     let Opened { store, session, _folder } = active_session().await;
     let marker = |seq| Item::new(Seq::new(seq), Millis::ZERO, Content::Marker(Marker::Paused));
-    let missing = async || {
-        let found = store.session(session).await.unwrap();
-        let told = found.missing_count(store.newest_seq(session).await.unwrap());
-        assert_eq!(told, found.missing(&store.have(session).await.unwrap()).len());
-        told
-    };
+    let missing = async || store.session(session).await.unwrap().missing().len();
     assert_eq!(missing().await, 0);
     let append = async |seqs: &[u64]| {
         let items = seqs.iter().map(|seq| marker(*seq)).collect();
-        let append = Append { session, by: By::Writer(Epoch::new(1)), items };
-        store.append(&InRow, &[&append], NOW).await.unwrap();
+        let (by, transport) = (By::Writer(Epoch::new(1)), Transport::WebSocket);
+        let append = Append { session, by, transport, items };
+        store.append(&[&append], NOW).await.unwrap();
     };
     append(&[0, 1, 5, 5, 9]).await;
     assert_eq!(missing().await, 6);
     append(&[2, 3, 9]).await;
     assert_eq!(missing().await, 4);
-    let by = FinishedBy::Asked(Asker::Candidate);
-    let last = Some(Seq::new(11));
-    store.begin_finalizing(session, Whose::Reviewer, by, last, NOW).await.unwrap();
+    finish(&store, session, Some(Seq::new(11))).await;
     assert_eq!(missing().await, 6);
 }

@@ -64,7 +64,9 @@ mod tests {
         let html = html(&document).await;
         let mut operations = 0;
         for (path, item) in &document.paths.paths {
-            for (method, operation) in [("GET", &item.get), ("POST", &item.post)] {
+            for (method, operation) in
+                [("GET", &item.get), ("POST", &item.post), ("DELETE", &item.delete)]
+            {
                 let Some(operation) = operation else { continue };
                 operations += 1;
                 let id = operation.operation_id.as_deref().unwrap();
@@ -77,7 +79,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 20);
+        assert_eq!(operations, 22);
     }
 
     #[tokio::test]
@@ -106,7 +108,8 @@ mod tests {
         let hostile = "a `<script>alert(1)</script>` <img src=x onerror=alert(2)>".to_owned();
         document.info.description = Some(hostile.clone());
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten()
+            {
                 operation.summary = Some(hostile.clone());
                 operation.description = Some(hostile.clone());
             }

@@ -13,7 +13,7 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 20] = [
+const READING_ORDER: [&str; 22] = [
     "list_sessions",
     "create_session",
     "show_session",
@@ -24,6 +24,7 @@ const READING_ORDER: [&str; 20] = [
     "tail",
     "finish",
     "discard",
+    "delete_session",
     "recording",
     "playback",
     "track_recording",
@@ -33,6 +34,7 @@ const READING_ORDER: [&str; 20] = [
     "list_exports",
     "export",
     "start_export",
+    "list_jobs",
     "check_timeouts",
 ];
 

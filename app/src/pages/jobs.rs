@@ -1,0 +1,91 @@
+//! The work that is due on sessions, for whoever looks after the server.
+
+use leptos::prelude::*;
+
+use crate::format;
+use crate::moment::Moment;
+use crate::paths;
+use crate::shell::{Section, Shell};
+use crate::views::{JobRow, JobStanding, JobsView};
+
+#[component]
+pub fn JobsPage(view: JobsView) -> impl IntoView {
+    let JobsView { jobs, more } = view;
+    let stopped = jobs.iter().filter(|job| job.standing == JobStanding::Stopped).count();
+    let list = if jobs.is_empty() {
+        view! { <p>"Nothing is due: every recording is made."</p> }.into_any()
+    } else {
+        view! { <Rows jobs/> }.into_any()
+    };
+    view! {
+        <Shell
+            title="Work"
+            description="What the server has still to do."
+            section=Section::Elsewhere
+            style_sheet="/assets/style/recordings.css"
+        >
+            <p class="back"><a href=paths::HISTORY>"All recordings"</a></p>
+            <h1>"Work"</h1>
+            <p>
+                "Making recordings, letting chunks go that are in their files, and erasing what was \
+                 thrown away. It goes on by itself, after a restart too."
+            </p>
+            {(stopped > 0)
+                .then(|| view! {
+                    <div class="callout callout-bad">
+                        <p>
+                            {format::count(stopped as u64, "job was", "jobs were")}
+                            " given up. Nothing is lost: all chunks are kept. Finishing the session \
+                             once more, by the API, tries again."
+                        </p>
+                    </div>
+                })}
+            {list}
+            {more.then(|| view! { <p>"There are more than are shown here."</p> })}
+        </Shell>
+    }
+}
+
+#[component]
+fn Rows(jobs: Vec<JobRow>) -> impl IntoView {
+    view! {
+        <table class="rows" role="table">
+            <caption class="unseen">"Work that is due"</caption>
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Recording"</th>
+                    <th role="columnheader" scope="col">"What"</th>
+                    <th role="columnheader" scope="col">"State"</th>
+                    <th role="columnheader" scope="col" class="number">"Tries"</th>
+                    <th role="columnheader" scope="col">"Last trouble"</th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">
+                {jobs.into_iter().map(|job| view! { <Row job/> }).collect_view()}
+            </tbody>
+        </table>
+    }
+}
+
+#[component]
+fn Row(job: JobRow) -> impl IntoView {
+    let (standing, class) = match job.standing {
+        JobStanding::Waiting => ("Waiting", ""),
+        JobStanding::Running => ("Running", ""),
+        JobStanding::Stopped => ("Given up", "lost"),
+    };
+    view! {
+        <tr role="row">
+            <th role="rowheader" scope="row">
+                <a href=paths::session(job.session)>{job.session.to_string()}</a>
+            </th>
+            <td role="cell" data-label="What">{job.what}</td>
+            <td role="cell" data-label="State">
+                <span class=class>{standing}</span>
+                {job.begins.map(|at| view! { " · "<Moment at/> })}
+            </td>
+            <td role="cell" class="number" data-label="Tries">{job.tries}</td>
+            <td role="cell" data-label="Last trouble">{job.error.unwrap_or_else(|| "–".to_owned())}</td>
+        </tr>
+    }
+}

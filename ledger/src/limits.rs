@@ -1,0 +1,29 @@
+//! Limits of the rules, in one place. Each has a test at the limit and one past it.
+
+use protocol::Millis;
+
+/// How far an item's number, or the last one that `Finish` names, may be ahead of all that came.
+pub const SEQ_AHEAD_MAX: u64 = 100_000;
+
+/// Ranges that what is stored of one session may fall into: each hole makes one more. An item that would
+/// make another is refused until holes are filled.
+pub const HAVE_RANGES_MAX: usize = 4_096;
+
+/// How often a job may be begun without coming to an end before it is left alone.
+pub const JOB_TRIES_MAX: u32 = 5;
+
+/// How long the next try waits after the first that did not come to an end. After each further one, so
+/// many times as long.
+pub const JOB_WAIT: Millis = Millis::from_secs(2);
+pub const JOB_WAIT_GROWS: u64 = 4;
+
+/// How long a job waits that could not be done now through no fault of its own: the first time, and at
+/// most.
+pub const JOB_POSTPONED_MIN: Millis = Millis::from_secs(1);
+pub const JOB_POSTPONED_MAX: Millis = Millis::from_secs(60);
+
+/// How long a job stays with the server that has begun it, unless that says that it still works on it.
+pub const JOB_LEASE: Millis = Millis::from_secs(30);
+
+/// Bytes of what is kept of a reason.
+pub const REASON_BYTES_MAX: usize = 500;

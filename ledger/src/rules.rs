@@ -1,0 +1,462 @@
+//! What a command makes of a session: the one place where it is decided.
+
+use std::collections::HashMap;
+
+use protocol::event::{Asker, LossCause, Transport};
+use protocol::item::ItemError;
+use protocol::message::Opening;
+use protocol::receiver::Verdict;
+use protocol::{
+    Digest, Epoch, Event, Item, Millis, Seq, SeqSet, SessionEvent, SessionStatus, TokenHash,
+    UnixMillis,
+};
+
+use crate::command::{By, Command, Refused};
+use crate::jobs::{JobKind, shortened};
+use crate::limits::{HAVE_RANGES_MAX, SEQ_AHEAD_MAX};
+use crate::session::Session;
+
+/// How long what lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a lost connection may take to come back.
+    pub grace: Millis,
+    /// How long an incomplete session can be resumed.
+    pub resume_window: Millis,
+    /// How long a client that comes back to a session which it had discarded is told so.
+    pub discarded_kept: Millis,
+    /// How long a session is kept of which no recording could be made.
+    pub failed_kept: Millis,
+}
+
+/// What is to be written, all of it or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The session from now on.
+    pub after: Session,
+    /// For its log.
+    pub events: Vec<Event>,
+    /// Due from now on.
+    pub jobs: Vec<WantedJob>,
+}
+
+/// A job that became due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedJob {
+    pub kind: JobKind,
+    /// Somebody asks for it who may begin again what was given up.
+    pub insists: bool,
+}
+
+/// What `command` makes of a session that is now like `before`; `None`: there is none.
+pub fn decide(
+    before: Option<&Session>,
+    command: &Command,
+    now: UnixMillis,
+    policy: &Policy,
+) -> Result<Change, Refused> {
+    match command {
+        Command::Create { token, .. } => find_or_make(before, *token, now),
+        Command::Open { token, opening, transport } => {
+            let found = match (before, opening) {
+                (None, Opening::New { .. }) => find_or_make(None, *token, now)?,
+                (found, _) => Change::none(found.ok_or(Refused::UnknownSession)?),
+            };
+            open(found, *token, *opening, *transport, now)
+        }
+        Command::Heartbeat { by } => of(before)?.heartbeat(*by, now),
+        Command::LoseConnection { epoch, cause } => {
+            of(before)?.lose_connection(*epoch, *cause, now, policy)
+        }
+        Command::NoteSilence { since } => of(before)?.note_silence(*since, now, policy),
+        Command::CheckDeadline => of(before)?.check_deadline(now, policy),
+        Command::Finish { by, last_seq, lost } => of(before)?.finish(*by, *last_seq, lost),
+        Command::RecordingDone { began_in, duration, bytes, took } => {
+            let made = |complete| Event::RecordingMade {
+                duration_ms: *duration,
+                bytes: *bytes,
+                took_ms: *took,
+                complete,
+            };
+            of(before)?.recording_done(*began_in, made)
+        }
+        Command::RecordingPlayable { began_in } => of(before)?.recording_playable(*began_in),
+        Command::RecordingFailed { reason, took } => {
+            of(before)?.recording_failed(reason, *took, now, policy)
+        }
+        Command::Discard { by } => of(before)?.discard(*by, now, policy),
+        Command::Delete => of(before)?.delete(now),
+    }
+}
+
+fn of(before: Option<&Session>) -> Result<Change, Refused> {
+    before.map(Change::none).ok_or(Refused::UnknownSession)
+}
+
+fn find_or_make(
+    before: Option<&Session>,
+    token: TokenHash,
+    now: UnixMillis,
+) -> Result<Change, Refused> {
+    match before {
+        Some(found) if found.token == token => Ok(Change::none(found)),
+        Some(_) => Err(Refused::WrongToken),
+        None => {
+            let made = Change::none(&Session::new(token, now));
+            Ok(made.with(Event::Created))
+        }
+    }
+}
+
+/// Fences off the writer before, unless it is the same one.
+fn open(
+    found: Change,
+    token: TokenHash,
+    opening: Opening,
+    transport: Transport,
+    now: UnixMillis,
+) -> Result<Change, Refused> {
+    let mut change = found;
+    change.after.allows(By::Candidate { token, epoch: None })?;
+    if change.after.status == SessionStatus::Discarded {
+        return Err(Refused::Discarded);
+    }
+    change.after.epoch = opening.epoch_after(change.after.epoch)?;
+    match transport {
+        Transport::WebSocket => Ok(change.writer_is_there(now)),
+        // It stores items and leaves the connection's state alone.
+        Transport::Http => Ok(change),
+    }
+}
+
+impl Session {
+    /// Whether something may be done on somebody's word.
+    fn allows(&self, by: By) -> Result<(), Refused> {
+        match by {
+            By::Candidate { token, .. } if token != self.token => Err(Refused::WrongToken),
+            By::Writer(epoch) | By::Candidate { epoch: Some(epoch), .. } if epoch != self.epoch => {
+                Err(Refused::Fenced)
+            }
+            By::Writer(_) | By::Candidate { .. } | By::Reviewer => Ok(()),
+        }
+    }
+
+    /// One that was begun earlier may lack the last items.
+    fn takes_recording(&self, began_in: SessionStatus) -> Result<(), Refused> {
+        let is_past = began_in.takes_items() && !self.status.takes_items();
+        if is_past || self.status == SessionStatus::Discarded {
+            return Err(Refused::RecordingOutdated);
+        }
+        Ok(())
+    }
+
+    /// What it means that a writer is there now.
+    fn resumed(&self, now: UnixMillis) -> Option<Event> {
+        let within_grace = match self.status {
+            SessionStatus::Interrupted => true,
+            SessionStatus::Incomplete => false,
+            SessionStatus::Active
+            | SessionStatus::Finalizing
+            | SessionStatus::Completed
+            | SessionStatus::Failed
+            | SessionStatus::Discarded => return None,
+        };
+        let away_ms = now.since(self.away_since.unwrap_or(self.heard_at));
+        Some(Event::Resumed { away_ms, within_grace })
+    }
+}
+
+impl Change {
+    /// Everything stays as it is.
+    fn none(session: &Session) -> Self {
+        Self { after: session.clone(), events: Vec::new(), jobs: Vec::new() }
+    }
+
+    #[must_use]
+    fn with(mut self, event: Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    #[must_use]
+    fn wanting(mut self, kind: JobKind, insists: bool) -> Self {
+        self.jobs.push(WantedJob { kind, insists });
+        self
+    }
+
+    fn to(mut self, event: SessionEvent) -> Result<Self, Refused> {
+        self.after.status = self.after.status.after(event)?;
+        Ok(self)
+    }
+
+    /// A session that was taken for interrupted, because its connection was lost, a clock jumped or
+    /// another server started, is active again.
+    fn writer_is_there(mut self, now: UnixMillis) -> Self {
+        let Ok(status) = self.after.status.after(SessionEvent::WriterConnected) else {
+            return self;
+        };
+        self.events.extend(self.after.resumed(now));
+        self.after.status = status;
+        self.after.heard_at = self.after.heard_at.max(now);
+        (self.after.away_since, self.after.deadline) = (None, None);
+        self
+    }
+
+    fn heartbeat(self, by: By, now: UnixMillis) -> Result<Self, Refused> {
+        self.after.allows(by)?;
+        Ok(self.writer_is_there(now))
+    }
+
+    fn interrupt(
+        mut self,
+        away_since: UnixMillis,
+        cause: LossCause,
+        now: UnixMillis,
+        policy: &Policy,
+    ) -> Result<Self, Refused> {
+        self = self.to(SessionEvent::ConnectionLost)?;
+        self.after.away_since = Some(away_since);
+        self.after.deadline = Some(now.plus(policy.grace));
+        Ok(self.with(Event::ConnectionLost { cause }))
+    }
+
+    /// Nothing happens when a newer writer is there already, or the session is past that.
+    fn lose_connection(
+        self,
+        epoch: Epoch,
+        cause: LossCause,
+        now: UnixMillis,
+        policy: &Policy,
+    ) -> Result<Self, Refused> {
+        if epoch == self.after.epoch && self.after.status == SessionStatus::Active {
+            self.interrupt(now, cause, now, policy)
+        } else {
+            Ok(self)
+        }
+    }
+
+    fn note_silence(
+        self,
+        since: Option<UnixMillis>,
+        now: UnixMillis,
+        policy: &Policy,
+    ) -> Result<Self, Refused> {
+        let heard_at = self.after.heard_at;
+        let is_silent = since.is_none_or(|since| heard_at <= since);
+        if is_silent && self.after.status == SessionStatus::Active {
+            let cause = since.map_or(LossCause::ServerGone, |_| LossCause::Silent);
+            self.interrupt(heard_at, cause, now, policy)
+        } else {
+            Ok(self)
+        }
+    }
+
+    fn check_deadline(mut self, now: UnixMillis, policy: &Policy) -> Result<Self, Refused> {
+        if self.after.deadline.is_none_or(|deadline| deadline > now) {
+            return Ok(self);
+        }
+        match self.after.status {
+            SessionStatus::Interrupted => {
+                self = self.to(SessionEvent::GraceOver)?;
+                self.after.deadline = Some(now.plus(policy.resume_window));
+                let over = self.with(Event::GraceOver);
+                // Of nothing no recording can be made; the session may still be resumed.
+                let is_empty = over.after.have.is_empty();
+                Ok(if is_empty { over } else { over.wanting(JobKind::Assemble, false) })
+            }
+            SessionStatus::Incomplete if self.after.is_unused() => self.delete(now),
+            SessionStatus::Incomplete => {
+                self = self.to(SessionEvent::FinishAsked)?;
+                self.after.deadline = None;
+                Ok(self.with(Event::ResumeWindowOver).wanting(JobKind::Assemble, false))
+            }
+            SessionStatus::Failed => self.delete(now),
+            SessionStatus::Discarded => {
+                self.after.deadline = None;
+                Ok(self.wanting(JobKind::Erase, true))
+            }
+            SessionStatus::Active | SessionStatus::Finalizing | SessionStatus::Completed => {
+                Ok(self)
+            }
+        }
+    }
+
+    /// What is completed stays so: its receipt is there to be given again.
+    fn finish(mut self, by: By, last_seq: Option<Seq>, lost: &SeqSet) -> Result<Self, Refused> {
+        self.after.allows(by)?;
+        if self.after.status == SessionStatus::Completed {
+            return Ok(self);
+        }
+        if let Some(last) = last_seq {
+            if is_too_far_ahead(&self.after.have, last) {
+                return Err(Refused::TooFarAhead);
+            }
+            let missing = self.after.have.missing_up_to(last).difference(lost);
+            if !missing.is_empty() {
+                return Err(Refused::Missing(missing));
+            }
+        }
+        let before = self.after.status;
+        self = self.to(SessionEvent::FinishAsked)?;
+        self.after.deadline = None;
+        self.after.last_seq = last_seq.or(self.after.last_seq);
+        let asker = match by {
+            By::Writer(_) | By::Candidate { .. } => Asker::Candidate,
+            By::Reviewer => Asker::Reviewer,
+        };
+        if before != SessionStatus::Finalizing {
+            self = self.with(Event::FinishAsked { by: asker, last_seq });
+        }
+        let insists = before == SessionStatus::Failed && asker == Asker::Reviewer;
+        Ok(self.wanting(JobKind::Assemble, insists))
+    }
+
+    fn recording_playable(mut self, began_in: SessionStatus) -> Result<Self, Refused> {
+        self.after.takes_recording(began_in)?;
+        self.after.playable = true;
+        Ok(self)
+    }
+
+    /// Completes the session if that was being finalized before the recording was begun.
+    fn recording_done(
+        mut self,
+        began_in: SessionStatus,
+        made: impl FnOnce(bool) -> Event,
+    ) -> Result<Self, Refused> {
+        self.after.takes_recording(began_in)?;
+        let is_complete = self.after.status.after(SessionEvent::RecordingDurable).is_ok();
+        if is_complete {
+            self = self.to(SessionEvent::RecordingDurable)?.wanting(JobKind::Release, false);
+        }
+        Ok(self.with(made(is_complete)))
+    }
+
+    /// A session that still takes items goes on. What cannot be played expires.
+    fn recording_failed(
+        mut self,
+        reason: &str,
+        took: Millis,
+        now: UnixMillis,
+        policy: &Policy,
+    ) -> Result<Self, Refused> {
+        if self.after.status.after(SessionEvent::RecordingFailed).is_ok() {
+            self = self.to(SessionEvent::RecordingFailed)?;
+            let kept =
+                if self.after.have.is_empty() { policy.resume_window } else { policy.failed_kept };
+            self.after.deadline = (!self.after.playable).then(|| now.plus(kept));
+        }
+        let reason = shortened(reason.to_owned());
+        Ok(self.with(Event::RecordingFailed { reason, took_ms: took }))
+    }
+
+    fn discard(mut self, by: By, now: UnixMillis, policy: &Policy) -> Result<Self, Refused> {
+        self.after.allows(by)?;
+        if self.after.status == SessionStatus::Discarded {
+            return Ok(self);
+        }
+        self = self.to(SessionEvent::Discarded)?.without_recording();
+        self.after.deadline = Some(now.plus(policy.discarded_kept));
+        Ok(self.with(Event::Discarded).wanting(JobKind::Erase, true))
+    }
+
+    /// Nothing is to be left of it, and nobody is told of it any more.
+    fn delete(mut self, now: UnixMillis) -> Result<Self, Refused> {
+        self = self.to(SessionEvent::Deleted)?.without_recording();
+        self.after.deadline = Some(now);
+        Ok(self.with(Event::Discarded).wanting(JobKind::Erase, true))
+    }
+
+    fn without_recording(mut self) -> Self {
+        self.after.playable = false;
+        self
+    }
+}
+
+fn is_too_far_ahead(have: &SeqSet, seq: Seq) -> bool {
+    let next = have.last().map_or(0, |last| last.next().get());
+    seq.get() > next.saturating_add(SEQ_AHEAD_MAX)
+}
+
+/// A session while items are appended to it. A store tells it the digests of what is stored already, and
+/// writes what is [`Verdict::Stored`].
+#[derive(Debug)]
+pub struct Appending {
+    session: Session,
+    new: HashMap<Seq, Digest>,
+    has_changed: bool,
+}
+
+impl Appending {
+    pub fn new(session: Session) -> Self {
+        Self { session, new: HashMap::new(), has_changed: false }
+    }
+
+    /// Whether items are taken at all on somebody's word. Those that come by a connection are signs of
+    /// life.
+    pub fn begin(&mut self, by: By, transport: Transport, now: UnixMillis) -> Result<(), Refused> {
+        self.session.allows(by)?;
+        match transport {
+            Transport::WebSocket => {
+                self.has_changed |= now > self.session.heard_at;
+                self.session.heard_at = self.session.heard_at.max(now);
+            }
+            Transport::Http => {}
+        }
+        Ok(())
+    }
+
+    /// True when the verdict about this number depends on what was stored before.
+    pub fn is_stored(&self, seq: Seq) -> bool {
+        self.session.have.contains(seq) && !self.new.contains_key(&seq)
+    }
+
+    /// What becomes of one item. `stored` is the digest of what [is stored](Self::is_stored) under its
+    /// number.
+    pub fn judge(&mut self, item: &Item, stored: Option<&Digest>) -> Verdict {
+        if let Some(first) = self.new.get(&item.seq).or(stored) {
+            return Verdict::of_second(first, &item.digest);
+        }
+        match self.refusal(item.seq) {
+            Some(error) => Verdict::Refused(error),
+            None => {
+                self.take(item);
+                Verdict::Stored
+            }
+        }
+    }
+
+    fn refusal(&self, seq: Seq) -> Option<ItemError> {
+        let Session { status, have, .. } = &self.session;
+        if have.contains(seq) {
+            // Said to be stored, and nobody knows what: the first one is kept, whatever it is.
+            return Some(ItemError::DigestConflict);
+        }
+        if !status.takes_items() {
+            return Some(ItemError::SessionFinished);
+        }
+        if is_too_far_ahead(have, seq) || is_one_range_too_many(have, seq) {
+            return Some(ItemError::SeqTooLarge);
+        }
+        None
+    }
+
+    fn take(&mut self, item: &Item) {
+        self.has_changed = true;
+        self.new.insert(item.seq, item.digest);
+        self.session.have.insert(item.seq);
+        self.session.payload_bytes += item.payload_bytes() as u64;
+        self.session.captured = self.session.captured.max(item.at);
+    }
+
+    /// The session from now on; `None` when nothing has changed.
+    pub fn into_session(self) -> Option<Session> {
+        self.has_changed.then_some(self.session)
+    }
+}
+
+/// Beside the ranges that are there, and no room for another.
+fn is_one_range_too_many(have: &SeqSet, seq: Seq) -> bool {
+    let touches = have.contains(seq.next())
+        || seq.get().checked_sub(1).is_some_and(|before| have.contains(Seq::new(before)));
+    !touches && have.range_count() >= HAVE_RANGES_MAX
+}

@@ -1,0 +1,58 @@
+//! What of a session decides what may happen to it.
+
+use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
+
+/// A session as the rules see it. A store keeps more of it, which only shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub token: TokenHash,
+    pub status: SessionStatus,
+    /// The newest writer. Commands of an older one are refused.
+    pub epoch: Epoch,
+    /// The last sign of life of a connection.
+    pub heard_at: UnixMillis,
+    /// The writer's last moment, while it is away.
+    pub away_since: Option<UnixMillis>,
+    /// When something happens to it by itself: the end of the grace period, of the resume window, or of
+    /// the time for which what is of no use any more is kept.
+    pub deadline: Option<UnixMillis>,
+    /// What is stored.
+    pub have: SeqSet,
+    /// What the writer said was its last item; unknown until it finishes.
+    pub last_seq: Option<Seq>,
+    pub payload_bytes: u64,
+    /// There is a recording that can be played, of whatever was there when it was made.
+    pub playable: bool,
+    /// Where the newest item lies on the session's timeline.
+    pub captured: Millis,
+}
+
+impl Session {
+    /// Just made, by the holder of a token.
+    pub fn new(token: TokenHash, now: UnixMillis) -> Self {
+        Self {
+            token,
+            status: SessionStatus::Active,
+            epoch: Epoch::default(),
+            heard_at: now,
+            away_since: None,
+            deadline: None,
+            have: SeqSet::new(),
+            last_seq: None,
+            payload_bytes: 0,
+            playable: false,
+            captured: Millis::ZERO,
+        }
+    }
+
+    /// Nothing was ever stored, none was said to exist.
+    pub fn is_unused(&self) -> bool {
+        self.have.is_empty() && self.last_seq.is_none() && !self.playable
+    }
+
+    /// What was captured and never arrived, as far as it can be known here.
+    pub fn missing(&self) -> SeqSet {
+        let last = self.last_seq.max(self.have.last());
+        last.map(|last| self.have.missing_up_to(last)).unwrap_or_default()
+    }
+}

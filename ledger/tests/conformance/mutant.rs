@@ -1,0 +1,297 @@
+//! A ledger in which one rule is broken on purpose.
+
+use ledger::jobs::{Job, JobEnd, JobKind, Worker};
+use ledger::limits::SEQ_AHEAD_MAX;
+use ledger::memory::Memory;
+use ledger::{Append, Appended, Applied, By, Command, Ledger, Refused, Session};
+use protocol::event::Transport;
+use protocol::item::ItemError;
+use protocol::message::Opening;
+use protocol::receiver::Verdict;
+use protocol::{Digest, Millis, Seq, SeqSet, SessionId, SessionStatus, UnixMillis};
+
+macro_rules! mutations {
+    ($($(#[$doc:meta])* $mutation:ident,)+) => {
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Mutation {
+            $($(#[$doc])* $mutation,)+
+        }
+
+        impl Mutation {
+            pub(crate) const ALL: &[Self] = &[$(Self::$mutation,)+];
+        }
+    };
+}
+
+mutations!(
+    /// Whoever was a writer once may do everything.
+    ForgetEpoch,
+    /// Any token will do.
+    ForgetToken,
+    /// Whoever says `Hello` last is the newest.
+    FollowLateHello,
+    /// What comes over HTTP is a connection.
+    HttpIsAConnection,
+    /// Signs of life are not looked at.
+    IgnoreHeartbeat,
+    /// A connection that is lost is never the older writer's.
+    LostIsLost,
+    /// Silence does nothing.
+    IgnoreSilence,
+    /// Deadlines come a minute early.
+    HurryDeadline,
+    /// Deadlines never come.
+    IgnoreDeadline,
+    /// Nobody looks for what is missing.
+    FinishUnchecked,
+    /// What the writer has lost is waited for.
+    WaitForLost,
+    /// A recording of what was there before the end completes the session.
+    CompleteWithPartial,
+    /// What is completed can be discarded.
+    DiscardCompleted,
+    /// The job is not written down that became due.
+    ForgetJob,
+    /// A finished session takes items.
+    TakeLateItems,
+    /// Another item under a taken number counts as the same.
+    SecondIsDuplicate,
+    /// The same item again is refused.
+    RefuseDuplicates,
+    /// No number is too far ahead.
+    TakeWhateverIsAhead,
+    /// A job that somebody works on may be taken away.
+    StealJobs,
+    /// What is asked for while a job runs is forgotten.
+    ForgetAgain,
+);
+
+pub(crate) struct Mutant {
+    inner: Memory,
+    mutation: Option<Mutation>,
+}
+
+impl Mutant {
+    pub(crate) const fn new(inner: Memory, mutation: Option<Mutation>) -> Self {
+        Self { inner, mutation }
+    }
+
+    async fn known(&self, id: SessionId) -> Option<Session> {
+        self.inner.find(id).await.ok().flatten()
+    }
+
+    async fn by(&self, id: SessionId, by: By) -> By {
+        match (self.mutation, by, self.known(id).await) {
+            (Some(Mutation::ForgetEpoch), By::Writer(_), Some(known)) => By::Writer(known.epoch),
+            (Some(Mutation::ForgetEpoch), By::Candidate { token, epoch: Some(_) }, _) => {
+                By::Candidate { token, epoch: None }
+            }
+            (Some(Mutation::ForgetToken), By::Candidate { epoch, .. }, Some(known)) => {
+                By::Candidate { token: known.token, epoch }
+            }
+            _ => by,
+        }
+    }
+
+    /// The command that is carried out instead; `None`: nothing is.
+    async fn instead(&self, id: SessionId, command: &Command) -> Option<Command> {
+        let (mutation, known) = (self.mutation, self.known(id).await);
+        let is_completed =
+            known.as_ref().is_some_and(|known| known.status == SessionStatus::Completed);
+        let mut command = command.clone();
+        match &mut command {
+            Command::Create { token, .. } | Command::Open { token, .. }
+                if mutation == Some(Mutation::ForgetToken) =>
+            {
+                *token = known.map_or(*token, |known| known.token);
+            }
+            Command::Open { transport, .. } if mutation == Some(Mutation::HttpIsAConnection) => {
+                *transport = Transport::WebSocket;
+            }
+            Command::Open { opening, .. }
+                if mutation == Some(Mutation::FollowLateHello) && known.is_some() =>
+            {
+                *opening = Opening::Existing;
+            }
+            Command::Heartbeat { .. } if mutation == Some(Mutation::IgnoreHeartbeat) => {
+                return None;
+            }
+            Command::NoteSilence { .. } if mutation == Some(Mutation::IgnoreSilence) => {
+                return None;
+            }
+            Command::CheckDeadline if mutation == Some(Mutation::IgnoreDeadline) => return None,
+            Command::LoseConnection { epoch, .. } if mutation == Some(Mutation::LostIsLost) => {
+                *epoch = known.map_or(*epoch, |known| known.epoch);
+            }
+            Command::Finish { lost, .. } if mutation == Some(Mutation::FinishUnchecked) => {
+                *lost = SeqSet::up_to(Seq::new(2 * SEQ_AHEAD_MAX));
+            }
+            Command::Finish { lost, .. } if mutation == Some(Mutation::WaitForLost) => {
+                *lost = SeqSet::new();
+            }
+            Command::RecordingPlayable { began_in } | Command::RecordingDone { began_in, .. }
+                if mutation == Some(Mutation::CompleteWithPartial) =>
+            {
+                *began_in = SessionStatus::Finalizing;
+            }
+            Command::Discard { .. }
+                if mutation == Some(Mutation::DiscardCompleted) && is_completed =>
+            {
+                command = Command::Delete;
+            }
+            _ => {}
+        }
+        match &mut command {
+            Command::Heartbeat { by } | Command::Finish { by, .. } | Command::Discard { by } => {
+                *by = self.by(id, *by).await;
+            }
+            _ => {}
+        }
+        Some(command)
+    }
+
+    async fn nothing_done(&self, id: SessionId) -> Result<Applied, Refused> {
+        let known = self.known(id).await.ok_or(Refused::UnknownSession)?;
+        Ok(Applied { before: Some(known.clone()), after: known, events: Vec::new() })
+    }
+
+    async fn verdicts(&self, judged: Appended) -> Appended {
+        let mut verdicts = judged?;
+        for (_, verdict) in &mut verdicts {
+            match (self.mutation, *verdict) {
+                (Some(Mutation::TakeLateItems), Verdict::Refused(ItemError::SessionFinished))
+                | (Some(Mutation::TakeWhateverIsAhead), Verdict::Refused(ItemError::SeqTooLarge)) =>
+                {
+                    *verdict = Verdict::Stored;
+                }
+                (
+                    Some(Mutation::SecondIsDuplicate),
+                    Verdict::Refused(ItemError::DigestConflict),
+                ) => {
+                    *verdict = Verdict::Duplicate;
+                }
+                (Some(Mutation::RefuseDuplicates), Verdict::Duplicate) => {
+                    *verdict = Verdict::Refused(ItemError::DigestConflict);
+                }
+                _ => {}
+            }
+        }
+        Ok(verdicts)
+    }
+}
+
+type Done<T> = Result<T, <Memory as Ledger>::Error>;
+
+impl Ledger for Mutant {
+    type Error = <Memory as Ledger>::Error;
+
+    async fn apply(
+        &self,
+        id: SessionId,
+        command: &Command,
+        now: UnixMillis,
+    ) -> Done<Result<Applied, Refused>> {
+        let Some(instead) = self.instead(id, command).await else {
+            return Ok(self.nothing_done(id).await);
+        };
+        let now = match (self.mutation, &instead) {
+            (Some(Mutation::HurryDeadline), Command::CheckDeadline) => {
+                now.plus(Millis::from_secs(60))
+            }
+            _ => now,
+        };
+        let applied = self.inner.apply(id, &instead, now).await;
+        if self.mutation == Some(Mutation::ForgetJob) {
+            for kind in JobKind::ALL {
+                let worker = Worker(u64::MAX);
+                while self.inner.claim(kind, worker, now).await?.is_some() {
+                    self.inner.end_job(id, kind, worker, JobEnd::Done, now).await?;
+                }
+            }
+        }
+        applied
+    }
+
+    async fn append(&self, appends: &[&Append], now: UnixMillis) -> Done<Vec<Appended>> {
+        let mut results = Vec::with_capacity(appends.len());
+        for append in appends {
+            let by = self.by(append.session, append.by).await;
+            let (session, transport) = (append.session, append.transport);
+            let transport = match self.mutation {
+                Some(Mutation::HttpIsAConnection) => Transport::WebSocket,
+                _ => transport,
+            };
+            let instead = Append { session, by, transport, items: append.items.clone() };
+            for judged in self.inner.append(&[&instead], now).await? {
+                results.push(self.verdicts(judged).await);
+            }
+        }
+        Ok(results)
+    }
+
+    async fn find(&self, id: SessionId) -> Done<Option<Session>> {
+        self.inner.find(id).await
+    }
+
+    async fn digests(&self, id: SessionId, seqs: &[Seq]) -> Done<Vec<(Seq, Digest)>> {
+        self.inner.digests(id, seqs).await
+    }
+
+    async fn silent(&self, since: Option<UnixMillis>, limit: usize) -> Done<Vec<SessionId>> {
+        self.inner.silent(since, limit).await
+    }
+
+    async fn due(&self, now: UnixMillis, limit: usize) -> Done<Vec<SessionId>> {
+        self.inner.due(now, limit).await
+    }
+
+    async fn claim(
+        &self,
+        kind: JobKind,
+        by: Worker,
+        now: UnixMillis,
+    ) -> Done<Option<(SessionId, Job)>> {
+        if self.mutation == Some(Mutation::StealJobs) {
+            self.inner.expire_jobs(UnixMillis::new(0)).await?;
+        }
+        self.inner.claim(kind, by, now).await
+    }
+
+    async fn renew(
+        &self,
+        id: SessionId,
+        kind: JobKind,
+        by: Worker,
+        progress: u16,
+        now: UnixMillis,
+    ) -> Done<bool> {
+        self.inner.renew(id, kind, by, progress, now).await
+    }
+
+    async fn end_job(
+        &self,
+        id: SessionId,
+        kind: JobKind,
+        by: Worker,
+        end: JobEnd,
+        now: UnixMillis,
+    ) -> Done<Option<Job>> {
+        let left = self.inner.end_job(id, kind, by, end.clone(), now).await?;
+        if self.mutation == Some(Mutation::ForgetAgain)
+            && end == JobEnd::Done
+            && left.as_ref().is_some_and(|job| job.tries == 0)
+        {
+            self.inner.claim(kind, by, now).await?;
+            return self.inner.end_job(id, kind, by, JobEnd::Done, now).await;
+        }
+        Ok(left)
+    }
+
+    async fn expire_jobs(&self, now: UnixMillis) -> Done<u64> {
+        self.inner.expire_jobs(now).await
+    }
+
+    async fn job(&self, id: SessionId, kind: JobKind) -> Done<Option<Job>> {
+        self.inner.job(id, kind).await
+    }
+}

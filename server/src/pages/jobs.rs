@@ -1,0 +1,47 @@
+//! `/jobs`: the work that is due.
+
+use app::pages::jobs::JobsPage;
+use app::views::{JobRow, JobStanding, JobsView};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use ledger::JobKind;
+use ledger::jobs::JobState;
+use leptos::prelude::*;
+
+use super::history::instant;
+use super::{error_page, render};
+use crate::state::AppState;
+use crate::store::ListedJob;
+
+const JOBS_SHOWN_MAX: u32 = 100;
+
+pub(crate) async fn jobs(State(state): State<AppState>) -> Response {
+    match state.store.jobs(JOBS_SHOWN_MAX + 1).await {
+        Ok(mut jobs) => {
+            let more = jobs.len() > JOBS_SHOWN_MAX as usize;
+            jobs.truncate(JOBS_SHOWN_MAX as usize);
+            let view = JobsView { jobs: jobs.into_iter().map(row).collect(), more };
+            render::page(StatusCode::OK, move || view! { <JobsPage view/> })
+        }
+        Err(error) => error_page(error.into()),
+    }
+}
+
+fn row(ListedJob { session, kind, job }: ListedJob) -> JobRow {
+    let standing = match job.state {
+        JobState::Waiting => JobStanding::Waiting,
+        JobState::Running { .. } => JobStanding::Running,
+        JobState::Stopped => JobStanding::Stopped,
+    };
+    let begins = job.may_begin_at().filter(|_| standing == JobStanding::Waiting).map(instant);
+    JobRow { session, what: what(kind), standing, begins, tries: job.tries, error: job.error }
+}
+
+const fn what(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Assemble => "Make the recording",
+        JobKind::Release => "Let chunks go",
+        JobKind::Erase => "Erase",
+    }
+}

@@ -1,0 +1,143 @@
+//! What goes, and above all what must not.
+
+use ledger::By;
+use ledger::conformance::POLICY;
+use protocol::UnixMillis;
+
+use super::*;
+use crate::testing::{START, World};
+
+impl World {
+    /// Does every job that is due, one after the other.
+    async fn do_all(&self) {
+        let recordings = &self.recordings;
+        for kind in [JobKind::Release, JobKind::Erase] {
+            while let Some((id, job)) =
+                self.store.claim(kind, recordings.0.worker, clock::wall()).await.unwrap()
+            {
+                let permit = Arc::clone(&recordings.0.permits).acquire_owned().await.unwrap();
+                recordings.do_job(id, kind, job, permit).await;
+            }
+        }
+    }
+
+    async fn release_job(&self, id: SessionId) -> Option<JobState> {
+        self.store.job(id, JobKind::Release).await.unwrap().map(|job| job.state)
+    }
+
+    async fn discard(&self, id: SessionId) {
+        self.tell(id, Command::Discard { by: By::Reviewer }).await;
+    }
+}
+
+#[tokio::test]
+async fn the_chunks_go_once_the_recording_is_there() {
+    let world = World::new().await;
+    let (id, recording) = world.completed(1).await;
+    assert_eq!(world.payloads(id).await, 3);
+    world.do_all().await;
+    assert_eq!((world.payloads(id).await, world.release_job(id).await), (0, None));
+    assert!(world.folder.path().join(&recording.key).exists());
+}
+
+#[tokio::test]
+async fn the_chunks_stay_while_the_recording_is_missing_or_of_another_size() {
+    let world = World::new().await;
+    for (number, bytes) in [(1, None), (2, Some(&b"half of"[..]))] {
+        let (id, recording) = world.completed(number).await;
+        match bytes {
+            None => std::fs::remove_file(world.folder.path().join(&recording.key)).unwrap(),
+            Some(bytes) => drop(world.write(&recording.key, bytes)),
+        }
+        world.do_all().await;
+        assert_eq!(world.payloads(id).await, 3);
+        assert_eq!(world.release_job(id).await, Some(JobState::Stopped), "and somebody is told");
+    }
+}
+
+#[tokio::test]
+async fn the_chunks_stay_while_the_file_of_a_single_track_is_missing() {
+    let world = World::new().await;
+    let (id, _) = world.completed_with(1, &[0, 1]).await;
+    let second = world.folder.path().join(format!("recordings/{id}/track1.webm"));
+    std::fs::remove_file(&second).unwrap();
+    world.do_all().await;
+    assert_eq!(world.payloads(id).await, 3);
+}
+
+#[tokio::test]
+async fn the_chunks_of_a_session_that_is_not_completed_stay() {
+    let world = World::new().await;
+    for id in [world.incomplete(1, 3).await, world.failed(2, 3).await] {
+        world.recordings.release(id).await.unwrap();
+        world.recordings.erase(id).await.unwrap();
+        world.do_all().await;
+        assert_eq!(world.payloads(id).await, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_discarded_session_is_emptied_at_once_and_remembered_for_a_while() {
+    let world = World::new().await;
+    let id = world.incomplete(1, 1_200).await;
+    let file = world.write(&format!("recordings/{id}/partial.webm"), b"half of it");
+    world.discard(id).await;
+    world.store.erase_payloads(id).await.unwrap();
+    assert_eq!(world.payloads(id).await, 0);
+    assert!(world.exists(id).await);
+    // By the clock of the machine its time is over.
+    assert!(clock::wall() > START.plus(POLICY.discarded_kept), "the clock is wrong");
+    world.do_all().await;
+    assert!(!world.exists(id).await && !file.exists());
+    assert!(world.store.events(id).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_discarded_session_whose_time_is_not_over_keeps_its_row_alone() {
+    let world = World::new().await;
+    let id = world.incomplete(1, 3).await;
+    let file = world.write(&format!("recordings/{id}/partial.webm"), b"half of it");
+    let discard = Command::Discard { by: By::Reviewer };
+    world.tell_at(id, discard, clock::wall()).await;
+    world.do_all().await;
+    assert!(world.exists(id).await && !file.exists());
+    assert_eq!(world.payloads(id).await, 0);
+}
+
+#[tokio::test]
+async fn nothing_of_a_deleted_session_is_left_and_nothing_of_the_others_goes() {
+    let world = World::new().await;
+    let (gone, _) = world.completed_with(1, &[0, 1]).await;
+    let (kept, recording) = world.completed(2).await;
+    world.tell(gone, Command::Delete).await;
+    world.do_all().await;
+    assert!(!world.exists(gone).await);
+    assert!(!world.folder.path().join(format!("recordings/{gone}/this.webm")).exists());
+    assert!(world.exists(kept).await);
+    assert!(world.folder.path().join(&recording.key).exists());
+}
+
+#[tokio::test]
+async fn a_failed_session_expires_in_the_end() {
+    let world = World::new().await;
+    let id = world.failed(1, 3).await;
+    let expires = START.plus(POLICY.failed_kept);
+    world.tell_at(id, Command::CheckDeadline, UnixMillis::new(expires.get() - 1)).await;
+    world.do_all().await;
+    assert_eq!(world.payloads(id).await, 3);
+    world.tell_at(id, Command::CheckDeadline, expires).await;
+    world.do_all().await;
+    assert!(!world.exists(id).await);
+}
+
+#[tokio::test]
+async fn an_event_of_a_session_that_is_gone_is_no_error() {
+    let world = World::new().await;
+    let id = world.failed(1, 0).await;
+    world.tell(id, Command::Delete).await;
+    world.do_all().await;
+    let event = protocol::Event::Discarded;
+    let late = crate::store::NewEvent { session: id, at: START, place: None, event };
+    world.store.log_events(&[late]).await.unwrap();
+    assert!(world.store.events(id).await.unwrap().is_empty());
+}

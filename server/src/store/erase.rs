@@ -1,0 +1,78 @@
+//! Deleting what is not to be there any more, bit by bit, so that items need not wait for it.
+
+use ledger::Refused;
+use protocol::SessionId;
+
+use super::{Store, StoreError};
+
+/// Rows changed in one transaction: items wait meanwhile.
+const ROWS_AT_ONCE: u32 = 500;
+
+/// Tables with rows of sessions, and last the sessions' own.
+const TABLES: [(&str, &str); 10] = [
+    ("items", "session_id"),
+    ("events", "session_id"),
+    ("frames", "session_id"),
+    ("track_files", "session_id"),
+    ("left_out", "session_id"),
+    ("chunk_runs", "session_id"),
+    ("pause_cuts", "session_id"),
+    ("segments", "session_id"),
+    ("jobs", "session_id"),
+    ("sessions", "id"),
+];
+
+impl Store {
+    /// Lets the payloads of the chunks go that are wholly in files; headers and digests stay. The caller
+    /// has made sure that the session is completed, and that its files are there.
+    pub async fn release_payloads(&self, id: SessionId) -> Result<(), StoreError> {
+        self.clear_payloads(
+            id,
+            "AND kind = 'chunk' AND EXISTS (SELECT 1 FROM sessions \
+            WHERE id = ?1 AND recording_digest IS NOT NULL AND recording_left_out = 0)",
+        )
+        .await
+    }
+
+    /// The payloads of a session that was thrown away.
+    pub async fn erase_payloads(&self, id: SessionId) -> Result<(), StoreError> {
+        self.clear_payloads(id, "").await
+    }
+
+    async fn clear_payloads(&self, id: SessionId, which: &'static str) -> Result<(), StoreError> {
+        let statement = format!(
+            "UPDATE items SET payload = NULL, payload_place = NULL WHERE rowid IN \
+             (SELECT rowid FROM items WHERE session_id = ?1 \
+              AND (payload IS NOT NULL OR payload_place IS NOT NULL) {which} LIMIT ?2)"
+        );
+        self.bit_by_bit(id, statement).await
+    }
+
+    /// Deletes every row of a session that was thrown away, its own last.
+    pub async fn erase_rows(&self, id: SessionId) -> Result<(), StoreError> {
+        if self.session(id).await?.status != protocol::SessionStatus::Discarded {
+            return Err(Refused::Discarded.into());
+        }
+        for (table, key) in TABLES {
+            let statement = format!(
+                "DELETE FROM {table} WHERE rowid IN \
+                 (SELECT rowid FROM {table} WHERE {key} = ?1 LIMIT ?2)"
+            );
+            self.bit_by_bit(id, statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn bit_by_bit(&self, id: SessionId, statement: String) -> Result<(), StoreError> {
+        loop {
+            let done = sqlx::query(sqlx::AssertSqlSafe(statement.clone()))
+                .bind(id.as_bytes().as_slice())
+                .bind(ROWS_AT_ONCE)
+                .execute(&self.writer)
+                .await?;
+            if done.rows_affected() < u64::from(ROWS_AT_ONCE) {
+                return Ok(());
+            }
+        }
+    }
+}
