@@ -155,8 +155,9 @@ impl Recordings {
             return Outcome::Postponed(postponed);
         }
         tracing::error!(session = %id, %error, "no recording");
-        self.failed(id, &error.to_string(), started.elapsed()).await;
-        Outcome::Failed(error.to_string())
+        let reason = error.told();
+        self.failed(id, &reason, started.elapsed()).await;
+        Outcome::Failed(reason)
     }
 
     async fn failed(&self, id: SessionId, reason: &str, took: Duration) {

@@ -23,6 +23,7 @@ mod recording;
 mod slow_peers;
 mod store;
 mod tail;
+mod told;
 mod tools;
 mod tracks;
 mod waveform;

@@ -36,7 +36,7 @@ impl Process {
     }
 
     /// `None` when the program ends before it listens.
-    async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
+    pub(crate) async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).args(options);
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().ok()?;
