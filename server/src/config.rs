@@ -1,6 +1,7 @@
 //! The command line and the `HOLDFAST_*` variables, parsed into what the server is told.
 
-use std::net::SocketAddr;
+mod address;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,11 +9,16 @@ use app::recorder::settings::Settings;
 use clap::{Args, Parser, Subcommand};
 use protocol::Millis;
 
+pub use address::ListenAddress;
+
 use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
+
+/// Wider lines are hard to read.
+const HELP_COLUMNS_MAX: usize = 100;
 
 /// Records interviews in a browser tab and does not lose them.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about)]
+#[command(name = "holdfast", version, about, max_term_width = HELP_COLUMNS_MAX)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -33,11 +39,12 @@ pub enum Command {
 /// Every option can also be given as the environment variable named in brackets.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Address and port to listen on. Loopback unless you say otherwise: whoever reaches this
-    /// address can see every recording. Prometheus finds its metrics there at /metrics: counts
-    /// only, nothing of what was recorded or by whom.
+    /// Address or name, and port, to listen on; of a name that has several addresses, the first that
+    /// works. Loopback unless you say otherwise: whoever reaches this address can see every recording.
+    /// Prometheus finds its metrics there at /metrics: counts only, nothing of what was recorded or
+    /// by whom.
     #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    pub listen: SocketAddr,
+    pub listen: ListenAddress,
 
     /// Folder for the database and the recordings; made if it is not there.
     #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "DIR", default_value = "data")]

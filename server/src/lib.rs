@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod ledger;
+pub mod log;
 pub mod metrics;
 pub mod store;
 pub mod tools;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use server::Server;
 use server::config::{Cli, Command, Config};
+use server::log;
 use server::tools::{self, Told, ToolError};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -39,17 +39,8 @@ fn tell(told: Result<Told, ToolError>) -> ExitCode {
     }
 }
 
-/// What is asked for, without the decoder that complains of every bad packet of a recording.
-fn filter(asked: &str) -> EnvFilter {
-    let quiet = "symphonia_codec_aac=off".parse().expect("a target and a level");
-    EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info")).add_directive(quiet)
-}
-
 fn serve(config: Config) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(&config.log))
-        .with_writer(std::io::stderr)
-        .init();
+    log::start(&config.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

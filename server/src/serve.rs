@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use protocol::SessionStatus;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -23,7 +22,7 @@ use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
 use crate::writer::Fences;
-use crate::{api, clock, janitor, listen, routes, timeouts};
+use crate::{api, clock, janitor, listen, log, routes, timeouts};
 
 /// How long a clean stop may take before the rest is cut off: less than the 10 s after which
 /// container runtimes kill. Nothing acked is lost by either; a recording in the making is made anew
@@ -43,8 +42,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the data folder, takes up what an earlier run left unfinished, and listens.
+    /// Listens, opens the data folder, takes up what an earlier run left unfinished, and serves.
+    /// Whoever connects before that waits.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let listener = config
+            .listen
+            .bind()
+            .await
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        tracing::info!(target: log::ALWAYS, "Holdfast is at http://{address}");
         let folder = &config.data_dir;
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
@@ -67,10 +74,6 @@ impl Server {
         .context("cannot make the folder for recordings in the making")?;
         let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads, metrics.clone());
         let (events, event_writer) = Events::start(store.clone(), metrics.clone());
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = listener.local_addr().context("the listener has no address")?;
         let state = AppState {
             connections: Arc::new(Semaphore::new(config.connections_max)),
             body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
@@ -101,7 +104,7 @@ impl Server {
         let stopping = state.stopping.clone();
         let http =
             tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
-        tracing::info!("Holdfast is at http://{address}");
+        tracing::info!("ready");
         Ok(Self { address, state, http, ledger_writer, event_writer })
     }
 

@@ -17,6 +17,7 @@ mod harness;
 mod http;
 mod lifecycle;
 mod metrics;
+mod operating;
 mod pages;
 mod process;
 mod recording;

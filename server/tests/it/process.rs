@@ -35,7 +35,7 @@ impl Process {
         Self::run(command, folder, &[]).await
     }
 
-    /// `None` when the program ends before it listens.
+    /// `None` when the program ends before it serves.
     pub(crate) async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).args(options);
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(Stdio::piped());
@@ -43,10 +43,14 @@ impl Process {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let address = timeout(PATIENCE, async {
+            let mut address = None;
             while let Some(line) = lines.next_line().await.unwrap() {
                 note(&log, &line);
-                if let Some((_, address)) = line.split_once("Holdfast is at http://") {
-                    return Some(address.trim().parse().unwrap());
+                if let Some((_, told)) = line.split_once("Holdfast is at http://") {
+                    address = Some(told.trim().parse().unwrap());
+                }
+                if line.ends_with(": ready") {
+                    return address;
                 }
             }
             None
