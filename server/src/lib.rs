@@ -15,6 +15,7 @@ mod clock;
 mod error;
 mod events;
 mod export;
+mod folder;
 mod janitor;
 mod listen;
 mod pages;
@@ -26,4 +27,5 @@ mod state;
 mod timeouts;
 mod writer;
 
+pub use folder::keep_to_ourselves;
 pub use serve::Server;

@@ -40,6 +40,7 @@ fn tell(told: Result<Told, ToolError>) -> ExitCode {
 }
 
 fn serve(config: Config) -> ExitCode {
+    server::keep_to_ourselves();
     log::start(&config.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
+use crate::folder::DataFolder;
 use crate::ledger::Ledger;
 use crate::ledger::payload::{InRow, PayloadStore};
 use crate::metrics::Metrics;
@@ -39,12 +40,14 @@ pub struct Server {
     http: JoinHandle<()>,
     ledger_writer: JoinHandle<()>,
     event_writer: JoinHandle<()>,
+    folder: DataFolder,
 }
 
 impl Server {
-    /// Listens, opens the data folder, takes up what an earlier run left unfinished, and serves.
+    /// Takes the data folder, listens, takes up what an earlier run left unfinished, and serves.
     /// Whoever connects before that waits.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let taken = DataFolder::take(&config.data_dir, &config.database_path())?;
         let listener = config
             .listen
             .bind()
@@ -53,8 +56,6 @@ impl Server {
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(target: log::ALWAYS, "Holdfast is at http://{address}");
         let folder = &config.data_dir;
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let database = config.database_path();
         let size_max = config.database_size_max.map(|size| size.0);
         let store = Store::open(&database, size_max)
@@ -105,7 +106,7 @@ impl Server {
         let http =
             tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
         tracing::info!("ready");
-        Ok(Self { address, state, http, ledger_writer, event_writer })
+        Ok(Self { address, state, http, ledger_writer, event_writer, folder: taken })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -131,7 +132,7 @@ impl Server {
 
     /// No new sockets, every open one told, commits done, then the database closed.
     pub async fn stop(self) -> anyhow::Result<()> {
-        let Self { state, http, ledger_writer, event_writer, .. } = self;
+        let Self { state, http, ledger_writer, event_writer, folder: _held_to_the_end, .. } = self;
         let end = Instant::now() + STOP_DEADLINE;
         let cut_off = end - CLOSE_DEADLINE;
         state.stopping.cancel();

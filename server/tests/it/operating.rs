@@ -1,15 +1,95 @@
-//! What whoever runs the server meets: the command line and the log.
+//! What whoever runs the server meets: the data folder, the command line, the log.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::PATIENCE;
-use crate::process::PROGRAM;
+use crate::harness::{Candidate, PATIENCE, eventually, run};
+use crate::process::{PROGRAM, Process};
+
+/// Everything below a folder, itself included.
+pub(crate) fn all_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    let mut looked_at = 0;
+    while let Some(path) = found.get(looked_at).cloned() {
+        looked_at += 1;
+        if path.is_dir() {
+            found.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    found
+}
+
+/// Those that others may look at.
+pub(crate) fn open_to_others(folder: &Path) -> Vec<PathBuf> {
+    let mode = |path: &PathBuf| std::fs::metadata(path).unwrap().permissions().mode();
+    let mut all = all_below(folder);
+    all.retain(|path| mode(path) & 0o077 != 0);
+    all
+}
+
+async fn one_recorded(server: &Process, number: u8) -> Candidate {
+    let candidate = Candidate::new(number);
+    let (mut socket, _) = candidate.open(server).await;
+    let items = run(0, 0, "beep1");
+    let last = items.last().unwrap().seq;
+    socket.deliver(items).await;
+    socket.finish_completely(last).await;
+    candidate
+}
+
+/// When everything was last written, but for what SQLite shares in memory.
+fn written(folder: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    let files = all_below(folder).into_iter().filter(|path| !path.ends_with("holdfast.db-shm"));
+    files.map(|path| (path.clone(), path.metadata().unwrap().modified().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_second_server_on_a_folder_is_refused_in_one_sentence_and_touches_nothing() {
+    let folder = TempDir::new().unwrap();
+    let first = Process::start(folder.path(), &[]).await;
+    one_recorded(&first, 1).await;
+    let before = eventually("the first has nothing more to write", async || {
+        let before = written(folder.path());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (written(folder.path()) == before).then_some(before)
+    })
+    .await;
+    let mut second = Command::new(PROGRAM);
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path());
+    let ended = timeout(PATIENCE, second.output()).await.unwrap().unwrap();
+    assert!(!ended.status.success());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    let [line] = said.lines().collect::<Vec<_>>()[..] else { panic!("one line, not {said}") };
+    assert!(line.contains("another Holdfast is running"), "{line}");
+    assert!(line.contains(folder.path().to_str().unwrap()), "{line}");
+    assert_eq!(written(folder.path()), before);
+    assert_eq!(first.readiness().await.0, 200);
+}
+
+#[tokio::test]
+async fn what_the_server_makes_is_for_its_own_user_alone() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let mut permissive = Command::new("sh");
+    permissive.args(["-c", "umask 000 && exec \"$@\"", "sh", PROGRAM]);
+    let server = Process::run(permissive, &data, &[]).await.unwrap();
+    let candidate = one_recorded(&server, 1).await;
+    let made = all_below(&data);
+    for name in ["holdfast.db", "holdfast.db-wal", "recordings", "scratch", "lock", "reserve"] {
+        assert!(made.contains(&data.join(name)), "{name} is not among {made:?}");
+    }
+    let of_session = data.join("recordings").join(candidate.session.to_string());
+    assert!(made.iter().any(|path| path.parent() == Some(&of_session)), "{made:?}");
+    assert!(open_to_others(&data).is_empty(), "{:?}", open_to_others(&data));
+}
 
 /// What it says on stderr until it is ready, or until it has said where it is.
 async fn said_by(folder: &Path, log: &str) -> Vec<String> {
