@@ -24,6 +24,7 @@ mod routes;
 mod serve;
 mod socket;
 mod state;
+mod supervise;
 mod timeouts;
 mod writer;
 

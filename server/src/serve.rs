@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use protocol::SessionStatus;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
+use crate::supervise::{Supervisor, Task};
 use crate::writer::Fences;
 use crate::{api, clock, janitor, listen, log, routes, timeouts};
 
@@ -43,11 +44,18 @@ pub struct Server {
     folder: DataFolder,
 }
 
+/// What the server is made of before it serves.
+struct Opened {
+    state: AppState,
+    ledger_writer: JoinHandle<()>,
+    event_writer: JoinHandle<()>,
+}
+
 impl Server {
     /// Takes the data folder, listens, takes up what an earlier run left unfinished, and serves.
     /// Whoever connects before that waits.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let taken = DataFolder::take(&config.data_dir, &config.database_path())?;
+        let folder = DataFolder::take(&config.data_dir, &config.database_path())?;
         let listener = config
             .listen
             .bind()
@@ -55,58 +63,15 @@ impl Server {
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(target: log::ALWAYS, "Holdfast is at http://{address}");
-        let folder = &config.data_dir;
-        let database = config.database_path();
-        let size_max = config.database_size_max.map(|size| size.0);
-        let store = Store::open(&database, size_max)
-            .await
-            .with_context(|| format!("cannot open the database {}", database.display()))?;
-        let payloads: Arc<dyn PayloadStore> = Arc::new(InRow);
-        let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
-        let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
-        let recordings = Recordings::new(
-            store.clone(),
-            Arc::clone(&payloads),
-            files.clone(),
-            folder.join("scratch"),
-            metrics.clone(),
-            stopping.clone(),
-        )
-        .context("cannot make the folder for recordings in the making")?;
-        let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads, metrics.clone());
-        let (events, event_writer) = Events::start(store.clone(), metrics.clone());
-        let state = AppState {
-            connections: Arc::new(Semaphore::new(config.connections_max)),
-            body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
-            config: Arc::new(config),
-            exports: Exports::new(
-                store.clone(),
-                recordings.clone(),
-                files.clone(),
-                stopping.clone(),
-            ),
-            store,
-            ledger,
-            recordings,
-            files,
-            events,
-            metrics,
-            fences: Fences::default(),
-            stopping,
-            tasks: TaskTracker::new(),
-        };
+        let Opened { state, ledger_writer, event_writer } = open(config).await?;
         take_up(&state).await.context("cannot take up unfinished sessions")?;
-        state.tasks.spawn(timeouts::watch(state.clone()));
-        state.tasks.spawn(store::watch_room(state.store.clone(), state.stopping.clone()));
-        state.tasks.spawn(janitor::watch(state.clone()));
-        let recordings = state.recordings.clone();
-        state.tasks.spawn(async move { recordings.work_ahead().await });
+        begin_watches(&state);
         let router = routes::router(state.clone());
         let stopping = state.stopping.clone();
-        let http =
-            tokio::spawn(listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE));
+        let http = listen::serve(listener, router, stopping, listen::HEADERS_DEADLINE);
+        let http = state.supervisor.watch(Task::Http, tokio::spawn(http));
         tracing::info!("ready");
-        Ok(Self { address, state, http, ledger_writer, event_writer, folder: taken })
+        Ok(Self { address, state, http, ledger_writer, event_writer, folder })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -114,8 +79,7 @@ impl Server {
     }
 
     /// Runs until SIGTERM or SIGINT, then stops cleanly.
-    pub async fn run_until_signal(self) -> anyhow::Result<()> {
-        let stopping = self.state.stopping.clone();
+    pub async fn run_until_signal(mut self) -> anyhow::Result<()> {
         let mut terminate =
             tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
                 .context("cannot watch for SIGTERM")?;
@@ -125,7 +89,10 @@ impl Server {
                 interrupted.context("cannot watch for SIGINT")?;
                 tracing::info!("interrupted: stopping");
             }
-            () = stopping.cancelled() => {}
+            _ = &mut self.http => {
+                self.stop().await?;
+                bail!("nothing more can be heard from clients");
+            }
         }
         self.stop().await
     }
@@ -139,12 +106,12 @@ impl Server {
         state.tasks.close();
         if timeout_at(cut_off, state.tasks.wait()).await.is_err() {
             tracing::warn!("connections or recordings did not end in time and are cut off");
+            WATCHES.iter().for_each(|task| state.supervisor.cut_off(*task));
         }
         let (store, recordings) = (state.store.clone(), state.recordings.clone());
         // Requests that hang on must not hold the database open.
-        let abort = http.abort_handle();
-        if timeout_at(cut_off, http).await.is_err() {
-            abort.abort();
+        if !http.is_finished() && timeout_at(cut_off, http).await.is_err() {
+            state.supervisor.cut_off(Task::Http);
         }
         drop(state);
         if timeout_at(end, ledger_writer).await.is_err() {
@@ -165,6 +132,70 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Opens what lies in the data folder.
+async fn open(config: Config) -> anyhow::Result<Opened> {
+    let folder = &config.data_dir;
+    let database = config.database_path();
+    let size_max = config.database_size_max.map(|size| size.0);
+    let store = Store::open(&database, size_max)
+        .await
+        .with_context(|| format!("cannot open the database {}", database.display()))?;
+    let payloads: Arc<dyn PayloadStore> = Arc::new(InRow);
+    let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
+    let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
+    let recordings = Recordings::new(
+        store.clone(),
+        Arc::clone(&payloads),
+        files.clone(),
+        folder.join("scratch"),
+        metrics.clone(),
+        stopping.clone(),
+    )
+    .context("cannot make the folder for recordings in the making")?;
+    let supervisor = Supervisor::new(stopping.clone());
+    let (ledger, ledger_writer) = Ledger::start(store.clone(), payloads, metrics.clone());
+    let (events, event_writer) = Events::start(store.clone(), metrics.clone());
+    let ledger_writer = supervisor.watch(Task::Ledger, ledger_writer);
+    let event_writer = supervisor.watch(Task::Events, event_writer);
+    let exports = Exports::new(store.clone(), recordings.clone(), files.clone(), stopping.clone());
+    let state = AppState {
+        connections: Arc::new(Semaphore::new(config.connections_max)),
+        body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
+        config: Arc::new(config),
+        exports,
+        store,
+        ledger,
+        recordings,
+        files,
+        events,
+        metrics,
+        fences: Fences::default(),
+        stopping,
+        tasks: TaskTracker::new(),
+        supervisor,
+    };
+    Ok(Opened { state, ledger_writer, event_writer })
+}
+
+/// Nothing is in their memory that the database does not know: they can be begun again.
+const WATCHES: [Task; 4] = [Task::Timeouts, Task::Room, Task::Janitor, Task::Ahead];
+
+fn begin_watches(state: &AppState) {
+    keep(state, Task::Timeouts, timeouts::watch);
+    keep(state, Task::Room, |state| store::watch_room(state.store, state.stopping));
+    keep(state, Task::Janitor, janitor::watch);
+    keep(state, Task::Ahead, |state| async move { state.recordings.work_ahead().await });
+}
+
+fn keep<F>(state: &AppState, task: Task, run: impl Fn(AppState) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let supervisor = state.supervisor.clone();
+    let its_own = state.clone();
+    state.tasks.spawn(supervisor.keep(task, move || run(its_own.clone())));
 }
 
 /// A server that was killed left sessions as they stood: nobody is connected now, and what was
@@ -190,3 +221,6 @@ async fn take_up(state: &AppState) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
