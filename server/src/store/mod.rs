@@ -226,9 +226,18 @@ impl Store {
         Ok(())
     }
 
+    /// Folds the log into the database, which then is one file that can be copied. Readers go first:
+    /// what one of them still reads cannot be folded in.
     pub async fn close(&self) {
-        self.writer.close().await;
         self.reader.close().await;
+        let folded = sqlx::query_scalar::<_, bool>("PRAGMA wal_checkpoint(TRUNCATE)");
+        match folded.fetch_one(&self.writer).await {
+            Ok(false) => {}
+            // Nothing is lost by either: the next one to open it finds the log.
+            Ok(true) => tracing::warn!("another process reads the database, which keeps its log"),
+            Err(error) => tracing::warn!(%error, "the database keeps its log"),
+        }
+        self.writer.close().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What whoever runs the server meets: the data folder, the command line, the log.
+//! What whoever runs the server meets: the data folder, the command line, the log, a clean stop.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::harness::{Candidate, PATIENCE, eventually, run};
+use crate::harness::{Candidate, PATIENCE, chunk, eventually, run};
 use crate::process::{PROGRAM, Process};
 
 /// Everything below a folder, itself included.
@@ -89,6 +89,38 @@ async fn what_the_server_makes_is_for_its_own_user_alone() {
     let of_session = data.join("recordings").join(candidate.session.to_string());
     assert!(made.iter().any(|path| path.parent() == Some(&of_session)), "{made:?}");
     assert!(open_to_others(&data).is_empty(), "{:?}", open_to_others(&data));
+}
+
+#[tokio::test]
+async fn after_a_clean_stop_the_database_and_the_recordings_are_all_there_is_to_copy() {
+    let folder = TempDir::new().unwrap();
+    let mut server = Process::start(folder.path(), &[]).await;
+    let completed = one_recorded(&server, 1).await;
+    let recording = format!("/api/sessions/{}/recording", completed.session);
+    let recorded = server.get(&recording).await.bytes().await.unwrap();
+    let going_on = Candidate::new(2);
+    let (mut socket, _) = going_on.open(&server).await;
+    socket.deliver((0..50).map(|seq| chunk(seq, 0, &[7; 3_000])).collect()).await;
+    let log = folder.path().join("holdfast.db-wal");
+    assert!(log.metadata().unwrap().len() > 0, "nothing would have to be folded in");
+    server.send_sigterm();
+    assert!(server.ended().await.success());
+    assert!(log.metadata().map_or(0, |log| log.len()) == 0, "the log is not folded in");
+
+    let copy = TempDir::new().unwrap();
+    std::fs::copy(folder.path().join("holdfast.db"), copy.path().join("holdfast.db")).unwrap();
+    for file in all_below(&folder.path().join("recordings")) {
+        let to = copy.path().join(file.strip_prefix(folder.path()).unwrap());
+        if file.is_dir() {
+            std::fs::create_dir(to).unwrap();
+        } else {
+            std::fs::copy(file, to).unwrap();
+        }
+    }
+    let server = Process::start(copy.path(), &[]).await;
+    assert_eq!(server.get(&recording).await.bytes().await.unwrap(), recorded);
+    let (_, welcome) = going_on.open(&server).await;
+    assert_eq!(welcome.have.len(), 50);
 }
 
 /// What it says on stderr until it is ready, or until it has said where it is.
