@@ -11,7 +11,11 @@ use protocol::Millis;
 
 pub use address::ListenAddress;
 
+use crate::backup::BackupArgs;
 use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
+
+/// The database's name in the data folder.
+pub(crate) const DATABASE: &str = "holdfast.db";
 
 /// Wider lines are hard to read.
 const HELP_COLUMNS_MAX: usize = 100;
@@ -28,12 +32,41 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(Config),
+    /// Copy everything that a server has, while it runs or not, to where another one can be started.
+    Backup(BackupArgs),
     /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
     Stitch(StitchArgs),
     /// Make the best seekable file of one that is damaged, cut off or unfinished.
     Repair(RepairArgs),
     /// Tell what a recorder's file holds, and what is wrong with it.
     Inspect(InspectArgs),
+}
+
+/// Where a server keeps what it has.
+#[derive(Debug, Clone, Args)]
+pub struct DataPlace {
+    /// Folder for the database and the recordings; a server makes it if it is not there.
+    #[arg(
+        long = "data-dir",
+        env = "HOLDFAST_DATA_DIR",
+        value_name = "DIR",
+        default_value = "data"
+    )]
+    pub folder: PathBuf,
+
+    /// Database, such as sqlite:///var/lib/holdfast/holdfast.db [default: holdfast.db in the data
+    /// folder].
+    #[arg(long, env = "HOLDFAST_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+}
+
+impl DataPlace {
+    pub(crate) fn database(&self) -> PathBuf {
+        match &self.database_url {
+            Some(DatabaseUrl::Sqlite(path)) => path.clone(),
+            None => self.folder.join(DATABASE),
+        }
+    }
 }
 
 /// Every option can also be given as the environment variable named in brackets.
@@ -46,14 +79,8 @@ pub struct Config {
     #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
     pub listen: ListenAddress,
 
-    /// Folder for the database and the recordings; made if it is not there.
-    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "DIR", default_value = "data")]
-    pub data_dir: PathBuf,
-
-    /// Database, such as sqlite:///var/lib/holdfast/holdfast.db [default: holdfast.db in the data
-    /// folder].
-    #[arg(long, env = "HOLDFAST_DATABASE_URL", value_name = "URL")]
-    pub database_url: Option<DatabaseUrl>,
+    #[command(flatten)]
+    pub data: DataPlace,
 
     /// How large the database file may grow, such as 20GB; then the server takes nothing until
     /// sessions are finished or discarded [default: as large as the disk].
@@ -221,13 +248,6 @@ impl Config {
             still_every: self.still_every.0,
         }
     }
-
-    pub(crate) fn database_path(&self) -> PathBuf {
-        match &self.database_url {
-            Some(DatabaseUrl::Sqlite(path)) => path.clone(),
-            None => self.data_dir.join("holdfast.db"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -245,9 +265,10 @@ mod tests {
         let parse = |option: &str, value: &str| {
             Cli::try_parse_from(["holdfast", "serve", option, value]).map(|cli| match cli.command {
                 Command::Serve(config) => config.recorder(),
-                Command::Stitch(_) | Command::Repair(_) | Command::Inspect(_) => {
-                    unreachable!("it says serve")
-                }
+                Command::Backup(_)
+                | Command::Stitch(_)
+                | Command::Repair(_)
+                | Command::Inspect(_) => unreachable!("it says serve"),
             })
         };
         for (option, min, max, below, above) in [

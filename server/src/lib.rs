@@ -2,6 +2,7 @@
 //! recordings and shows them. Everything that decides is in `protocol` and `media`; this crate
 //! does the IO.
 
+pub mod backup;
 pub mod config;
 pub mod ledger;
 pub mod log;

@@ -1,17 +1,23 @@
 //! The `holdfast` command.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use server::Server;
+use server::backup::backup;
 use server::config::{Cli, Command, Config};
 use server::log;
-use server::tools::{self, Told, ToolError};
+use server::tools::{self, Told};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(config) => serve(config),
+        Command::Backup(args) => {
+            server::keep_to_ourselves();
+            tell(backup(&args).map(|text| Told { text, is_whole: true }))
+        }
         Command::Stitch(args) => tell(tools::stitch(&args)),
         Command::Repair(args) => tell(tools::repair(&args)),
         Command::Inspect(args) => {
@@ -20,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn tell(told: Result<Told, ToolError>) -> ExitCode {
+fn tell(told: Result<Told, impl Display>) -> ExitCode {
     match told {
         Ok(Told { text, is_whole }) => {
             // Whoever reads may have had enough.

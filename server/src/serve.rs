@@ -55,7 +55,7 @@ impl Server {
     /// Takes the data folder, listens, takes up what an earlier run left unfinished, and serves.
     /// Whoever connects before that waits.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let folder = DataFolder::take(&config.data_dir, &config.database_path())?;
+        let folder = DataFolder::take(&config.data.folder, &config.data.database())?;
         let listener = config
             .listen
             .bind()
@@ -136,8 +136,8 @@ impl Server {
 
 /// Opens what lies in the data folder.
 async fn open(config: Config) -> anyhow::Result<Opened> {
-    let folder = &config.data_dir;
-    let database = config.database_path();
+    let folder = &config.data.folder;
+    let database = config.data.database();
     let size_max = config.database_size_max.map(|size| size.0);
     let store = Store::open(&database, size_max)
         .await

@@ -27,7 +27,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, extension_of, is_of, version_of, writer_into};
+pub(crate) use files::{RecordingFiles, extension_of, is_of, made_beside, version_of, writer_into};
 pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;

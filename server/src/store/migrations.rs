@@ -23,6 +23,9 @@ const STEPS: [(i64, &str, &str); 8] = [
     step!(8, "0008_playable"),
 ];
 
+/// The version of a database that is up to date.
+pub(super) const NEWEST: i64 = STEPS[STEPS.len() - 1].0;
+
 pub(super) fn migrator() -> Migrator {
     let steps = STEPS.map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

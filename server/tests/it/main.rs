@@ -5,6 +5,7 @@
 
 mod ahead;
 mod api;
+mod backup;
 mod bad_input;
 mod bounds;
 mod crash;

@@ -27,12 +27,7 @@ impl Process {
 
     /// On a file system of its own that holds `megabytes`. `None` where this user may not mount.
     pub(crate) async fn start_on_small_disk(folder: &Path, megabytes: u32) -> Option<Self> {
-        const MOUNT: &str = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && shift 2 && exec \"$@\"";
-        let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
-        let mut command = Command::new("unshare");
-        command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
-        command.arg(folder).arg(PROGRAM);
-        Self::run(command, folder, &[]).await
+        Self::run(program_on_small_disk(folder, megabytes), folder, &[]).await
     }
 
     /// `None` when the program ends before it serves.
@@ -104,6 +99,16 @@ impl Process {
         let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
         pages * rustix::param::page_size() as u64
     }
+}
+
+/// The program, to which `folder` is a file system that holds `megabytes`.
+pub(crate) fn program_on_small_disk(folder: &Path, megabytes: u32) -> Command {
+    const MOUNT: &str = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && shift 2 && exec \"$@\"";
+    let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+    let mut command = Command::new("unshare");
+    command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
+    command.arg(folder).arg(PROGRAM);
+    command
 }
 
 /// `None` of a process that is gone.
