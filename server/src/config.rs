@@ -1,6 +1,7 @@
 //! The command line and the `HOLDFAST_*` variables, parsed into what the server is told.
 
-use std::net::SocketAddr;
+mod address;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,11 +10,20 @@ use clap::{Args, Parser, Subcommand};
 use ledger::rules::Policy;
 use protocol::Millis;
 
+pub use address::ListenAddress;
+
+use crate::backup::BackupArgs;
 use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
+
+/// The database's name in the data folder.
+pub(crate) const DATABASE: &str = "holdfast.db";
+
+/// Wider lines are hard to read.
+const HELP_COLUMNS_MAX: usize = 100;
 
 /// Records interviews in a browser tab and does not lose them.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about)]
+#[command(name = "holdfast", version, about, max_term_width = HELP_COLUMNS_MAX)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -23,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(Config),
+    /// Copy everything that a server has, while it runs or not, to where another one can be started.
+    Backup(BackupArgs),
     /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
     Stitch(StitchArgs),
     /// Make the best seekable file of one that is damaged, cut off or unfinished.
@@ -34,23 +46,45 @@ pub enum Command {
 /// A client that comes back to a session which it had discarded is told so for this long.
 pub const DISCARDED_KEPT: Millis = Millis::from_secs(7 * 24 * 3600);
 
-/// Every option can also be given as the environment variable named in brackets.
+/// Where a server keeps what it has.
 #[derive(Debug, Clone, Args)]
-pub struct Config {
-    /// Address and port to listen on. Loopback unless you say otherwise: whoever reaches this
-    /// address can see every recording. Prometheus finds its metrics there at /metrics: counts
-    /// only, nothing of what was recorded or by whom.
-    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
-    pub listen: SocketAddr,
-
-    /// Folder for the database and the recordings; made if it is not there.
-    #[arg(long, env = "HOLDFAST_DATA_DIR", value_name = "DIR", default_value = "data")]
-    pub data_dir: PathBuf,
+pub struct DataPlace {
+    /// Folder for the database and the recordings; a server makes it if it is not there.
+    #[arg(
+        long = "data-dir",
+        env = "HOLDFAST_DATA_DIR",
+        value_name = "DIR",
+        default_value = "data"
+    )]
+    pub folder: PathBuf,
 
     /// Database, such as sqlite:///var/lib/holdfast/holdfast.db [default: holdfast.db in the data
     /// folder].
     #[arg(long, env = "HOLDFAST_DATABASE_URL", value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
+}
+
+impl DataPlace {
+    pub(crate) fn database(&self) -> PathBuf {
+        match &self.database_url {
+            Some(DatabaseUrl::Sqlite(path)) => path.clone(),
+            None => self.folder.join(DATABASE),
+        }
+    }
+}
+
+/// Every option can also be given as the environment variable named in brackets.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Address or name, and port, to listen on; of a name that has several addresses, the first that
+    /// works. Loopback unless you say otherwise: whoever reaches this address can see every recording.
+    /// Prometheus finds its metrics there at /metrics: counts only, nothing of what was recorded or
+    /// by whom.
+    #[arg(long, env = "HOLDFAST_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    pub listen: ListenAddress,
+
+    #[command(flatten)]
+    pub data: DataPlace,
 
     /// How large the database file may grow, such as 20GB; then the server takes nothing until
     /// sessions are finished or discarded [default: as large as the disk].
@@ -232,13 +266,6 @@ impl Config {
             still_every: self.still_every.0,
         }
     }
-
-    pub(crate) fn database_path(&self) -> PathBuf {
-        match &self.database_url {
-            Some(DatabaseUrl::Sqlite(path)) => path.clone(),
-            None => self.data_dir.join("holdfast.db"),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -256,9 +283,10 @@ mod tests {
         let parse = |option: &str, value: &str| {
             Cli::try_parse_from(["holdfast", "serve", option, value]).map(|cli| match cli.command {
                 Command::Serve(config) => config.recorder(),
-                Command::Stitch(_) | Command::Repair(_) | Command::Inspect(_) => {
-                    unreachable!("it says serve")
-                }
+                Command::Backup(_)
+                | Command::Stitch(_)
+                | Command::Repair(_)
+                | Command::Inspect(_) => unreachable!("it says serve"),
             })
         };
         for (option, min, max, below, above) in [

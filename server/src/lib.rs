@@ -2,8 +2,10 @@
 //! recordings and shows them. Everything that decides is in `protocol`, `ledger` and `media`;
 //! this crate does the IO.
 
+pub mod backup;
 pub mod committer;
 pub mod config;
+pub mod log;
 pub mod metrics;
 pub mod store;
 pub mod tools;
@@ -14,6 +16,7 @@ mod clock;
 mod error;
 mod events;
 mod export;
+mod folder;
 mod janitor;
 mod listen;
 mod pages;
@@ -22,9 +25,11 @@ mod routes;
 mod serve;
 mod socket;
 mod state;
+mod supervise;
 #[cfg(test)]
 mod testing;
 mod timeouts;
 mod writer;
 
+pub use folder::keep_to_ourselves;
 pub use serve::Server;

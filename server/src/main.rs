@@ -1,17 +1,23 @@
 //! The `holdfast` command.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use server::Server;
+use server::backup::backup;
 use server::config::{Cli, Command, Config};
-use server::tools::{self, Told, ToolError};
-use tracing_subscriber::EnvFilter;
+use server::log;
+use server::tools::{self, Told};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(config) => serve(config),
+        Command::Backup(args) => {
+            server::keep_to_ourselves();
+            tell(backup(&args).map(|text| Told { text, is_whole: true }))
+        }
         Command::Stitch(args) => tell(tools::stitch(&args)),
         Command::Repair(args) => tell(tools::repair(&args)),
         Command::Inspect(args) => {
@@ -20,7 +26,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn tell(told: Result<Told, ToolError>) -> ExitCode {
+fn tell(told: Result<Told, impl Display>) -> ExitCode {
     match told {
         Ok(Told { text, is_whole }) => {
             // Whoever reads may have had enough.
@@ -39,17 +45,9 @@ fn tell(told: Result<Told, ToolError>) -> ExitCode {
     }
 }
 
-/// What is asked for, without the decoder that complains of every bad packet of a recording.
-fn filter(asked: &str) -> EnvFilter {
-    let quiet = "symphonia_codec_aac=off".parse().expect("a target and a level");
-    EnvFilter::try_new(asked).unwrap_or_else(|_| EnvFilter::new("info")).add_directive(quiet)
-}
-
 fn serve(config: Config) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(&config.log))
-        .with_writer(std::io::stderr)
-        .init();
+    server::keep_to_ourselves();
+    log::start(&config.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

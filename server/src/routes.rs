@@ -17,6 +17,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::error::ApiError;
 use crate::state::AppState;
+use crate::supervise::message_of;
 use crate::{api, assets, metrics, pages, socket};
 
 /// Bytes of a JSON request body.
@@ -58,11 +59,15 @@ async fn healthz() -> &'static str {
     "ok"
 }
 
-/// The server can take recordings: its database answers, there is room on the disk, and it is not
-/// shutting down.
+/// The server can take recordings and make them: all its tasks run, its database answers, there is
+/// room on the disk, and it is not shutting down.
 async fn readyz(State(state): State<AppState>) -> Response {
     if state.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "shutting down").into_response();
+    }
+    if let Some(task) = state.supervisor.down() {
+        let told = format!("a task of the server is down: {}", task.as_str());
+        return (StatusCode::SERVICE_UNAVAILABLE, told).into_response();
     }
     if state.store.room().is_full() {
         return (StatusCode::SERVICE_UNAVAILABLE, "the disk is full").into_response();
@@ -87,10 +92,6 @@ fn header_layer(
 }
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message");
-    ApiError::Internal(anyhow::anyhow!("a handler panicked: {message}")).into_response()
+    ApiError::Internal(anyhow::anyhow!("a handler panicked: {}", message_of(&*panic)))
+        .into_response()
 }

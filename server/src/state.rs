@@ -13,6 +13,7 @@ use crate::export::Exports;
 use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
+use crate::supervise::Supervisor;
 use crate::writer::Writers;
 
 #[derive(Debug, Clone)]
@@ -34,4 +35,6 @@ pub(crate) struct AppState {
     pub(crate) stopping: CancellationToken,
     /// Connections and recordings in the making; the server ends after them.
     pub(crate) tasks: TaskTracker,
+    /// Knows whether everything runs that should.
+    pub(crate) supervisor: Supervisor,
 }

@@ -56,7 +56,10 @@ async fn collect(body: Body, bytes_max: usize) -> Result<Bytes, ApiError> {
     let mut collected = BytesMut::new();
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|error| ApiError::BadRequest(error.to_string()))?;
+        let piece = piece.map_err(|error| {
+            tracing::debug!(%error, "a request's body broke off");
+            ApiError::BadRequest("The request body broke off.".to_owned())
+        })?;
         if collected.len() + piece.len() > bytes_max {
             return Err(ApiError::BodyTooLarge);
         }

@@ -178,7 +178,8 @@ async fn export_of(
     if let Some(obstacle) = state.exports.obstacle(recording, format).await {
         return Ok(Export { state: "unavailable", reason: Some(obstacle.to_string()), ..blank });
     }
-    Ok(match state.exports.standing(recording, format).await? {
+    let standing = state.exports.standing(recording, format).await;
+    Ok(match standing.map_err(|error| ApiError::Internal(error.into()))? {
         Standing::NotMade => blank,
         Standing::Making { thousandths } => {
             Export { state: "making", progress: Some(f64::from(thousandths) / 1_000.0), ..blank }
@@ -200,7 +201,10 @@ impl From<ExportError> for ApiError {
             ExportError::ShuttingDown => Self::ShuttingDown,
             ExportError::DiskFull => Self::DiskFull,
             ExportError::PastLimit(_) => Self::ExportPastLimit(error.to_string()),
-            ExportError::Failed(_) => Self::ExportFailed(error.to_string()),
+            ExportError::Refused(_)
+            | ExportError::NotConverted
+            | ExportError::Storage
+            | ExportError::BrokeOff => Self::ExportFailed(error.to_string()),
         }
     }
 }

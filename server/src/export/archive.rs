@@ -10,7 +10,7 @@ use protocol::{TrackKind, TrackNo};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::ExportError;
+use super::error::MakeError;
 use crate::api;
 use crate::recording::extension_of;
 use crate::store::{KeptFile, Recording, Session, Store, TrackFile, track_stem};
@@ -27,9 +27,9 @@ pub(super) struct Entry<R> {
 pub(super) async fn documents(
     store: &Store,
     session: &Session,
-) -> Result<Vec<Document>, ExportError> {
+) -> Result<Vec<Document>, MakeError> {
     let documents = api::documents(store, session.id).await;
-    let (details, events) = documents.map_err(|error| ExportError::Failed(error.to_string()))?;
+    let (details, events) = documents.map_err(MakeError::Documents)?;
     Ok(vec![("session.json", details), ("events.json", events)])
 }
 
@@ -40,7 +40,7 @@ pub(super) async fn contents(
     session: &Session,
     recording: &Recording,
     tracks: &[TrackFile],
-) -> Result<Vec<(KeptFile, Vec<(String, u64)>)>, ExportError> {
+) -> Result<Vec<(KeptFile, Vec<(String, u64)>)>, MakeError> {
     let mut kinds: HashMap<TrackNo, TrackKind> = HashMap::new();
     for segment in store.segments(session.id).await? {
         kinds.entry(segment.track).or_insert(segment.kind);
@@ -70,25 +70,21 @@ pub(super) fn write(
     out: File,
     documents: &[Document],
     entries: Vec<Entry<impl Read>>,
-) -> Result<(), ExportError> {
+) -> Result<(), MakeError> {
     let stored =
         SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
     let mut archive = ZipWriter::new(BufWriter::with_capacity(FILE_BUFFER_BYTES, out));
     for (name, text) in documents {
-        archive.start_file(*name, stored).map_err(failed)?;
+        archive.start_file(*name, stored)?;
         archive.write_all(text.as_bytes())?;
     }
     for Entry { mut reader, names } in entries {
         for (name, bytes) in names {
-            archive.start_file(name, stored).map_err(failed)?;
+            archive.start_file(name, stored)?;
             std::io::copy(&mut (&mut reader).take(bytes), &mut archive)?;
         }
     }
-    let mut out = archive.finish().map_err(failed)?;
+    let mut out = archive.finish()?;
     out.flush()?;
     Ok(())
-}
-
-fn failed(error: zip::result::ZipError) -> ExportError {
-    ExportError::Failed(error.to_string())
 }

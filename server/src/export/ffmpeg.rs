@@ -1,5 +1,5 @@
 //! ffmpeg, where it is installed, for forms that need another codec.
-
+//!
 //! It reads what strangers sent, so it is held to limits: what it opens, how large a picture, and how
 //! much memory, time and room it may take.
 
@@ -16,7 +16,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::{ExportError, Format};
+use super::Format;
+use super::error::MakeError;
 use crate::store::Recording;
 
 const PROGRAM: &str = "ffmpeg";
@@ -108,7 +109,7 @@ pub(super) async fn convert(
     format: Format,
     bounds: Bounds,
     progress: impl Fn(Millis),
-) -> Result<(), ExportError> {
+) -> Result<(), MakeError> {
     let mut child = Command::new(PROGRAM)
         .args(["-nostdin", "-v", "error", "-nostats", "-progress", "pipe:1", "-y"])
         .args(["-filter_threads", &THREADS_MAX.to_string()])
@@ -125,13 +126,13 @@ pub(super) async fn convert(
         .spawn()?;
     limit(&child, bounds)?;
     let Some(complaints) = child.stderr.take() else {
-        return Err(ExportError::Failed("ffmpeg has no output".to_owned()));
+        return Err(MakeError::Ffmpeg("it has no output".to_owned()));
     };
     let complaints = tokio::spawn(read_complaints(complaints));
     // Dropped, it is killed.
     let status = timeout(bounds.wall_time, follow(child, progress))
         .await
-        .map_err(|_| ExportError::PastLimit(PastLimit::Time))??;
+        .map_err(|_| MakeError::PastLimit(PastLimit::Time))??;
     let complaints = complaints.await.unwrap_or_default();
     judge(status, &complaints)
 }
@@ -192,14 +193,14 @@ fn limit(_child: &Child, _bounds: Bounds) -> io::Result<()> {
     Ok(())
 }
 
-async fn follow(mut child: Child, progress: impl Fn(Millis)) -> Result<ExitStatus, ExportError> {
+async fn follow(mut child: Child, progress: impl Fn(Millis)) -> Result<ExitStatus, MakeError> {
     let Some(told) = child.stdout.take() else {
-        return Err(ExportError::Failed("ffmpeg has no output".to_owned()));
+        return Err(MakeError::Ffmpeg("it has no output".to_owned()));
     };
     let mut lines = BufReader::new(told).lines();
     while let Some(line) = timeout(SILENT_MAX, lines.next_line())
         .await
-        .map_err(|_| ExportError::Failed("ffmpeg is stuck".to_owned()))??
+        .map_err(|_| MakeError::Ffmpeg("it is stuck".to_owned()))??
     {
         if let Some(done) = done_by(&line) {
             progress(done);
@@ -207,24 +208,24 @@ async fn follow(mut child: Child, progress: impl Fn(Millis)) -> Result<ExitStatu
     }
     let status = timeout(SILENT_MAX, child.wait())
         .await
-        .map_err(|_| ExportError::Failed("ffmpeg does not end".to_owned()))??;
+        .map_err(|_| MakeError::Ffmpeg("it does not end".to_owned()))??;
     Ok(status)
 }
 
 /// It leaves pictures out that are past a limit, and calls that a success.
-fn judge(status: ExitStatus, complaints: &Complaints) -> Result<(), ExportError> {
+fn judge(status: ExitStatus, complaints: &Complaints) -> Result<(), MakeError> {
     let by_signal = match status.signal() {
         Some(signal) if signal == Signal::XFSZ.as_raw() => Some(PastLimit::Output),
         Some(signal) if signal == Signal::XCPU.as_raw() => Some(PastLimit::Time),
         Some(_) | None => (status.code() == Some(ENDED_BY_SIGNAL)).then_some(PastLimit::Time),
     };
     if let Some(limit) = by_signal.or(complaints.limit) {
-        return Err(ExportError::PastLimit(limit));
+        return Err(MakeError::PastLimit(limit));
     }
     if status.success() {
         return Ok(());
     }
-    Err(ExportError::Failed(format!("ffmpeg failed: {}", complaints.text.trim())))
+    Err(MakeError::Ffmpeg(complaints.text.trim().to_owned()))
 }
 
 /// Of each kind the first track: left to itself, ffmpeg takes the sound with the most channels.

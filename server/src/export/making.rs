@@ -8,8 +8,9 @@ use protocol::Millis;
 use tempfile::NamedTempFile;
 
 use super::archive::{self, Entry};
+use super::error::MakeError;
 use super::timeline::{self, Part};
-use super::{ExportError, Exports, Inner, Standing, Task, blocking, ffmpeg};
+use super::{Exports, Inner, Standing, Task, blocking, ffmpeg};
 use crate::recording::{Packing, has_several_sounds, writer_into};
 use crate::store::{KeptFile, TrackFile};
 
@@ -18,7 +19,7 @@ impl Exports {
         &self,
         task: &Task,
         file: NamedTempFile,
-    ) -> Result<NamedTempFile, ExportError> {
+    ) -> Result<NamedTempFile, MakeError> {
         let Inner { store, files, stopping, .. } = &*self.0;
         let parts = timeline::parts(store, task.session.id, &task.recording).await?;
         if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
@@ -50,7 +51,7 @@ impl Exports {
         task: &Task,
         tracks: &[TrackFile],
         file: NamedTempFile,
-    ) -> Result<NamedTempFile, ExportError> {
+    ) -> Result<NamedTempFile, MakeError> {
         let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
         let Inner { files, stopping, .. } = &*self.0;
         if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
@@ -74,7 +75,7 @@ impl Exports {
         task: &Task,
         tracks: &[TrackFile],
         file: NamedTempFile,
-    ) -> Result<NamedTempFile, ExportError> {
+    ) -> Result<NamedTempFile, MakeError> {
         let inner = &*self.0;
         let documents = archive::documents(&inner.store, &task.session).await?;
         let contents =
@@ -97,7 +98,7 @@ impl Exports {
         tracks: &[TrackFile],
         file: NamedTempFile,
         bounds: ffmpeg::Bounds,
-    ) -> Result<NamedTempFile, ExportError> {
+    ) -> Result<NamedTempFile, MakeError> {
         let input = self.0.files.path_of(&self.with_one_sound(task, tracks).await?.key);
         let whole = task.recording.duration;
         let progress = |done: Millis| {
@@ -114,7 +115,7 @@ impl Exports {
         &self,
         task: &Task,
         tracks: &[TrackFile],
-    ) -> Result<KeptFile, ExportError> {
+    ) -> Result<KeptFile, MakeError> {
         let recording = &task.recording;
         if has_several_sounds(recording, tracks)
             && let Some(mix) = self.0.recordings.mixed(recording).await?
@@ -129,7 +130,7 @@ impl Exports {
 async fn written(
     file: NamedTempFile,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), MediaError> + Send + 'static,
-) -> Result<NamedTempFile, ExportError> {
+) -> Result<NamedTempFile, MakeError> {
     blocking(move || {
         let mut out = writer_into(&file)?;
         write(&mut out)?;

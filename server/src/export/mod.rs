@@ -2,6 +2,7 @@
 //! day, until the janitor takes it for nobody's. What can be made without another program is.
 
 mod archive;
+mod error;
 mod ffmpeg;
 mod making;
 mod timeline;
@@ -11,15 +12,15 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use media::MediaError;
 use protocol::SessionStatus;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use ffmpeg::PastLimit;
+pub(crate) use error::ExportError;
+use error::MakeError;
 
-use crate::recording::{MixError, Packing, RecordingFiles, Recordings, extension_of};
-use crate::store::{Recording, Session, Store, StoreError, TrackFile};
+use crate::recording::{Packing, RecordingFiles, Recordings, extension_of};
+use crate::store::{Recording, Session, Store, TrackFile};
 
 /// Exports made at the same time: each is work for a processor or for the disk.
 const CONCURRENT_MAX: usize = 1;
@@ -117,68 +118,6 @@ impl FromStr for Format {
     }
 }
 
-#[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum ExportError {
-    #[error("This needs ffmpeg, which is not installed on the server.")]
-    NoFfmpeg,
-    #[error("A recording of this kind has no such form: {0}")]
-    NotPossible(&'static str),
-    #[error("Too many exports are being made; try again.")]
-    TooMany,
-    #[error("The server is shutting down; try again.")]
-    ShuttingDown,
-    #[error("The server's disk is full; try again.")]
-    DiskFull,
-    #[error("The export was stopped: {0}.")]
-    PastLimit(PastLimit),
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<StoreError> for ExportError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::DiskFull => Self::DiskFull,
-            error @ (StoreError::Refused(_)
-            | StoreError::Database(_)
-            | StoreError::Migration(_)
-            | StoreError::Corrupt(_)) => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<MediaError> for ExportError {
-    fn from(error: MediaError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<MixError> for ExportError {
-    fn from(error: MixError) -> Self {
-        match error {
-            MixError::ShuttingDown => Self::ShuttingDown,
-            MixError::Io(error) => error.into(),
-            MixError::Files(error) => error.into(),
-            error @ (MixError::Media(_) | MixError::BrokeOff) => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<std::io::Error> for ExportError {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            return Self::DiskFull;
-        }
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<object_store::Error> for ExportError {
-    fn from(error: object_store::Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
 /// How an export stands.
 #[derive(Debug, Clone)]
 pub(crate) enum Standing {
@@ -260,7 +199,7 @@ impl Exports {
         &self,
         recording: &Recording,
         format: Format,
-    ) -> Result<Standing, ExportError> {
+    ) -> Result<Standing, object_store::Error> {
         let key = format.key(recording);
         if let Some(bytes) = self.0.files.bytes_of(&key).await? {
             return Ok(Standing::Ready { key, bytes });
@@ -277,8 +216,13 @@ impl Exports {
         recording: &Recording,
         format: Format,
     ) -> Result<watch::Receiver<Standing>, ExportError> {
-        if let ready @ Standing::Ready { .. } = self.standing(recording, format).await? {
-            return Ok(watch::channel(ready).1);
+        match self.standing(recording, format).await {
+            Ok(ready @ Standing::Ready { .. }) => return Ok(watch::channel(ready).1),
+            Ok(Standing::NotMade | Standing::Making { .. } | Standing::Failed(_)) => {}
+            Err(error) => {
+                tracing::error!(session = %session.id, %error, "the recordings cannot be reached");
+                return Err(ExportError::Storage);
+            }
         }
         if let Some(obstacle) = self.obstacle(recording, format).await {
             return Err(obstacle);
@@ -309,7 +253,7 @@ impl Exports {
     async fn run(&self, key: String, task: Task) {
         let (id, format) = (task.session.id, task.format.as_str());
         let made = tokio::select! {
-            () = self.0.stopping.cancelled() => Err(ExportError::ShuttingDown),
+            () = self.0.stopping.cancelled() => Err(MakeError::ShuttingDown),
             made = self.make(&key, &task) => made,
         };
         match made {
@@ -320,14 +264,14 @@ impl Exports {
             }
             Err(error) => {
                 tracing::warn!(session = %id, format, %error, "no export");
-                task.progress.send_replace(Standing::Failed(error));
+                task.progress.send_replace(Standing::Failed(error.told()));
             }
         }
     }
 
-    async fn make(&self, key: &str, task: &Task) -> Result<u64, ExportError> {
+    async fn make(&self, key: &str, task: &Task) -> Result<u64, MakeError> {
         let Inner { store, recordings, files, permits, .. } = &*self.0;
-        let _permit = permits.acquire().await.map_err(|_| ExportError::ShuttingDown)?;
+        let _permit = permits.acquire().await.map_err(|_| MakeError::ShuttingDown)?;
         let tracks = store.track_files(task.session.id).await?;
         let scratch = recordings.scratch();
         let room = task.format.room(&task.session, &task.recording, &tracks);
@@ -345,10 +289,10 @@ impl Exports {
             }
         };
         if self.0.stopping.is_cancelled() {
-            return Err(ExportError::ShuttingDown);
+            return Err(MakeError::ShuttingDown);
         }
         let bytes = file.as_file().metadata()?.len();
-        files.put::<ExportError>(key, file).await?;
+        files.put::<MakeError>(key, file).await?;
         Ok(bytes)
     }
 
@@ -363,10 +307,9 @@ pub(crate) fn can_be_exported(session: &Session) -> bool {
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ExportError> + Send + 'static,
-) -> Result<T, ExportError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| ExportError::Failed(error.to_string()))?
+    work: impl FnOnce() -> Result<T, MakeError> + Send + 'static,
+) -> Result<T, MakeError> {
+    tokio::task::spawn_blocking(work).await?
 }
 
 #[cfg(test)]

@@ -44,6 +44,31 @@ pub(crate) enum AssembleError {
     EndedTheServer { tries: u32 },
 }
 
+impl AssembleError {
+    /// Why there is no recording, for people: nothing of the server's insides is in it.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::NothingRecorded
+            | Self::Media(
+                MediaError::Refused(_)
+                | MediaError::NotFinished { .. }
+                | MediaError::OutOfOrder(_)
+                | MediaError::TooManySegments,
+            )
+            | Self::BrokeOff
+            | Self::EndedTheServer { .. } => self.to_string(),
+            Self::Media(MediaError::Encoding(_)) => "its sound cannot be encoded".to_owned(),
+            Self::FileGone(_) => {
+                "one of its files is not there: the chunks that it was made of are kept".to_owned()
+            }
+            Self::Store(_) => "what is stored of it cannot be read".to_owned(),
+            Self::Media(MediaError::Io(_)) | Self::Io(_) | Self::Files(_) => {
+                "the server's storage does not work".to_owned()
+            }
+        }
+    }
+}
+
 /// All files of a session.
 #[derive(Debug)]
 pub(crate) struct Assembled {

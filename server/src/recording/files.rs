@@ -284,7 +284,13 @@ fn stem_of(key: &str) -> &str {
 
 /// Whether a file is to be kept as long as the one under `key`: exports are not.
 pub(crate) fn is_of(file: &str, key: &str) -> bool {
-    file == key || file == peaks_key(key) || file == mix_key(key)
+    file == key || made_beside(key).iter().any(|one| file == one)
+}
+
+/// Where what is made of the recording under this key is kept as long as that is. It need not be
+/// there.
+pub(crate) fn made_beside(key: &str) -> [String; 2] {
+    [peaks_key(key), mix_key(key)]
 }
 
 fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {

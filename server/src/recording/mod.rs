@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, extension_of, is_of, version_of, writer_into};
+pub(crate) use files::{RecordingFiles, extension_of, is_of, made_beside, version_of, writer_into};
 pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
@@ -140,8 +140,9 @@ impl Recordings {
             return Outcome::Postponed(postponed);
         }
         tracing::error!(session = %id, %error, "no recording");
-        self.failed(id, &error.to_string(), started.elapsed()).await;
-        Outcome::Failed(error.to_string())
+        let reason = error.told();
+        self.failed(id, &reason, started.elapsed()).await;
+        Outcome::Failed(reason)
     }
 
     /// A session that was taken up again asks for its recording at its end.

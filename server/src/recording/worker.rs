@@ -342,10 +342,13 @@ fn ended(done: Result<(), AssembleError>) -> JobEnd {
         Ok(()) | Err(AssembleError::Store(StoreError::Refused(Refused::UnknownSession))) => {
             JobEnd::Done
         }
-        Err(error) => match Postponed::by(&error) {
-            Some(_) => JobEnd::Postponed(error.to_string()),
-            None => JobEnd::Failed(error.to_string()),
-        },
+        Err(error) => {
+            tracing::warn!(%error, "a job is not done");
+            match Postponed::by(&error) {
+                Some(postponed) => JobEnd::Postponed(postponed.as_str().into()),
+                None => JobEnd::Failed(error.told()),
+            }
+        }
     }
 }
 

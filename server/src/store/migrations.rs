@@ -24,6 +24,9 @@ const STEPS: [(i64, &str, &str); 9] = [
     step!(10, "0010_ledger"),
 ];
 
+/// The version of a database that is up to date.
+pub(super) const NEWEST: i64 = STEPS[STEPS.len() - 1].0;
+
 pub(super) fn migrator() -> Migrator {
     let steps = STEPS.map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -10,6 +10,7 @@ mod events;
 mod items;
 mod jobs;
 mod migrations;
+mod outside;
 pub mod payload;
 mod recordings;
 mod room;
@@ -33,7 +34,8 @@ use room::PagesMax;
 pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub use jobs::{ListedJob, STATE_WORDS, state_word};
-pub(crate) use room::{Room, is_full, watch as watch_room};
+pub(crate) use outside::{NamedFile, Outside};
+pub(crate) use room::{Room, check_room, is_full, watch as watch_room};
 pub use rows::{PauseCut, Recording, Segment, Session};
 pub use sessions::{Page, PageKey};
 pub use tracks::{
@@ -229,9 +231,18 @@ impl Store {
         Ok(())
     }
 
+    /// Folds the log into the database, which then is one file that can be copied. Readers go first:
+    /// what one of them still reads cannot be folded in.
     pub async fn close(&self) {
-        self.writer.close().await;
         self.reader.close().await;
+        let folded = sqlx::query_scalar::<_, bool>("PRAGMA wal_checkpoint(TRUNCATE)");
+        match folded.fetch_one(&self.writer).await {
+            Ok(false) => {}
+            // Nothing is lost by either: the next one to open it finds the log.
+            Ok(true) => tracing::warn!("another process reads the database, which keeps its log"),
+            Err(error) => tracing::warn!(%error, "the database keeps its log"),
+        }
+        self.writer.close().await;
     }
 }
 

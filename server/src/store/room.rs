@@ -77,12 +77,9 @@ impl Room {
         *self.full_before() + now
     }
 
-    /// Fails when `bytes` more in `folder` would take the room of items.
+    /// As [`check_room`].
     pub(crate) fn check(&self, folder: &Path, bytes: u64) -> io::Result<()> {
-        if free_bytes(folder)? < bytes.saturating_add(SPARED_BYTES) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
+        check_room(folder, bytes)
     }
 
     /// Nothing more is taken from here on, and the reserve is given up for what must go on.
@@ -226,6 +223,14 @@ fn fill_with_zeros(mut file: File, bytes: usize) -> io::Result<()> {
         left -= piece;
     }
     file.sync_all()
+}
+
+/// Fails when `bytes` more in `folder` would take the room of items.
+pub(crate) fn check_room(folder: &Path, bytes: u64) -> io::Result<()> {
+    if free_bytes(folder)? < bytes.saturating_add(SPARED_BYTES) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    Ok(())
 }
 
 /// What a process without privileges may still write.

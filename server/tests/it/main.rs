@@ -5,6 +5,7 @@
 
 mod ahead;
 mod api;
+mod backup;
 mod bad_input;
 mod bounds;
 mod crash;
@@ -19,6 +20,7 @@ mod harness;
 mod http;
 mod lifecycle;
 mod metrics;
+mod operating;
 mod pages;
 mod process;
 mod recording;
@@ -26,6 +28,7 @@ mod simulation;
 mod slow_peers;
 mod store;
 mod tail;
+mod told;
 mod tools;
 mod tracks;
 mod waveform;

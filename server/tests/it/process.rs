@@ -27,26 +27,25 @@ impl Process {
 
     /// On a file system of its own that holds `megabytes`. `None` where this user may not mount.
     pub(crate) async fn start_on_small_disk(folder: &Path, megabytes: u32) -> Option<Self> {
-        const MOUNT: &str = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && shift 2 && exec \"$@\"";
-        let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
-        let mut command = Command::new("unshare");
-        command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
-        command.arg(folder).arg(PROGRAM);
-        Self::run(command, folder, &[]).await
+        Self::run(program_on_small_disk(folder, megabytes), folder, &[]).await
     }
 
-    /// `None` when the program ends before it listens.
-    async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
+    /// `None` when the program ends before it serves.
+    pub(crate) async fn run(mut command: Command, folder: &Path, options: &[&str]) -> Option<Self> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).args(options);
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().ok()?;
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let log = Arc::new(Mutex::new(String::new()));
         let address = timeout(PATIENCE, async {
+            let mut address = None;
             while let Some(line) = lines.next_line().await.unwrap() {
                 note(&log, &line);
-                if let Some((_, address)) = line.split_once("Holdfast is at http://") {
-                    return Some(address.trim().parse().unwrap());
+                if let Some((_, told)) = line.split_once("Holdfast is at http://") {
+                    address = Some(told.trim().parse().unwrap());
+                }
+                if line.ends_with(": ready") {
+                    return address;
                 }
             }
             None
@@ -100,6 +99,16 @@ impl Process {
         let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
         pages * rustix::param::page_size() as u64
     }
+}
+
+/// The program, to which `folder` is a file system that holds `megabytes`.
+pub(crate) fn program_on_small_disk(folder: &Path, megabytes: u32) -> Command {
+    const MOUNT: &str = "mount -t tmpfs -o size=$1m tmpfs \"$2\" && shift 2 && exec \"$@\"";
+    let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+    let mut command = Command::new("unshare");
+    command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
+    command.arg(folder).arg(PROGRAM);
+    command
 }
 
 /// `None` of a process that is gone.

@@ -44,7 +44,7 @@ fn the_limit_is_told_by_signal_code_or_complaint_even_of_a_success() {
         complaints.hear(line);
         match judge(status, &complaints) {
             Ok(()) => Ok(()),
-            Err(ExportError::PastLimit(limit)) => Err(Some(limit)),
+            Err(MakeError::PastLimit(limit)) => Err(Some(limit)),
             Err(_) => Err(None),
         }
     };
@@ -79,7 +79,7 @@ async fn past_a_limit_it_is_ended_and_which_limit_is_told() {
     let no_room = Bounds { output_bytes: 5_000, ..wide };
     let limit = async |bounds| match convert(&input, &output, Format::Mp4, bounds, |_| {}).await {
         Ok(()) => None,
-        Err(ExportError::PastLimit(limit)) => Some(limit),
+        Err(MakeError::PastLimit(limit)) => Some(limit),
         Err(error) => panic!("{error}"),
     };
     assert_eq!(limit(wide).await, None);
