@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::*;
 
 pub(crate) use history::history;
-pub(crate) use session::{cuts, happened, segment_row, session};
+pub(crate) use session::session;
 
 use crate::error::ApiError;
 use crate::state::AppState;

@@ -8,7 +8,7 @@ use protocol::{Content, Digest, Millis, SegmentNo, Seq, SeqSet, SessionId, Track
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::rows::{self, PauseCut, Segment, signed};
+use super::rows::{self, signed};
 use super::{Store, StoreError};
 use crate::ledger::payload::{PayloadStore, Placed};
 
@@ -116,22 +116,6 @@ impl Store {
                 .fetch_one(&self.reader)
                 .await?;
         Ok(newest.map(|seq| Seq::new(rows::unsigned(seq))))
-    }
-
-    /// The recorder runs of a session, in the order of their tracks and numbers.
-    pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, in_file_ms, \
-             last_at_ms FROM segments LEFT JOIN chunk_runs USING (session_id, track, segment) \
-             WHERE session_id = ? ORDER BY track, segment",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        let mut segments: Vec<Segment> =
-            rows.iter().map(Segment::from_row).collect::<Result<_, _>>()?;
-        give_cuts(&mut segments, self.pause_cuts(id).await?);
-        Ok(segments)
     }
 
     /// Where the items end that follow `from` without a gap; `None` when it is missing itself.
@@ -266,17 +250,4 @@ fn checked(chunk: StoredChunk, track: TrackNo, digest: &Digest) -> StoredChunk {
         unreadable @ Payload::Unreadable(_) => unreadable,
     };
     StoredChunk { seq, segment, at, payload }
-}
-
-/// Both are in the order of tracks and segments.
-fn give_cuts(segments: &mut [Segment], cuts: Vec<(TrackNo, SegmentNo, PauseCut)>) {
-    let mut segments = segments.iter_mut().peekable();
-    for (track, segment, cut) in cuts {
-        while segments.next_if(|one| (one.track, one.segment) < (track, segment)).is_some() {}
-        if let Some(its) =
-            segments.peek_mut().filter(|one| (one.track, one.segment) == (track, segment))
-        {
-            its.cuts.push(cut);
-        }
-    }
 }

@@ -11,6 +11,7 @@ mod room;
 mod rows;
 mod sessions;
 mod sweep;
+mod timelines;
 mod tracks;
 mod tries;
 
@@ -27,12 +28,13 @@ use room::PagesMax;
 
 pub use append::{Append, Appended, By};
 pub use endings::FinishedBy;
-pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
+pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub(crate) use room::{Room, is_full, watch as watch_room};
-pub use rows::{PauseCut, Recording, Segment, Session};
+pub use rows::{Recording, Session};
 pub use sessions::{NewSession, Opened, Page, PageKey, Resumed, Whose};
 pub use sweep::Useless;
+pub use timelines::{MARKS_PER_SESSION_MAX, PAUSES_PLACED_MAX};
 pub use tracks::{
     ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
     track_stem,

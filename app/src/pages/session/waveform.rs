@@ -4,9 +4,9 @@
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use protocol::{Millis, SessionId};
+use timeline::{Splice, SpliceCause};
 
-use super::words::of_absence;
-use crate::course::Stop;
+use super::descriptions::of_gap;
 use crate::views::RecordingView;
 use crate::{assets, format, paths};
 
@@ -31,11 +31,11 @@ enum MarkKind {
 pub(super) fn Waveform(
     id: SessionId,
     recording: RecordingView,
-    stops: Vec<Stop>,
+    splices: Vec<Splice>,
     /// Of the track that it is of, where there are several.
     name: Option<String>,
 ) -> impl IntoView {
-    let marks = marks(stops);
+    let marks = marks(splices);
     let count = marks.len();
     view! {
         <div
@@ -133,17 +133,19 @@ pub(super) fn seconds_of(place: Millis) -> String {
     format!("{}.{:03}", place.get() / 1000, place.get() % 1000)
 }
 
-fn marks(stops: Vec<Stop>) -> Vec<Mark> {
-    let stops = stops.into_iter().filter(|stop| stop.span.length() > Millis::ZERO);
-    stops.take(MARKS_MAX).map(mark).collect()
+fn marks(splices: Vec<Splice>) -> Vec<Mark> {
+    let splices = splices.into_iter().filter(|splice| splice.span.length() > Millis::ZERO);
+    splices.take(MARKS_MAX).map(mark).collect()
 }
 
-fn mark(Stop { at, span, why }: Stop) -> Mark {
+fn mark(Splice { at, span, cause }: Splice) -> Mark {
     let length = format::fine_span(span.length());
-    match why {
-        None => Mark { at, kind: MarkKind::Pause, what: format!("paused for {length}") },
-        Some(why) => {
-            let (_, without) = of_absence(why);
+    match cause {
+        SpliceCause::Pause => {
+            Mark { at, kind: MarkKind::Pause, what: format!("paused for {length}") }
+        }
+        SpliceCause::Gap(cause) => {
+            let (_, without) = of_gap(cause);
             Mark { at, kind: MarkKind::Gap, what: format!("{length} without {without}") }
         }
     }
@@ -152,33 +154,33 @@ fn mark(Stop { at, span, why }: Stop) -> Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::course::{Absence, Bar, Course, Gap, Span};
     use crate::rendering::{html, session_id};
     use protocol::{Digest, SegmentNo};
+    use timeline::{Gap, GapCause, Run, Span, TrackTimeline};
 
     fn span(from: u64, to: u64) -> Span {
         Span { from: Millis::new(from), to: Millis::new(to) }
     }
 
-    fn bar(segment: u32, from: u64, to: u64, in_file: u64) -> Bar {
+    fn run(segment: u32, from: u64, to: u64, in_file: u64) -> Run {
         let in_file = Some(Millis::new(in_file));
-        Bar { segment: SegmentNo::new(segment), span: span(from, to), in_file }
+        Run { segment: SegmentNo::new(segment), span: span(from, to), in_file }
     }
 
     /// Ten seconds with a pause of two, three seconds without a page, five seconds.
-    fn interrupted() -> Course {
-        Course {
+    fn interrupted() -> TrackTimeline {
+        TrackTimeline {
             end: Millis::new(18_000),
-            bars: vec![bar(0, 0, 10_000, 8_000), bar(1, 13_000, 18_000, 5_000)],
-            gaps: vec![Gap { span: span(10_000, 13_000), why: Absence::PageLeft }],
+            runs: vec![run(0, 0, 10_000, 8_000), run(1, 13_000, 18_000, 5_000)],
+            gaps: vec![Gap { span: span(10_000, 13_000), cause: GapCause::PageLeft }],
             pauses: vec![span(4_000, 6_000)],
-            ..Course::default()
+            ..TrackTimeline::default()
         }
     }
 
     #[test]
     fn marks_stand_where_they_are_in_the_file() {
-        let marks = marks(interrupted().stops());
+        let marks = marks(interrupted().splices());
         let places: Vec<_> = marks.iter().map(|mark| (mark.at.get(), mark.kind)).collect();
         assert_eq!(places, [(4_000, MarkKind::Pause), (8_000, MarkKind::Gap)]);
         assert_eq!(marks[0].what, "paused for 2 s");
@@ -187,13 +189,13 @@ mod tests {
 
     #[test]
     fn as_many_marks_as_the_limit_are_drawn_and_one_more_is_not() {
-        let pauses = |count: u64| Course {
-            bars: vec![bar(0, 0, 100_000, 90_000)],
+        let pauses = |count: u64| TrackTimeline {
+            runs: vec![run(0, 0, 100_000, 90_000)],
             pauses: (0..count).map(|no| span(no * 100, no * 100 + 50)).collect(),
-            ..Course::default()
+            ..TrackTimeline::default()
         };
-        assert_eq!(marks(pauses(MARKS_MAX as u64).stops()).len(), MARKS_MAX);
-        assert_eq!(marks(pauses(MARKS_MAX as u64 + 1).stops()).len(), MARKS_MAX);
+        assert_eq!(marks(pauses(MARKS_MAX as u64).splices()).len(), MARKS_MAX);
+        assert_eq!(marks(pauses(MARKS_MAX as u64 + 1).splices()).len(), MARKS_MAX);
     }
 
     #[test]
@@ -208,8 +210,8 @@ mod tests {
             is_silent: None,
             digest: Some(Digest::from_bytes([0; 32])),
         };
-        let stops = interrupted().stops();
-        let page = html(|| view! { <Waveform id=session_id(1) recording stops name=None/> });
+        let splices = interrupted().splices();
+        let page = html(|| view! { <Waveform id=session_id(1) recording splices name=None/> });
         assert!(page.contains("role=\"slider\"") && page.contains("hidden"), "{page}");
         assert!(page.contains("data-seconds=\"13.000\"") && page.contains("aria-valuemax=\"13\""));
         assert!(page.contains("data-seek=\"8.000\"") && page.contains("2 interruptions"), "{page}");
