@@ -8,6 +8,7 @@
 mod alignment;
 mod connection;
 mod marks;
+mod pauses;
 mod segment;
 mod session;
 mod span;

@@ -2,7 +2,9 @@
 
 use protocol::TrackNo;
 
-use crate::{Alignment, Marks, PauseMark, Segment, Splice, TrackTimeline, main_track};
+use crate::pauses::spans;
+use crate::track::runs;
+use crate::{Alignment, Marks, PauseMark, Segment, Span, Splice, TrackTimeline, main_track};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
@@ -13,12 +15,18 @@ pub struct Timeline {
 
 impl Timeline {
     pub fn of_track(&self, track: TrackNo) -> TrackTimeline {
-        TrackTimeline::new(track, &self.segments, &self.pauses)
+        TrackTimeline::new(track, &self.segments, &self.paused())
     }
 
     /// Of the [`main_track`].
     pub fn of_main_track(&self) -> TrackTimeline {
         main_track(&self.segments).map(|track| self.of_track(track)).unwrap_or_default()
+    }
+
+    /// When recording was paused. The browser says it once for all tracks, of the main one's runs.
+    fn paused(&self) -> Vec<Span> {
+        let runs = main_track(&self.segments).map(|main| runs(main, &self.segments));
+        spans(runs.unwrap_or_default().iter().map(|run| run.span), &self.pauses)
     }
 
     /// These tracks side by side, in this order.

@@ -4,7 +4,7 @@
 use protocol::item::{EndCause, StartCause};
 use protocol::{Millis, SegmentNo, TrackNo};
 
-use crate::{Marks, PauseCut, PauseMark, RunEnd, Segment, Span};
+use crate::{PauseCut, RunEnd, Segment, Span, pauses};
 
 /// One recorder run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,23 +65,17 @@ pub enum SpliceCause {
 }
 
 impl TrackTimeline {
-    pub(crate) fn new(track: TrackNo, segments: &[Segment], marks: &Marks<PauseMark>) -> Self {
-        let mut segments: Vec<&Segment> =
-            segments.iter().filter(|segment| segment.track == track).collect();
-        segments.sort_by_key(|segment| (segment.started_at, segment.segment));
-        let starts = segments.iter().skip(1).map(|next| Some(next.started_at));
-        let runs: Vec<Run> = segments
-            .iter()
-            .zip(starts.chain([None]))
-            .map(|(segment, next)| run(segment, next))
-            .collect();
+    /// Of a session in which recording was paused then.
+    pub(crate) fn new(track: TrackNo, segments: &[Segment], paused: &[Span]) -> Self {
+        let segments = in_order(track, segments);
+        let runs = runs_of(&segments);
         let cuts = segments.iter().flat_map(|one| one.cuts.iter().map(|cut| (one.segment, *cut)));
         let mut cuts: Vec<_> = cuts.collect();
         cuts.sort_by_key(|(segment, cut)| (*segment, cut.over));
         Self {
             end: runs.iter().map(|run| run.span.to).max().unwrap_or_default(),
             gaps: gaps(&segments, &runs),
-            pauses: runs.iter().flat_map(|run| pauses(run.span, marks)).collect(),
+            pauses: runs.iter().flat_map(|run| pauses::within(run.span, paused)).collect(),
             cuts,
             runs,
         }
@@ -131,6 +125,22 @@ impl TrackTimeline {
     }
 }
 
+/// Of a track, in the order of time.
+pub(crate) fn runs(track: TrackNo, segments: &[Segment]) -> Vec<Run> {
+    runs_of(&in_order(track, segments))
+}
+
+fn in_order(track: TrackNo, segments: &[Segment]) -> Vec<&Segment> {
+    let mut own: Vec<&Segment> = segments.iter().filter(|segment| segment.track == track).collect();
+    own.sort_by_key(|segment| (segment.started_at, segment.segment));
+    own
+}
+
+fn runs_of(segments: &[&Segment]) -> Vec<Run> {
+    let next = segments.iter().skip(1).map(|next| Some(next.started_at));
+    segments.iter().zip(next.chain([None])).map(|(segment, next)| run(segment, next)).collect()
+}
+
 /// A run ends with its last chunk, or with the word that it ended if that is later, and never after the
 /// next one began.
 fn run(segment: &Segment, next: Option<Millis>) -> Run {
@@ -166,25 +176,6 @@ fn gap_cause(end: Option<RunEnd>, started: Option<StartCause>) -> GapCause {
             GapCause::Unknown
         }
     }
-}
-
-/// The pauses of a run. One that is not over by its end ends with it, unless marks are missing behind
-/// its beginning: then nobody knows when it was over.
-fn pauses(run: Span, marks: &Marks<PauseMark>) -> Vec<Span> {
-    let Marks { kept, has_more } = marks;
-    let first = kept.partition_point(|mark| mark.at() < run.from);
-    let behind = kept.partition_point(|mark| mark.at() <= run.to);
-    let (mut pauses, mut paused) = (Vec::new(), None);
-    for mark in kept.get(first..behind).unwrap_or_default() {
-        match *mark {
-            PauseMark::Paused(from) => paused = paused.or(Some(from)),
-            PauseMark::Over(to) => pauses.extend(paused.take().map(|from| Span { from, to })),
-        }
-    }
-    let is_end_known = !has_more || behind < kept.len();
-    pauses.extend(paused.filter(|_| is_end_known).map(|from| Span { from, to: run.to }));
-    pauses.retain(|pause| pause.length() > Millis::ZERO);
-    pauses
 }
 
 #[cfg(test)]

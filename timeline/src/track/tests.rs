@@ -3,7 +3,7 @@
 use protocol::TrackKind;
 
 use super::*;
-use crate::Timeline;
+use crate::{Marks, PauseMark, Timeline};
 
 const TRACK: TrackNo = TrackNo::new(0);
 
@@ -38,9 +38,13 @@ fn over(at: u64) -> PauseMark {
     PauseMark::Over(ms(at))
 }
 
-/// The pauses of a track with these segments.
+/// The pauses of a track of a session with these segments.
+fn pauses_on(track: TrackNo, segments: &[Segment], pauses: Marks<PauseMark>) -> Vec<Span> {
+    Timeline { segments: segments.to_vec(), pauses }.of_track(track).pauses
+}
+
 fn pauses(segments: &[Segment], marks: Marks<PauseMark>) -> Vec<Span> {
-    TrackTimeline::new(TRACK, segments, &marks).pauses
+    pauses_on(TRACK, segments, marks)
 }
 
 #[test]
@@ -122,6 +126,22 @@ fn a_pause_goes_on_when_another_track_ends_its_run() {
     let marks = vec![paused(1_000), over(4_000)];
     let segments = [segment(0, 0, Some(9_000)), other];
     assert_eq!(pauses(&segments, Marks::all(marks)), [span(1_000, 4_000)]);
+}
+
+/// A screen that was lost and is shared again during the pause: it is paused as the microphone is.
+#[test]
+fn a_run_that_begins_during_a_pause_begins_paused() {
+    let screen = TrackNo::new(1);
+    let on_screen = |one: Segment| Segment { track: screen, ..one };
+    let segments = [
+        segment(0, 0, Some(9_000)),
+        on_screen(segment(1, 0, Some(5_000))),
+        on_screen(segment(2, 6_000, Some(9_000))),
+    ];
+    let marks = vec![paused(4_000), over(7_000)];
+    let of = |track| pauses_on(track, &segments, Marks::all(marks.clone()));
+    assert_eq!(of(TRACK), [span(4_000, 7_000)]);
+    assert_eq!(of(screen), [span(4_000, 5_000), span(6_000, 7_000)]);
 }
 
 #[test]
