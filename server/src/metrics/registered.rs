@@ -1,4 +1,4 @@
-//! Every metric: its name, its unit, what it means, and the words that its labels take. All of
+//! Every metric: its name, its unit, what it means, and the values that its labels take. All of
 //! them are there from the start, at zero, so that a first event shows as a change.
 
 use std::sync::atomic::AtomicU64;
@@ -16,7 +16,7 @@ use protocol::item::ItemError;
 use super::{Dropped, Made};
 use crate::janitor::Swept;
 
-/// One label, whose words are known when the server is built.
+/// One label, whose values are known when the server is built.
 type Label = [(&'static str, &'static str); 1];
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -71,11 +71,11 @@ impl Registering {
         name: &str,
         help: &str,
         label: &'static str,
-        words: impl IntoIterator<Item = &'static str>,
+        values: impl IntoIterator<Item = &'static str>,
     ) -> Family<Label, Counter> {
         let family = Family::<Label, Counter>::default();
-        for word in words {
-            drop(family.get_or_create(&[(label, word)]));
+        for value in values {
+            drop(family.get_or_create(&[(label, value)]));
         }
         self.plain(name, help, family)
     }
@@ -85,11 +85,11 @@ impl Registering {
         name: &str,
         help: &str,
         label: &'static str,
-        words: impl IntoIterator<Item = &'static str>,
+        values: impl IntoIterator<Item = &'static str>,
     ) -> Family<Label, Gauge> {
         let family = Family::<Label, Gauge>::default();
-        for word in words {
-            drop(family.get_or_create(&[(label, word)]));
+        for value in values {
+            drop(family.get_or_create(&[(label, value)]));
         }
         self.plain(name, help, family)
     }
