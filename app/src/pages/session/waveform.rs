@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use protocol::{Millis, SessionId};
 use timeline::{Splice, SpliceCause};
 
+use super::More;
 use super::descriptions::of_gap;
 use crate::views::RecordingView;
 use crate::{assets, format, paths};
@@ -35,8 +36,9 @@ pub(super) fn Waveform(
     /// Of the track that it is of, where there are several.
     name: Option<String>,
 ) -> impl IntoView {
-    let marks = marks(splices);
-    let count = marks.len();
+    let all = marks(splices);
+    let (count, more) = (all.len(), all.len().saturating_sub(MARKS_MAX));
+    let marks = all.into_iter().take(MARKS_MAX);
     view! {
         <div
             class="waveform"
@@ -58,7 +60,8 @@ pub(super) fn Waveform(
                             <summary>
                                 {format::count(count as u64, "interruption", "interruptions")}
                             </summary>
-                            <ul>{marks.into_iter().map(mark_row).collect_view()}</ul>
+                            <ul>{marks.map(mark_row).collect_view()}</ul>
+                            <More rows=more what="interruptions"/>
                         </details>
                     }
                 })}
@@ -134,8 +137,7 @@ pub(super) fn seconds_of(place: Millis) -> String {
 }
 
 fn marks(splices: Vec<Splice>) -> Vec<Mark> {
-    let splices = splices.into_iter().filter(|splice| splice.span.length() > Millis::ZERO);
-    splices.take(MARKS_MAX).map(mark).collect()
+    splices.into_iter().filter(|splice| splice.span.length() > Millis::ZERO).map(mark).collect()
 }
 
 fn mark(Splice { at, span, cause }: Splice) -> Mark {
@@ -178,6 +180,19 @@ mod tests {
         }
     }
 
+    fn recording() -> RecordingView {
+        RecordingView {
+            mime: "audio/webm".to_owned(),
+            has_video: false,
+            bytes: 1,
+            duration: Millis::new(13_000),
+            is_mixed: false,
+            left_out: 0,
+            is_silent: None,
+            digest: Some(Digest::from_bytes([0; 32])),
+        }
+    }
+
     #[test]
     fn marks_stand_where_they_are_in_the_file() {
         let marks = marks(interrupted().splices());
@@ -188,28 +203,27 @@ mod tests {
     }
 
     #[test]
-    fn as_many_marks_as_the_limit_are_drawn_and_one_more_is_not() {
+    fn as_many_marks_as_the_limit_are_drawn_and_of_more_it_is_told_how_many() {
         let pauses = |count: u64| TrackTimeline {
             runs: vec![run(0, 0, 100_000, 90_000)],
             pauses: (0..count).map(|no| span(no * 100, no * 100 + 50)).collect(),
             ..TrackTimeline::default()
         };
-        assert_eq!(marks(pauses(MARKS_MAX as u64).splices()).len(), MARKS_MAX);
-        assert_eq!(marks(pauses(MARKS_MAX as u64 + 1).splices()).len(), MARKS_MAX);
+        let page = |count: usize| {
+            let splices = pauses(count as u64).splices();
+            html(|| view! { <Waveform id=session_id(1) recording=recording() splices name=None/> })
+        };
+        let most = page(MARKS_MAX);
+        assert_eq!(most.matches("data-seek").count(), MARKS_MAX);
+        assert!(most.contains("200 interruptions") && !most.contains("more"), "{most}");
+        let past = page(MARKS_MAX + 1);
+        assert_eq!(past.matches("data-seek").count(), MARKS_MAX);
+        assert!(past.contains("201 interruptions") && past.contains("And 1 more"), "{past}");
     }
 
     #[test]
     fn the_picture_is_a_slider_and_hidden_until_it_is_drawn() {
-        let recording = RecordingView {
-            mime: "audio/webm".to_owned(),
-            has_video: false,
-            bytes: 1,
-            duration: Millis::new(13_000),
-            is_mixed: false,
-            left_out: 0,
-            is_silent: None,
-            digest: Some(Digest::from_bytes([0; 32])),
-        };
+        let recording = recording();
         let splices = interrupted().splices();
         let page = html(|| view! { <Waveform id=session_id(1) recording splices name=None/> });
         assert!(page.contains("role=\"slider\"") && page.contains("hidden"), "{page}");
