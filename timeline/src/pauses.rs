@@ -1,32 +1,30 @@
-//! When a session was paused, by the marks of it, and when that was in the runs of its tracks.
+//! When a recorder run was paused, by the marks of its session.
+
+use protocol::Millis;
 
 use crate::{Marks, PauseMark, Span};
 
-/// The pauses that were begun in these runs, in the order of time. One that is not over by the end of its
-/// run ends with it, unless marks are missing behind its beginning: then nobody knows when it was over.
-pub(crate) fn spans(runs: impl Iterator<Item = Span>, marks: &Marks<PauseMark>) -> Vec<Span> {
-    runs.flat_map(|run| spans_of(run, marks)).collect()
-}
-
-fn spans_of(run: Span, Marks { kept, has_more }: &Marks<PauseMark>) -> Vec<Span> {
+/// In the order of time. One that is not over by the end of the run ends with it, unless marks are
+/// missing behind its beginning: then nobody knows when it was over.
+pub(crate) fn in_run(run: Span, begins_paused: bool, marks: &Marks<PauseMark>) -> Vec<Span> {
+    let Marks { kept, has_more } = marks;
     let first = kept.partition_point(|mark| mark.at() < run.from);
     let behind = kept.partition_point(|mark| mark.at() <= run.to);
-    let (mut spans, mut paused) = (Vec::new(), None);
+    let (mut pauses, mut paused) = (Vec::new(), begins_paused.then_some(run.from));
     for mark in kept.get(first..behind).unwrap_or_default() {
         match *mark {
             PauseMark::Paused(from) => paused = paused.or(Some(from)),
-            PauseMark::Over(to) => spans.extend(paused.take().map(|from| Span { from, to })),
+            PauseMark::Over(to) => pauses.extend(paused.take().map(|from| Span { from, to })),
         }
     }
     let is_end_known = !has_more || behind < kept.len();
-    spans.extend(paused.filter(|_| is_end_known).map(|from| Span { from, to: run.to }));
-    spans.retain(|pause| pause.from < pause.to);
-    spans
+    pauses.extend(paused.filter(|_| is_end_known).map(|from| Span { from, to: run.to }));
+    pauses.retain(|pause| pause.from < pause.to);
+    pauses
 }
 
-/// What of the pauses lies in a run.
-pub(crate) fn within(run: Span, pauses: &[Span]) -> impl Iterator<Item = Span> {
-    let first = pauses.partition_point(|pause| pause.to <= run.from);
-    let inside = pauses.iter().skip(first).take_while(move |pause| pause.from < run.to);
-    inside.map(move |pause| Span { from: pause.from.max(run.from), to: pause.to.min(run.to) })
+/// Whether a moment lies within one of these, which are in the order of time.
+pub(crate) fn hold(pauses: &[Span], at: Millis) -> bool {
+    let place = pauses.partition_point(|pause| pause.to <= at);
+    pauses.get(place).is_some_and(|pause| pause.from < at)
 }

@@ -2,8 +2,6 @@
 
 use protocol::TrackNo;
 
-use crate::pauses::spans;
-use crate::track::runs;
 use crate::{Alignment, Marks, PauseMark, Segment, Span, Splice, TrackTimeline, main_track};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,19 +12,21 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// The browser says of the main track's runs when they are paused. A run of another track that is
+    /// begun meanwhile is paused from its beginning.
     pub fn of_track(&self, track: TrackNo) -> TrackTimeline {
-        TrackTimeline::new(track, &self.segments, &self.paused())
+        let new = |track, paused: &[Span]| {
+            TrackTimeline::new(track, &self.segments, &self.pauses, paused)
+        };
+        match main_track(&self.segments) {
+            Some(main) if main != track => new(track, &new(main, &[]).pauses),
+            Some(_) | None => new(track, &[]),
+        }
     }
 
     /// Of the [`main_track`].
     pub fn of_main_track(&self) -> TrackTimeline {
         main_track(&self.segments).map(|track| self.of_track(track)).unwrap_or_default()
-    }
-
-    /// When recording was paused. The browser says it once for all tracks, of the main one's runs.
-    fn paused(&self) -> Vec<Span> {
-        let runs = main_track(&self.segments).map(|main| runs(main, &self.segments));
-        spans(runs.unwrap_or_default().iter().map(|run| run.span), &self.pauses)
     }
 
     /// These tracks side by side, in this order.

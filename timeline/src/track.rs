@@ -4,7 +4,7 @@
 use protocol::item::{EndCause, StartCause};
 use protocol::{Millis, SegmentNo, TrackNo};
 
-use crate::{PauseCut, RunEnd, Segment, Span, pauses};
+use crate::{Marks, PauseCut, PauseMark, RunEnd, Segment, Span, pauses};
 
 /// One recorder run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,17 +65,28 @@ pub enum SpliceCause {
 }
 
 impl TrackTimeline {
-    /// Of a session in which recording was paused then.
-    pub(crate) fn new(track: TrackNo, segments: &[Segment], paused: &[Span]) -> Self {
-        let segments = in_order(track, segments);
-        let runs = runs_of(&segments);
+    /// `paused`: a run that begins then begins paused.
+    pub(crate) fn new(
+        track: TrackNo,
+        segments: &[Segment],
+        marks: &Marks<PauseMark>,
+        paused: &[Span],
+    ) -> Self {
+        let mut segments: Vec<&Segment> =
+            segments.iter().filter(|segment| segment.track == track).collect();
+        segments.sort_by_key(|segment| (segment.started_at, segment.segment));
+        let next = segments.iter().skip(1).map(|next| Some(next.started_at));
+        let runs = segments.iter().zip(next.chain([None]));
+        let runs: Vec<Run> = runs.map(|(segment, next)| run(segment, next)).collect();
+        let pauses =
+            |run: &Run| pauses::in_run(run.span, pauses::hold(paused, run.span.from), marks);
         let cuts = segments.iter().flat_map(|one| one.cuts.iter().map(|cut| (one.segment, *cut)));
         let mut cuts: Vec<_> = cuts.collect();
         cuts.sort_by_key(|(segment, cut)| (*segment, cut.over));
         Self {
             end: runs.iter().map(|run| run.span.to).max().unwrap_or_default(),
             gaps: gaps(&segments, &runs),
-            pauses: runs.iter().flat_map(|run| pauses::within(run.span, paused)).collect(),
+            pauses: runs.iter().flat_map(pauses).collect(),
             cuts,
             runs,
         }
@@ -123,22 +134,6 @@ impl TrackTimeline {
         let found = self.cuts.binary_search_by_key(&key, |(segment, cut)| (*segment, cut.over));
         found.ok().map(|place| self.cuts[place].1.before)
     }
-}
-
-/// Of a track, in the order of time.
-pub(crate) fn runs(track: TrackNo, segments: &[Segment]) -> Vec<Run> {
-    runs_of(&in_order(track, segments))
-}
-
-fn in_order(track: TrackNo, segments: &[Segment]) -> Vec<&Segment> {
-    let mut own: Vec<&Segment> = segments.iter().filter(|segment| segment.track == track).collect();
-    own.sort_by_key(|segment| (segment.started_at, segment.segment));
-    own
-}
-
-fn runs_of(segments: &[&Segment]) -> Vec<Run> {
-    let next = segments.iter().skip(1).map(|next| Some(next.started_at));
-    segments.iter().zip(next.chain([None])).map(|(segment, next)| run(segment, next)).collect()
 }
 
 /// A run ends with its last chunk, or with the word that it ended if that is later, and never after the

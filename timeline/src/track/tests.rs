@@ -3,7 +3,7 @@
 use protocol::TrackKind;
 
 use super::*;
-use crate::{Marks, PauseMark, Timeline};
+use crate::Timeline;
 
 const TRACK: TrackNo = TrackNo::new(0);
 
@@ -142,6 +142,16 @@ fn a_run_that_begins_during_a_pause_begins_paused() {
     let of = |track| pauses_on(track, &segments, Marks::all(marks.clone()));
     assert_eq!(of(TRACK), [span(4_000, 7_000)]);
     assert_eq!(of(screen), [span(4_000, 5_000), span(6_000, 7_000)]);
+}
+
+/// Other clients than ours may go on with one track alone.
+#[test]
+fn a_pause_of_one_track_is_one_while_the_main_track_records_nothing() {
+    let screen = TrackNo::new(1);
+    let other = Segment { track: screen, ..segment(1, 0, Some(9_000)) };
+    let marks = vec![paused(6_000), over(7_000)];
+    let segments = [segment(0, 0, Some(5_000)), other];
+    assert_eq!(pauses_on(screen, &segments, Marks::all(marks)), [span(6_000, 7_000)]);
 }
 
 #[test]
