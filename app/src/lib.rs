@@ -11,9 +11,7 @@
     reason = "the component macro writes `pub` for components that only this crate sees"
 )]
 
-pub mod alignment;
 pub mod assets;
-pub mod course;
 pub mod format;
 pub mod pages;
 pub mod paths;

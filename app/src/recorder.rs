@@ -5,8 +5,8 @@ pub mod port;
 pub mod settings;
 
 mod controls;
+mod messages;
 mod microphone;
 mod report;
 mod source;
 mod unfinished;
-mod words;

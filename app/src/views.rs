@@ -1,11 +1,11 @@
 //! What pages show: plain values that the server makes from its rows.
 
 pub mod api;
-pub mod happening;
 
-pub use happening::Happening;
-
-use protocol::{Digest, Millis, SegmentNo, SeqSet, SessionId, SessionStatus, TrackKind, TrackNo};
+use protocol::{
+    Digest, Event, Millis, SegmentNo, SeqSet, SessionId, SessionStatus, TrackKind, TrackNo,
+};
+use timeline::{ConnectionMark, Marks, Timeline};
 
 /// A point in time, written out by the server so that no date code reaches the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,14 +99,26 @@ pub struct SessionView {
     pub exports: Vec<ExportRow>,
     /// Why no recording could be made; only of a failed session.
     pub failure: Option<String>,
-    pub segments: Vec<SegmentRow>,
+    pub timeline: Timeline,
+    pub connections: Marks<ConnectionMark>,
     pub tracks: Vec<TrackView>,
     /// The tracks that the recording is made of, where those are several.
     pub joined: Vec<TrackNo>,
     /// In the order of time.
     pub frames: Vec<FrameView>,
     /// In the order of their places on the timeline.
-    pub happened: Vec<Happening>,
+    pub log: Vec<LogEntry>,
+}
+
+/// What happened to a session, and where on its timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// When it happened, by the server's clock.
+    pub at: Instant,
+    /// The same on the session's timeline.
+    pub place: Millis,
+    /// `None`: of a kind that only a newer version knows.
+    pub event: Option<Event>,
 }
 
 /// A form in which the recording can be had, by the name that the API has for it.
@@ -184,35 +196,4 @@ pub struct FrameView {
     pub at: Millis,
     /// The same in the recording.
     pub place: Millis,
-}
-
-/// The place of a pause in what a file holds of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// When the pause was over, on the session's timeline.
-    pub over: Millis,
-    /// So much of the run comes before it.
-    pub before: Millis,
-}
-
-/// One uninterrupted recorder run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentRow {
-    pub track: TrackNo,
-    pub segment: SegmentNo,
-    pub kind: TrackKind,
-    /// As the recorder names it. Comes from the browser: anything may stand here.
-    pub mime: String,
-    /// As the browser names the device; empty when it does not. Anything may stand here.
-    pub label: String,
-    /// On the session's timeline.
-    pub start: Millis,
-    /// The most of it that one file holds. None while the run goes on.
-    pub duration: Option<Millis>,
-    /// What the first file of its track holds of it. None while the run goes on.
-    pub in_file: Option<Millis>,
-    /// Where its pauses lie in that file, as far as it is known.
-    pub cuts: Vec<Cut>,
-    /// Where its newest chunk lies on the timeline, once there is one.
-    pub captured_until: Option<Millis>,
 }

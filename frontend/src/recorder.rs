@@ -1,10 +1,10 @@
 //! The candidate's recorder: what each command and each event of the microphone means in the state
 //! in which it comes. What is opened is in [`opening`], the recorder's runs in [`run`], what is
-//! recorded beside the microphone in [`beside`], the way on when the microphone is lost or another one
-//! is chosen in [`replacing`], what is kept an eye on in [`watching`], the page's end in [`leaving`],
-//! the words in [`view`].
+//! recorded beside the microphone in [`companion_track`], the way on when the microphone is lost or
+//! another one is chosen in [`replacing`], what is kept an eye on in [`watching`], the page's end in
+//! [`leaving`], what the candidate is told in [`view`].
 
-mod beside;
+mod companion_track;
 mod leaving;
 mod opening;
 mod replacing;
@@ -35,7 +35,7 @@ use crate::session::Session;
 use crate::source;
 use crate::spool::Spool;
 use crate::watch::Stall;
-use beside::{Beside, BesideRun};
+use companion_track::{CompanionRun, CompanionTrack};
 use leaving::Leaving;
 pub(crate) use opening::Opened;
 use opening::Wish;
@@ -95,7 +95,7 @@ struct Live {
     stall: Stall,
     /// The microphone's run has handed over everything.
     is_main_over: bool,
-    beside: Option<BesideRun>,
+    companion: Option<CompanionRun>,
 }
 
 enum Ending {
@@ -115,7 +115,7 @@ pub(crate) struct Recorder {
     chosen: Option<String>,
     source: Source,
     microphone: Option<Microphone>,
-    beside: Beside,
+    companion: CompanionTrack,
     /// The request that the open microphone was the answer to.
     in_use: RequestNo,
     session: Option<Session>,
@@ -139,7 +139,7 @@ impl Recorder {
             chosen: None,
             source: Source::default(),
             microphone: None,
-            beside: Beside::default(),
+            companion: CompanionTrack::default(),
             in_use: RequestNo(0),
             session: None,
             replacing: Replacing::default(),
@@ -167,7 +167,7 @@ impl Recorder {
     pub(crate) fn take_up(&mut self, now: Millis, taken: Taken, cause: StartCause) {
         browser::drop_fragment();
         self.source = source::read(taken.pipeline.session());
-        self.beside.close();
+        self.companion.close();
         self.session = Some(Session::resume(now, taken, cause, &self.inputs));
         self.start(now);
     }
@@ -214,7 +214,7 @@ impl Recorder {
     fn close_microphone(&mut self) {
         self.microphone = None;
         self.replacing.give_up();
-        self.beside.close();
+        self.companion.close();
         self.show_preview();
     }
 
@@ -239,16 +239,16 @@ impl Recorder {
             Command::Pause => {
                 if let Phase::Capturing(live) = &mut self.phase {
                     live.run.pause();
-                    if let Some(beside) = &mut live.beside {
-                        beside.take().pause();
+                    if let Some(companion) = &mut live.companion {
+                        companion.take().pause();
                     }
                 }
             }
             Command::Resume => {
                 if let Phase::Capturing(live) = &mut self.phase {
                     live.run.resume();
-                    if let Some(beside) = &mut live.beside {
-                        beside.take().resume();
+                    if let Some(companion) = &mut live.companion {
+                        companion.take().resume();
                     }
                 }
             }
@@ -313,7 +313,7 @@ impl Recorder {
     fn choose_source(&mut self, source: Source) {
         if matches!(self.phase, Phase::Idle | Phase::Failed { .. }) && self.session.is_none() {
             self.source = source;
-            self.beside.close();
+            self.companion.close();
             if self.microphone.is_some() || matches!(self.phase, Phase::Failed { .. }) {
                 self.acquire(Purpose::Test);
             }
@@ -332,7 +332,7 @@ impl Recorder {
         let tested = self.microphone.as_ref();
         let wants_picture = self.source == Source::Camera;
         let serves = |one: &Microphone| one.serves(self.chosen.as_ref(), wants_picture);
-        if tested.is_some_and(serves) && self.wanted_beside(Purpose::Record).is_none() {
+        if tested.is_some_and(serves) && self.wanted_companion(Purpose::Record).is_none() {
             self.begin(now);
         } else {
             self.acquire(Purpose::Record);
@@ -387,7 +387,7 @@ impl Recorder {
         let wish = Wish {
             device: self.chosen.clone(),
             wants_picture: self.source == Source::Camera,
-            beside: self.wanted_beside(purpose),
+            companion: self.wanted_companion(purpose),
             is_beginning: self.session.is_none(),
             is_after_a_loss: matches!(purpose, Purpose::GoOn(_)),
         };
@@ -459,8 +459,8 @@ impl Recorder {
     fn show_preview(&self) {
         let camera = self.microphone.as_ref().filter(|one| one.has_picture());
         let camera = camera.map(Microphone::stream);
-        let beside = self.beside.companion().filter(|one| one.has_picture());
-        preview::show(camera.or_else(|| beside.map(Companion::recorded)));
+        let companion = self.companion.open().filter(|one| one.has_picture());
+        preview::show(camera.or_else(|| companion.map(Companion::recorded)));
     }
 
     pub(crate) fn microphone_event(

@@ -17,7 +17,7 @@ use crate::stopwatch::Stopwatch;
 /// The microphone's, with the camera's picture if it is in the same stream.
 const MAIN: TrackNo = TrackNo::new(0);
 /// What is recorded beside it.
-const BESIDE: TrackNo = TrackNo::new(1);
+const COMPANION: TrackNo = TrackNo::new(1);
 
 /// Keeps other tabs away until it is dropped.
 enum Lock {
@@ -113,7 +113,7 @@ impl Session {
 
     /// The same of what is recorded beside the microphone, which is what counts for the time.
     pub(crate) fn companion_started(&mut self, now: Millis, run: &RunStart<'_>, cause: StartCause) {
-        self.mark_start(now, BESIDE, run, cause);
+        self.mark_start(now, COMPANION, run, cause);
     }
 
     fn mark_start(&mut self, now: Millis, track: TrackNo, run: &RunStart<'_>, cause: StartCause) {
@@ -140,7 +140,7 @@ impl Session {
     }
 
     pub(crate) fn companion_chunk(&mut self, now: Millis, segment: SegmentNo, blob: Blob) {
-        let place = Place { track: BESIDE, segment, at: self.position(now), span: Millis::ZERO };
+        let place = Place { track: COMPANION, segment, at: self.position(now), span: Millis::ZERO };
         self.pipeline.capture_blob(now, place, blob);
     }
 
@@ -162,7 +162,7 @@ impl Session {
     }
 
     pub(crate) fn companion_ended(&mut self, now: Millis, segment: SegmentNo, cause: EndCause) {
-        let end = SegmentEnd { track: BESIDE, segment, cause };
+        let end = SegmentEnd { track: COMPANION, segment, cause };
         self.mark(now, Marker::SegmentEnded(end));
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::item::{EndCause, Incident, StartCause, words};
+use crate::item::{EndCause, Incident, StartCause, named_enum};
 use crate::message::Refusal;
 use crate::{Epoch, Marker, Millis, SegmentNo, Seq, TrackNo};
 
-/// In JSON its word is `kind`, and what it tells beside that is `detail`.
+/// In JSON its name is `kind`, and what it tells beside that is `detail`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
 pub enum Event {
@@ -91,7 +91,7 @@ pub enum Event {
     MoreNotKept,
 }
 
-words!(
+named_enum!(
     /// How a writer reaches the server.
     Transport {
         WebSocket = "web_socket",
@@ -100,7 +100,7 @@ words!(
     }
 );
 
-words!(
+named_enum!(
     /// Why a connection ended.
     LossCause {
         /// The browser closed it: the page was left, or went to another network.
@@ -122,7 +122,7 @@ words!(
     }
 );
 
-words!(
+named_enum!(
     /// Who asked for the recording.
     Asker {
         Candidate = "candidate",

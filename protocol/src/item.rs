@@ -66,9 +66,9 @@ pub struct SegmentEnd {
     pub cause: EndCause,
 }
 
-/// A set of words, the same in the database, in the API and in the metrics.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+/// An enum whose variants have names, the same in the database, in the API and in the metrics.
+macro_rules! named_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -81,16 +81,16 @@ macro_rules! words {
 
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $word,)+
+                    $(Self::$variant => $text,)+
                 }
             }
         }
     };
 }
 
-pub(crate) use words;
+pub(crate) use named_enum;
 
-words!(
+named_enum!(
     /// Why a recorder run started.
     StartCause {
         /// The candidate pressed "Start recording".
@@ -108,7 +108,7 @@ words!(
     }
 );
 
-words!(
+named_enum!(
     /// Why a recorder run ended.
     EndCause {
         /// The candidate pressed "Stop and save".

@@ -179,8 +179,7 @@ async fn open(config: Config) -> anyhow::Result<Opened> {
 }
 
 /// Nothing is in their memory that the database does not know: they can be begun again.
-const WATCHES: [Task; 5] =
-    [Task::Timeouts, Task::Room, Task::Janitor, Task::Ahead, Task::Jobs];
+const WATCHES: [Task; 5] = [Task::Timeouts, Task::Room, Task::Janitor, Task::Ahead, Task::Jobs];
 
 fn begin_watches(state: &AppState) {
     keep(state, Task::Timeouts, timeouts::watch);

@@ -104,9 +104,9 @@ fn Authentication() -> impl IntoView {
 }
 
 /// A type in words, with a link to each schema that it names.
-fn shape_words(shape: Shape) -> impl IntoView {
+fn shape_text(shape: Shape) -> impl IntoView {
     let part = |part| match part {
-        ShapePart::Words(words) => words.into_any(),
+        ShapePart::Text(text) => text.into_any(),
         ShapePart::Schema(name) => view! { <SchemaLink name/> }.into_any(),
     };
     shape.0.into_iter().map(part).collect_view()
@@ -144,7 +144,7 @@ mod tests {
     const HOSTILE: &str = "`<script>alert(1)</script>` <img src=x onerror=alert(2)>";
 
     fn a_track() -> Shape {
-        Shape(vec![ShapePart::Words("array of ".to_owned()), ShapePart::Schema("Track".to_owned())])
+        Shape(vec![ShapePart::Text("array of ".to_owned()), ShapePart::Schema("Track".to_owned())])
     }
 
     fn a_field(description: &str) -> FieldView {
@@ -156,44 +156,44 @@ mod tests {
         }
     }
 
-    fn a_view(words: &str) -> ApiView {
+    fn a_view(described: &str) -> ApiView {
         let content =
             ContentView { content_type: "application/json".to_owned(), shape: Some(a_track()) };
         ApiView {
             title: "Holdfast".to_owned(),
             version: "1.2.3".to_owned(),
-            introduction: words.to_owned(),
+            introduction: described.to_owned(),
             operations: vec![OperationView {
                 anchor: "tune".to_owned(),
                 method: "POST",
                 path: "/api/tracks/{id}".to_owned(),
-                summary: words.to_owned(),
-                description: words.to_owned(),
-                parameters: vec![ParameterView { place: "path", field: a_field(words) }],
+                summary: described.to_owned(),
+                description: described.to_owned(),
+                parameters: vec![ParameterView { place: "path", field: a_field(described) }],
                 body: Some(BodyView {
                     required: false,
                     content: content.clone(),
-                    fields: vec![a_field(words)],
+                    fields: vec![a_field(described)],
                 }),
                 responses: vec![ResponseView {
                     status: "404".to_owned(),
-                    description: words.to_owned(),
+                    description: described.to_owned(),
                     contents: vec![content],
                 }],
-                example: words.to_owned(),
+                example: described.to_owned(),
             }],
             schemas: vec![SchemaView {
                 name: "Track".to_owned(),
-                description: words.to_owned(),
+                description: described.to_owned(),
                 includes: vec!["Base".to_owned()],
-                fields: vec![a_field(words)],
+                fields: vec![a_field(described)],
                 shape: Shape::default(),
             }],
         }
     }
 
-    fn page(words: &str) -> String {
-        let view = a_view(words);
+    fn page(described: &str) -> String {
+        let view = a_view(described);
         html(|| view! { <ApiDocsPage view/> })
     }
 
@@ -203,7 +203,7 @@ mod tests {
         assert!(page.contains("<h3 id=\"tune\">"), "{page}");
         assert!(page.contains("Tune a <code>track</code>"));
         let text = text(&page);
-        for words in [
+        for described in [
             "POST /api/tracks/{id}",
             "tracks array of Track path required",
             "application/json",
@@ -211,7 +211,7 @@ mod tests {
             "404 Tune a track",
             "Includes the fields of Base .",
         ] {
-            assert!(text.contains(words), "{words} is not in {text}");
+            assert!(text.contains(described), "{described} is not in {text}");
         }
     }
 

@@ -199,13 +199,13 @@ mod tests {
 
     #[test]
     fn nothing_is_missing_only_where_all_of_it_can_be_played() {
-        let words = |row: SessionRow| text(&page(listing(vec![row])));
+        let shown = |row: SessionRow| text(&page(listing(vec![row])));
         let left_out = SessionRow { left_out: 1, ..row(SessionStatus::Completed) };
-        assert!(words(left_out).contains("1.2 MB 1 part"));
-        let failed = words(row(SessionStatus::Failed));
+        assert!(shown(left_out).contains("1.2 MB 1 part"));
+        let failed = shown(row(SessionStatus::Failed));
         assert!(failed.contains("1.2 MB No recording"), "{failed}");
         let both = SessionRow { left_out: 1, missing: 2, ..row(SessionStatus::Completed) };
-        assert!(words(both).contains("1.2 MB 2 chunks"));
+        assert!(shown(both).contains("1.2 MB 2 chunks"));
     }
 
     #[test]

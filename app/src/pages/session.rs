@@ -2,6 +2,7 @@
 
 mod completeness;
 mod deletion;
+mod descriptions;
 mod exports;
 mod form;
 mod frames;
@@ -12,14 +13,11 @@ mod story;
 mod thumbnails;
 mod tracks;
 mod waveform;
-mod words;
 
 use leptos::prelude::*;
-use protocol::{SessionId, SessionStatus, TrackNo};
+use protocol::{SessionId, SessionStatus};
 
-use crate::alignment::Alignment;
 use crate::badge::StatusBadge;
-use crate::course::{Course, Stop, course, course_of};
 use crate::format;
 use crate::moment::Moment;
 use crate::paths;
@@ -29,7 +27,7 @@ use completeness::{Completeness, Proof};
 use deletion::Deletion;
 use form::Form;
 use frames::Frames;
-use gap_map::{GapMap, beside};
+use gap_map::{GapMap, Map};
 use player::Player;
 use segments::Segments;
 use story::Story;
@@ -41,8 +39,8 @@ const ROWS_SHOWN_MAX: usize = 20;
 #[component]
 pub fn SessionPage(view: SessionView) -> impl IntoView {
     let id = view.id;
-    let course = course(&view.segments, &view.happened);
-    let stops = stops(&view, &course);
+    let map = Map::of(&view);
+    let splices = view.timeline.splices(&view.joined);
     let first_sound = name_of_sound(&view.tracks, 0);
     view! {
         <Shell
@@ -63,18 +61,18 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
                 .map(|recording| {
                     let exports = view.exports.clone();
                     let duration = recording.duration;
-                    let form = Form::of(&recording.mime, &view.segments, &view.joined);
+                    let form = Form::of(&recording.mime, &view.timeline.segments, &view.joined);
                     view! {
-                        <Player id recording form stops first_sound exports/>
+                        <Player id recording form splices first_sound exports/>
                         <Tracks id duration tracks=view.tracks.clone()/>
                         <Frames id frames=view.frames.clone()/>
                     }
                 })}
             <Completeness view=view.clone()/>
-            <GapMap course beside=beside(&view) recording=view.recording.clone()/>
-            <Story happened=view.happened.clone()/>
+            <GapMap map recording=view.recording.clone()/>
+            <Story log=view.log.clone()/>
             {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
-            <Segments segments=view.segments.clone()/>
+            <Segments segments=view.timeline.segments.clone()/>
             <Facts view/>
             <Deletion id/>
         </Shell>
@@ -89,7 +87,7 @@ fn Standing(
     live: bool,
     failure: Option<String>,
 ) -> impl IntoView {
-    let words = match status {
+    let meaning = match status {
         SessionStatus::Active if live => "This session is being recorded right now.",
         SessionStatus::Active => "This session is open. Nothing is arriving at the moment.",
         SessionStatus::Interrupted => {
@@ -119,25 +117,12 @@ fn Standing(
     };
     view! {
         <div class=class>
-            <p>{words}</p>
+            <p>{meaning}</p>
             {failure.map(|reason| view! { <p>"Reason: "{reason}</p> })}
             {changing.then(|| view! { <p><a href=paths::session(id)>"Reload to see the latest"</a></p> })}
         </div>
     }
     .into_any()
-}
-
-/// Where in the recording time is missing. One that is made of several tracks goes on while any of
-/// them does; there the marks stand where the first one goes on.
-fn stops(view: &SessionView, course: &Course) -> Vec<Stop> {
-    if view.joined.is_empty() {
-        return course.stops();
-    }
-    let of_track = |track: &TrackNo| course_of(*track, &view.segments, &view.happened);
-    let courses: Vec<Course> = view.joined.iter().map(of_track).collect();
-    let alignment = Alignment::of(&courses);
-    let moved = |stop: Stop| Stop { at: alignment.place(stop.span.to), ..stop };
-    course.stops().into_iter().map(moved).collect()
 }
 
 /// Shows a short table as it is, and a long one when it is asked for.
@@ -159,9 +144,9 @@ fn Folded(rows: usize, what: &'static str, children: Children) -> impl IntoView 
 #[component]
 fn More(rows: usize, what: &'static str) -> impl IntoView {
     (rows > 0).then(|| {
-        let words =
+        let more =
             format!("And {} more {what}, which are not listed here.", format::grouped(rows as u64));
-        view! { <p class="aside">{words}</p> }
+        view! { <p class="aside">{more}</p> }
     })
 }
 
@@ -190,8 +175,9 @@ fn Facts(view: SessionView) -> impl IntoView {
 mod tests {
     use super::*;
     use crate::rendering::{html, instant, session_id, text};
-    use crate::views::{RecordingView, SegmentRow};
-    use protocol::{Digest, Millis, SegmentNo, Seq, SeqSet, TrackKind};
+    use crate::views::{LogEntry, RecordingView};
+    use protocol::{Digest, Event, Millis, SegmentNo, Seq, SeqSet, TrackKind, TrackNo};
+    use timeline::{ConnectionMark, Marks, PauseMark, Segment, Timeline};
 
     pub(super) fn a_completed_session() -> SessionView {
         SessionView {
@@ -218,22 +204,24 @@ mod tests {
             left_out: Vec::new(),
             exports: Vec::new(),
             failure: None,
-            segments: vec![SegmentRow {
-                track: TrackNo::new(0),
-                segment: SegmentNo::new(0),
-                kind: TrackKind::Microphone,
-                mime: "audio/webm;codecs=opus".to_owned(),
-                label: "Built-in microphone".to_owned(),
-                start: Millis::ZERO,
-                duration: Some(Millis::from_secs(12)),
-                in_file: Some(Millis::from_secs(12)),
-                cuts: Vec::new(),
-                captured_until: Some(Millis::from_secs(12)),
-            }],
+            timeline: Timeline { segments: vec![a_run()], ..Timeline::default() },
+            connections: Marks::all(vec![ConnectionMark::Connected(Millis::ZERO)]),
             tracks: Vec::new(),
             joined: Vec::new(),
             frames: Vec::new(),
-            happened: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    fn a_run() -> Segment {
+        let (track, number) = (TrackNo::new(0), SegmentNo::new(0));
+        Segment {
+            mime: "audio/webm;codecs=opus".to_owned(),
+            label: "Built-in microphone".to_owned(),
+            duration: Some(Millis::from_secs(12)),
+            in_file: Some(Millis::from_secs(12)),
+            captured_until: Some(Millis::from_secs(12)),
+            ..Segment::new(track, number, TrackKind::Microphone, Millis::ZERO)
         }
     }
 
@@ -257,23 +245,23 @@ mod tests {
 
     #[test]
     fn what_happened_and_when_is_told_and_drawn_without_inline_styles() {
-        let happened = |place, event| crate::views::Happening {
-            at: instant(9),
-            place: Millis::from_secs(place),
-            event: Some(event),
-        };
+        let secs = Millis::from_secs;
+        let entry =
+            |place, event| LogEntry { at: instant(9), place: secs(place), event: Some(event) };
+        let pauses = Marks::all(vec![PauseMark::Paused(secs(4)), PauseMark::Over(secs(7))]);
         let view = SessionView {
-            happened: vec![
-                happened(0, protocol::Event::Created),
-                happened(4, protocol::Event::Paused),
-                happened(7, protocol::Event::PauseOver),
+            timeline: Timeline { segments: vec![a_run()], pauses },
+            log: vec![
+                entry(0, Event::Created),
+                entry(4, Event::Paused),
+                entry(7, Event::PauseOver),
             ],
             ..a_completed_session()
         };
         let page = page(view);
-        let words = text(&page);
-        assert!(words.contains("Recorded 12 s in one part. Paused once, for 3 s."));
-        assert!(words.contains("0:04 Paused by the candidate."), "{words}");
+        let shown = text(&page);
+        assert!(shown.contains("Recorded 12 s in one part. Paused once, for 3 s."));
+        assert!(shown.contains("0:04 Paused by the candidate."), "{shown}");
         assert!(page.contains("<svg") && !page.contains("style=\""));
     }
 
@@ -304,29 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_of_several_tracks_goes_on_while_any_of_them_does() {
-        let one = a_completed_session().segments.remove(0);
-        let run = |track, segment, start, end: u64| SegmentRow {
-            track: TrackNo::new(track),
-            segment: SegmentNo::new(segment),
-            start: Millis::from_secs(start),
-            duration: Some(Millis::from_secs(end - start)),
-            in_file: Some(Millis::from_secs(end - start)),
-            captured_until: Some(Millis::from_secs(end)),
-            ..one.clone()
-        };
-        let segments = vec![run(0, 0, 0, 10), run(0, 2, 14, 20), run(1, 1, 0, 12)];
-        let view = SessionView { segments, ..a_completed_session() };
-        let places = |view: &SessionView| -> Vec<Millis> {
-            let course = course(&view.segments, &view.happened);
-            stops(view, &course).into_iter().map(|stop| stop.at).collect()
-        };
-        assert_eq!(places(&view), [Millis::from_secs(10)]);
-        let joined = vec![TrackNo::new(0), TrackNo::new(1)];
-        assert_eq!(places(&SessionView { joined, ..view }), [Millis::from_secs(12)]);
-    }
-
-    #[test]
     fn holes_are_named() {
         let missing: SeqSet = (5..=9).map(Seq::new).collect();
         let lost = SessionView { missing: missing.clone(), ..a_completed_session() };
@@ -352,8 +317,8 @@ mod tests {
     fn a_segment_that_is_not_in_the_first_file_says_so() {
         let of = |duration, in_file| {
             let mut view = a_completed_session();
-            view.segments[0].duration = Some(Millis::from_secs(duration));
-            view.segments[0].in_file = Some(Millis::from_secs(in_file));
+            view.timeline.segments[0].duration = Some(Millis::from_secs(duration));
+            view.timeline.segments[0].in_file = Some(Millis::from_secs(in_file));
             text(&page(view))
         };
         assert!(of(12, 0).contains("in another file"));
@@ -393,8 +358,8 @@ mod tests {
     #[test]
     fn what_the_browser_called_its_device_cannot_become_markup() {
         let mut view = a_completed_session();
-        view.segments[0].label = "<img src=x onerror=alert(1)>".to_owned();
-        view.segments[0].mime = "\"><script>alert(1)</script>".to_owned();
+        view.timeline.segments[0].label = "<img src=x onerror=alert(1)>".to_owned();
+        view.timeline.segments[0].mime = "\"><script>alert(1)</script>".to_owned();
         let page = page(view);
         assert!(!page.contains("<img src=x") && !page.contains("<script>alert"));
         assert!(page.contains("&lt;img src=x"));

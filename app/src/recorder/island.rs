@@ -209,8 +209,8 @@ mod tests {
         };
         let html = shown(view(RecorderState::Idle));
         let from = html.find("Unfinished recording").unwrap();
-        let words = text(&html[from..]);
-        assert!(words.contains("From 11/14/2026, 9:30 AM: 1:05 recorded"), "{words}");
+        let told = text(&html[from..]);
+        assert!(told.contains("From 11/14/2026, 9:30 AM: 1:05 recorded"), "{told}");
         let section = |html: &str| {
             let class = html.find("unfinished-title").unwrap();
             let start = html[..class].rfind("<section").unwrap();
@@ -229,8 +229,8 @@ mod tests {
             }),
             ..RecorderView::default()
         });
-        let words = text(&html[html.find("Recording in another tab").unwrap()..]);
-        assert!(words.contains("A recording from 11/14/2026, 9:30 AM is open"), "{words}");
+        let told = text(&html[html.find("Recording in another tab").unwrap()..]);
+        assert!(told.contains("A recording from 11/14/2026, 9:30 AM is open"), "{told}");
         assert!(!button(&html, "Take over here").contains("disabled"));
     }
 

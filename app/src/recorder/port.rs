@@ -175,7 +175,7 @@ pub struct RecorderView {
     /// The server takes nothing just now, and said why.
     pub server_trouble: Option<ServerTrouble>,
     pub alert: Option<Alert>,
-    /// What endangers the recording while it goes on. Their words hold no numbers that change, for
+    /// What endangers the recording while it goes on. Their messages hold no numbers that change, for
     /// they are read out with every change.
     pub warnings: Vec<Warning>,
     /// Things to know that are no errors.

@@ -3,20 +3,20 @@
 use leptos::prelude::*;
 
 use super::island::{Readiness, Ui};
+use super::messages;
 use super::port::{Alert, RecorderState, Warning};
-use super::words;
 
 /// The polite live region: it changes with the state and not each second.
 #[component]
 pub(super) fn Headline(ui: Ui) -> impl IntoView {
     let testing = Memo::new(move |_| ui.view.with(|view| view.testing));
     let is_interrupted = Memo::new(move |_| ui.view.with(|view| view.can_save));
-    let is_whole = Memo::new(move |_| ui.view.with(words::is_whole));
+    let is_whole = Memo::new(move |_| ui.view.with(messages::is_whole));
     let line = Memo::new(move |_| match ui.readiness.get() {
         Readiness::Waiting => "Getting ready…",
         Readiness::Attached => {
             let (state, link) = (ui.state.get(), ui.link.get());
-            words::headline(state, link, testing.get(), is_interrupted.get(), is_whole.get())
+            messages::headline(state, link, testing.get(), is_interrupted.get(), is_whole.get())
         }
         Readiness::NoAdapter => "Recording is not possible here",
     });
@@ -38,7 +38,7 @@ pub(super) fn Headline(ui: Ui) -> impl IntoView {
 /// Changes each second, so it is not read out by itself.
 #[component]
 pub(super) fn Safety(ui: Ui) -> impl IntoView {
-    let line = Memo::new(move |_| ui.view.with(words::safety));
+    let line = Memo::new(move |_| ui.view.with(messages::safety));
     view! { <p class="safety" hidden=move || line.with(String::is_empty)>{line}</p> }
 }
 
@@ -57,7 +57,7 @@ pub(super) fn AlertBox(ui: Ui) -> impl IntoView {
     let warnings = Memo::new(move |_| {
         ui.view.with(|view| {
             let before = Some(view.room).filter(|_| view.state == RecorderState::Idle);
-            let before = before.and_then(words::room_warning);
+            let before = before.and_then(messages::room_warning);
             before.into_iter().chain(view.warnings.clone()).collect::<Vec<_>>()
         })
     });
@@ -91,7 +91,7 @@ fn Callout(class: &'static str, title: String, detail: String) -> impl IntoView 
 pub(super) fn RoomLine(ui: Ui) -> impl IntoView {
     let line = Memo::new(move |_| {
         ui.view.with(|view| match view.state {
-            RecorderState::Idle => words::room(view.room),
+            RecorderState::Idle => messages::room(view.room),
             RecorderState::Acquiring
             | RecorderState::Recording
             | RecorderState::Paused
@@ -118,7 +118,7 @@ pub(super) fn Notices(ui: Ui) -> impl IntoView {
     }
 }
 
-/// The digest, for whoever wants to check the file later; the rest of the receipt is in words.
+/// The digest, for whoever wants to check the file later; the message tells the rest of the receipt.
 #[component]
 pub(super) fn ReceiptBox(ui: Ui) -> impl IntoView {
     let digest = Memo::new(move |_| {

@@ -4,8 +4,8 @@
 use leptos::prelude::*;
 
 use super::island::Ui;
+use super::messages;
 use super::port::{Command, Elsewhere, RecorderState, Unfinished, send};
-use super::words;
 
 #[component]
 pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
@@ -16,7 +16,7 @@ pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
         })
     });
     let line = Memo::new(move |_| {
-        unfinished.with(|one| one.as_ref().map(words::unfinished).unwrap_or_default())
+        unfinished.with(|one| one.as_ref().map(messages::unfinished).unwrap_or_default())
     });
     let is_doubting = RwSignal::new(false);
     view! {
@@ -79,7 +79,7 @@ pub(super) fn ElsewhereBox(ui: Ui) -> impl IntoView {
         })
     });
     let line = Memo::new(move |_| {
-        elsewhere.with(|one| one.as_ref().map(words::elsewhere).unwrap_or_default())
+        elsewhere.with(|one| one.as_ref().map(messages::elsewhere).unwrap_or_default())
     });
     let is_waiting =
         move || elsewhere.with(|one| one.as_ref().is_some_and(|one| one.is_taking_over));

@@ -86,7 +86,7 @@ pub struct Shape(pub Vec<ShapePart>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ShapePart {
-    Words(String),
+    Text(String),
     /// The name of a schema on the same page.
     Schema(String),
 }

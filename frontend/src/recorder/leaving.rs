@@ -3,7 +3,7 @@
 use protocol::Millis;
 use protocol::item::EndCause;
 
-use super::{BesideRun, Ending, Live, Phase, Recorder};
+use super::{CompanionRun, Ending, Live, Phase, Recorder};
 
 /// A recorder hands over whole packets of sound only, each 60 ms. One that was just being filled when
 /// the page began to go is had a moment later, if the page lives so long.
@@ -30,8 +30,8 @@ impl Leaving {
 impl Live {
     fn flush(&self) {
         self.run.flush();
-        if let Some(beside) = &self.beside {
-            beside.flush();
+        if let Some(companion) = &self.companion {
+            companion.flush();
         }
     }
 }
@@ -81,10 +81,10 @@ impl Recorder {
         match &self.phase {
             Phase::Closing { ending: Ending::Save, .. } => self.closed(now),
             Phase::Capturing(live) | Phase::Closing { live, .. } => {
-                let beside = live.beside.as_ref().map(BesideRun::segment);
+                let companion = live.companion.as_ref().map(CompanionRun::segment);
                 if let Some(session) = &mut self.session {
                     session.segment_ended(now, live.segment, EndCause::PageLeft);
-                    if let Some(segment) = beside {
+                    if let Some(segment) = companion {
                         session.companion_ended(now, segment, EndCause::PageLeft);
                     }
                 }

@@ -7,7 +7,7 @@ use crate::microphone::Microphone;
 pub(super) struct Wish {
     pub(super) device: Option<String>,
     pub(super) wants_picture: bool,
-    pub(super) beside: Option<Wanted>,
+    pub(super) companion: Option<Wanted>,
     /// Nothing is recorded yet: without all of it nothing is to begin. Later the sound goes on
     /// without the rest.
     pub(super) is_beginning: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Opened {
 impl Wish {
     pub(super) async fn fulfil(self) -> Opened {
         // The screen comes first: a browser asks for it only right after a click.
-        let (shared, device) = match self.beside {
+        let (shared, device) = match self.companion {
             Some(wanted) if wanted.kind.is_shared() => {
                 (Some(Companion::open(wanted, None).await), None)
             }

@@ -180,7 +180,7 @@ impl Recorder {
             self.replacing.start_over();
             self.acquire(again);
         }
-        self.restore_device_beside();
+        self.restore_companion_device();
     }
 
     pub(crate) fn devices_listed(&mut self, devices: &[Device]) {

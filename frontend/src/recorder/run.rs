@@ -34,13 +34,13 @@ impl Recorder {
         match self.begin_run(now, cause) {
             Ok((live, cause)) => {
                 self.phase = Phase::Capturing(live);
-                self.begin_beside(now, cause);
+                self.begin_companion(now, cause);
                 self.note_beginning(now);
             }
             Err(error) => {
                 self.microphone = None;
                 if self.session.is_none() {
-                    self.beside.close();
+                    self.companion.close();
                 }
                 self.fail(error, again);
             }
@@ -75,7 +75,7 @@ impl Recorder {
         let cause = session.segment_started(now, &start, cause);
         source::note(session.pipeline.session(), self.source);
         let stall = Stall::new(now);
-        Ok((Live { run, segment, stall, is_main_over: false, beside: None }, cause))
+        Ok((Live { run, segment, stall, is_main_over: false, companion: None }, cause))
     }
 
     pub(crate) fn run_event(&mut self, now: Millis, segment: SegmentNo, event: RunEvent) {
@@ -83,7 +83,7 @@ impl Recorder {
             return;
         };
         if live.segment != segment {
-            return self.beside_event(now, segment, event);
+            return self.companion_event(now, segment, event);
         }
         let Some(session) = &mut self.session else { return };
         match event {
@@ -119,8 +119,8 @@ impl Recorder {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Capturing(mut live) => {
                 live.run.stop();
-                if let Some(beside) = &mut live.beside {
-                    beside.take().stop();
+                if let Some(companion) = &mut live.companion {
+                    companion.take().stop();
                 }
                 let stalled = matches!(ending, Ending::GoOn(EndCause::RecorderStalled));
                 let limit = if stalled { STALLED_STOP_DEADLINE } else { STOP_DEADLINE };
@@ -153,8 +153,8 @@ impl Recorder {
         };
         if let Some(session) = &mut self.session {
             session.segment_ended(now, live.segment, ending.cause());
-            if let Some(beside) = &live.beside {
-                session.companion_ended(now, beside.segment(), ending.cause());
+            if let Some(companion) = &live.companion {
+                session.companion_ended(now, companion.segment(), ending.cause());
             }
         }
         match ending {

@@ -26,10 +26,10 @@ impl Recorder {
             state: self.state(),
             device: self.device(),
             source: self.source,
-            second_device: self.beside.device().map(ToOwned::to_owned),
+            second_device: self.companion.device().map(ToOwned::to_owned),
             can_share: devices::can_share(),
             has_picture: self.has_picture(),
-            missing: self.missing_beside(),
+            missing: self.missing_companion(),
             testing: matches!(self.phase, Phase::Idle) && self.microphone.is_some(),
             can_save: self.can_save(),
             alert: self.alert(),
@@ -69,7 +69,7 @@ impl Recorder {
 
     fn has_picture(&self) -> bool {
         self.microphone.as_ref().is_some_and(Microphone::has_picture)
-            || self.beside.companion().is_some_and(Companion::has_picture)
+            || self.companion.open().is_some_and(Companion::has_picture)
     }
 
     fn can_save(&self) -> bool {
@@ -172,7 +172,7 @@ impl Recorder {
                 "Your sound is still recorded. The picture comes back with the next recording.",
             ));
         }
-        if let (Some(kind), Some(error)) = (self.missing_beside(), self.beside.error()) {
+        if let (Some(kind), Some(error)) = (self.missing_companion(), self.companion.error()) {
             warnings.push(missing(kind, error));
         }
         if let Some(session) = &self.session {

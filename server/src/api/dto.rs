@@ -2,9 +2,10 @@
 
 use protocol::{Digest, Millis, Receipt, SeqSet, TrackNo, UnixMillis};
 use serde::Serialize;
+use timeline::Segment;
 use utoipa::ToSchema;
 
-use crate::store::{LeftOutRun, Segment, Session, TrackFile, media_of};
+use crate::store::{LeftOutRun, Session, TrackFile, media_of};
 
 /// A session in a list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -140,7 +140,7 @@ pub(super) async fn convert(
 /// What is said before the input: nothing of it is guessed, nothing else is opened.
 fn reading(input: &Path, format: Format) -> Vec<String> {
     let is_webm = input.extension().is_some_and(|extension| extension == "webm");
-    let mut words = vec![
+    let mut arguments = vec![
         "-f".to_owned(),
         if is_webm { "matroska" } else { "mov" }.to_owned(),
         "-protocol_whitelist".to_owned(),
@@ -154,10 +154,10 @@ fn reading(input: &Path, format: Format) -> Vec<String> {
     ];
     match format {
         // Pictures are not even looked at.
-        Format::Mp3 | Format::Wav => words.push("-vn".to_owned()),
+        Format::Mp3 | Format::Wav => arguments.push("-vn".to_owned()),
         Format::Mp4 | Format::Timeline | Format::Ogg | Format::Zip => {}
     }
-    words
+    arguments
 }
 
 /// From the first moment of its own on: it has only just been loaded.
@@ -270,7 +270,7 @@ struct Complaints {
 
 impl Complaints {
     fn hear(&mut self, line: &str) {
-        let limit = COMPLAINTS.iter().find(|(words, _)| line.contains(words));
+        let limit = COMPLAINTS.iter().find(|(part, _)| line.contains(part));
         self.limit = self.limit.or(limit.map(|(_, limit)| *limit));
         let room = COMPLAINT_BYTES_MAX.saturating_sub(self.text.len());
         let kept = &line[..line.floor_char_boundary(room)];

@@ -1,4 +1,4 @@
-//! Every metric: its name, its unit, what it means, and the words that its labels take. All of
+//! Every metric: its name, its unit, what it means, and the values that its labels take. All of
 //! them are there from the start, at zero, so that a first event shows as a change.
 
 use std::sync::atomic::AtomicU64;
@@ -17,7 +17,7 @@ use super::{Dropped, Made};
 use crate::janitor::Swept;
 use crate::store::STATE_WORDS;
 
-/// One label, whose words are known when the server is built.
+/// One label, whose values are known when the server is built.
 type Label = [(&'static str, &'static str); 1];
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -73,11 +73,11 @@ impl Registering {
         name: &str,
         help: &str,
         label: &'static str,
-        words: impl IntoIterator<Item = &'static str>,
+        values: impl IntoIterator<Item = &'static str>,
     ) -> Family<Label, Counter> {
         let family = Family::<Label, Counter>::default();
-        for word in words {
-            drop(family.get_or_create(&[(label, word)]));
+        for value in values {
+            drop(family.get_or_create(&[(label, value)]));
         }
         self.plain(name, help, family)
     }
@@ -87,11 +87,11 @@ impl Registering {
         name: &str,
         help: &str,
         label: &'static str,
-        words: impl IntoIterator<Item = &'static str>,
+        values: impl IntoIterator<Item = &'static str>,
     ) -> Family<Label, Gauge> {
         let family = Family::<Label, Gauge>::default();
-        for word in words {
-            drop(family.get_or_create(&[(label, word)]));
+        for value in values {
+            drop(family.get_or_create(&[(label, value)]));
         }
         self.plain(name, help, family)
     }

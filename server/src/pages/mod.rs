@@ -16,7 +16,7 @@ use leptos::prelude::*;
 pub(crate) use deletion::delete;
 pub(crate) use history::history;
 pub(crate) use jobs::jobs;
-pub(crate) use session::{cuts, happened, segment_row, session};
+pub(crate) use session::session;
 
 use crate::error::ApiError;
 use crate::state::AppState;

@@ -1,13 +1,13 @@
 //! `/sessions/{id}`: one session.
 
 use app::pages::session::SessionPage;
-use app::views::happening::{Happening, origin};
-use app::views::{Cut, ExportRow, Instant, LeftOutRow, RecordingView, SegmentRow, SessionView};
+use app::views::{ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, SessionView};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
+use timeline::origin;
 
 use super::history::{duration, instant};
 use super::tracks::{frame_view, track_views};
@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::export::{ExportError, Format, can_be_exported};
 use crate::recording::{has_several_sounds, tracks_in};
 use crate::state::AppState;
-use crate::store::{LeftOutRun, LoggedEvent, PauseCut, Recording, Segment, Session};
+use crate::store::{LeftOutRun, LoggedEvent, Recording, Session};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -28,10 +28,11 @@ pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String
 async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     let id = id.parse().map_err(|_| ApiError::UnknownSession)?;
     let session = state.store.session(id).await?;
-    let segments = state.store.segments(id).await?;
+    let timeline = state.store.timeline(id).await?;
     let events = state.store.events(id).await?;
     let files = state.store.track_files(id).await?;
     let frames = state.store.frames(id).await?;
+    let origin = origin(events.iter().map(|event| (event.at, event.place))).unwrap_or_default();
     let joined = session.recording.as_ref().map_or(Vec::new(), |one| tracks_in(one, &files));
     let recording = match &session.recording {
         Some(recording) => Some(recording_view(state, &session, recording).await?),
@@ -58,12 +59,13 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         recording,
         left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
         exports: export_rows(state, &session).await,
-        tracks: track_views(&session, &segments, &files, &joined, &frames),
+        tracks: track_views(&session, &timeline.segments, &files, &joined, &frames),
         joined: if joined.len() > 1 { joined } else { Vec::new() },
         frames: frames.iter().map(frame_view).collect(),
         failure: session.failure,
-        segments: segments.into_iter().map(segment_row).collect(),
-        happened: happened(&events),
+        timeline,
+        connections: state.store.connections(id, origin).await?,
+        log: log(&events, origin),
     })
 }
 
@@ -106,37 +108,16 @@ async fn recording_view(
     })
 }
 
-pub(crate) fn segment_row(segment: Segment) -> SegmentRow {
-    SegmentRow {
-        track: segment.track,
-        segment: segment.segment,
-        kind: segment.kind,
-        mime: segment.mime,
-        label: segment.label,
-        start: segment.started_at,
-        duration: segment.duration,
-        in_file: segment.in_file,
-        cuts: cuts(&segment.cuts),
-        captured_until: segment.captured_until,
-    }
-}
-
-pub(crate) fn cuts(cuts: &[PauseCut]) -> Vec<Cut> {
-    cuts.iter().map(|cut| Cut { over: cut.over, before: cut.before }).collect()
-}
-
-pub(crate) fn happened(events: &[LoggedEvent]) -> Vec<Happening> {
-    let Some(origin) = origin(events.iter().map(|event| (event.at, event.place))) else {
-        return Vec::new();
-    };
-    let happening = |event: &LoggedEvent| {
+/// On a timeline that began at `origin`.
+fn log(events: &[LoggedEvent], origin: UnixMillis) -> Vec<LogEntry> {
+    let entry = |event: &LoggedEvent| {
         let at = event.place.map_or(event.at, |place| origin.plus(place));
         let place = event.place.unwrap_or_else(|| event.at.since(origin));
-        Happening { at: clock(at), place, event: event.event() }
+        LogEntry { at: clock(at), place, event: event.event() }
     };
-    let mut happened: Vec<Happening> = events.iter().map(happening).collect();
-    happened.sort_by_key(|one| one.place);
-    happened
+    let mut log: Vec<LogEntry> = events.iter().map(entry).collect();
+    log.sort_by_key(|entry| entry.place);
+    log
 }
 
 fn clock(at: UnixMillis) -> Instant {

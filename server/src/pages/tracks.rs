@@ -2,8 +2,9 @@
 
 use app::views::{FrameView, TrackContent, TrackFileView, TrackView};
 use protocol::TrackNo;
+use timeline::Segment;
 
-use crate::store::{Frame, Segment, Session, TrackFile, media_of};
+use crate::store::{Frame, Session, TrackFile, media_of};
 
 /// `joined` are the tracks that the recording is made of, in the order of its own.
 pub(super) fn track_views(

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use app::alignment::{Alignment, Shift};
 use app::format;
 use media::{FileType, MediaError, Schedule, Source, Tally, Verifier};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
+use timeline::{Alignment, Shift};
 
 use super::ahead::Begun;
 use super::files::writer_into;

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use app::alignment::Alignment;
 use protocol::SessionId;
+use timeline::Alignment;
 
 use super::assemble::{AssembleError, Assembled};
 use super::files::{Kept, RecordingFiles};

@@ -3,14 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use app::alignment::Alignment;
-use app::course::course_of;
 use app::format;
-use app::views::{Happening, SegmentRow};
 use protocol::{Millis, SegmentNo, SessionId, TrackKind, TrackNo};
+use timeline::{Alignment, Segment, Timeline};
 
 use super::packing::Packing;
-use crate::pages::{cuts, happened, segment_row};
 use crate::store::{ChunkRun, Recording, StitchedRun, Store, StoreError, TrackFile};
 
 /// A recording in the making takes the room of its payloads. Where several tracks become one
@@ -25,36 +22,34 @@ pub(crate) struct Plan {
     pub(super) media: Vec<TrackNo>,
     pub(super) pictures: Vec<TrackNo>,
     names: HashMap<TrackNo, String>,
-    /// Every run of every track, those whose marker never came included.
-    runs: Vec<SegmentRow>,
-    happened: Vec<Happening>,
+    /// With every run of every track, those whose marker never came included.
+    timeline: Timeline,
 }
 
 impl Plan {
     pub(crate) async fn of(store: &Store, id: SessionId) -> Result<Self, StoreError> {
-        let marked: Vec<_> = store.segments(id).await?.into_iter().map(segment_row).collect();
-        let happened = happened(&store.events(id).await?);
-        Ok(Self::new(marked, &store.chunk_runs(id).await?, happened))
+        Ok(Self::new(store.timeline(id).await?, &store.chunk_runs(id).await?))
     }
 
     /// The tracks that become files of sound or picture, as far as they are known by now.
     pub(super) async fn media_of(store: &Store, id: SessionId) -> Result<Vec<TrackNo>, StoreError> {
-        let marked: Vec<_> = store.segments(id).await?.into_iter().map(segment_row).collect();
-        Ok(Self::new(marked, &store.chunk_runs(id).await?, Vec::new()).media)
+        let timeline = Timeline { segments: store.segments(id).await?, ..Timeline::default() };
+        Ok(Self::new(timeline, &store.chunk_runs(id).await?).media)
     }
 
-    fn new(marked: Vec<SegmentRow>, chunks: &[ChunkRun], happened: Vec<Happening>) -> Self {
+    fn new(mut timeline: Timeline, chunks: &[ChunkRun]) -> Self {
         let mut kinds = HashMap::new();
         let mut names = HashMap::new();
-        for row in &marked {
-            kinds.entry(row.track).or_insert(row.kind);
-            names.entry(row.track).or_insert_with(|| format::track_name(row.kind, &row.label));
+        for Segment { track, kind, label, .. } in &timeline.segments {
+            kinds.entry(*track).or_insert(*kind);
+            names.entry(*track).or_insert_with(|| format::track_name(*kind, label));
         }
         let mut tracks: Vec<TrackNo> = chunks.iter().map(|run| run.track).collect();
         tracks.dedup();
         let (pictures, media) =
             tracks.into_iter().partition(|track| kinds.get(track) == Some(&TrackKind::Stills));
-        Self { media, pictures, names, runs: runs(marked, chunks), happened }
+        timeline.segments = segments(timeline.segments, chunks);
+        Self { media, pictures, names, timeline }
     }
 
     /// What making the recording takes, in copies of the payloads.
@@ -72,47 +67,37 @@ impl Plan {
     pub(super) fn note_runs(&mut self, stitched: &[StitchedRun]) {
         let known: HashMap<_, _> =
             stitched.iter().map(|run| ((run.track, run.segment), run)).collect();
-        for run in &mut self.runs {
+        for run in &mut self.timeline.segments {
             let stitched = known.get(&(run.track, run.segment));
             run.duration = Some(stitched.map_or(Millis::ZERO, |stitched| stitched.duration));
             run.in_file = Some(stitched.map_or(Millis::ZERO, |stitched| stitched.in_file));
-            run.cuts = stitched.map_or(Vec::new(), |stitched| cuts(&stitched.cuts));
+            run.cuts = stitched.map_or(Vec::new(), |stitched| stitched.cuts.clone());
         }
     }
 
     /// These tracks beside one another, in this order.
     pub(crate) fn alignment(&self, tracks: &[TrackNo]) -> Alignment {
-        let courses: Vec<_> =
-            tracks.iter().map(|track| course_of(*track, &self.runs, &self.happened)).collect();
-        Alignment::of(&courses)
+        self.timeline.alignment(tracks)
     }
 }
 
 /// A run whose marker is missing began about when its first chunk came. A run without a chunk is in
 /// no file.
-fn runs(mut marked: Vec<SegmentRow>, chunks: &[ChunkRun]) -> Vec<SegmentRow> {
+fn segments(mut marked: Vec<Segment>, chunks: &[ChunkRun]) -> Vec<Segment> {
     let with_chunks: HashSet<(TrackNo, SegmentNo)> =
         chunks.iter().map(|run| (run.track, run.segment)).collect();
-    for row in &mut marked {
-        if !with_chunks.contains(&(row.track, row.segment)) {
-            row.duration = Some(Millis::ZERO);
-            row.in_file = Some(Millis::ZERO);
+    for segment in &mut marked {
+        if !with_chunks.contains(&(segment.track, segment.segment)) {
+            segment.duration = Some(Millis::ZERO);
+            segment.in_file = Some(Millis::ZERO);
         }
     }
     let known: HashSet<(TrackNo, SegmentNo)> =
-        marked.iter().map(|row| (row.track, row.segment)).collect();
+        marked.iter().map(|segment| (segment.track, segment.segment)).collect();
     let unmarked = chunks.iter().filter(|run| !known.contains(&(run.track, run.segment)));
-    marked.extend(unmarked.map(|run| SegmentRow {
-        track: run.track,
-        segment: run.segment,
-        kind: TrackKind::Microphone,
-        mime: String::new(),
-        label: String::new(),
-        start: run.first_at,
-        duration: None,
-        in_file: None,
-        cuts: Vec::new(),
+    marked.extend(unmarked.map(|run| Segment {
         captured_until: Some(run.last_at),
+        ..Segment::new(run.track, run.segment, TrackKind::Microphone, run.first_at)
     }));
     marked
 }
@@ -156,19 +141,14 @@ mod tests {
         }
     }
 
-    fn marked(track: u8, segment: u32, kind: TrackKind, start: u64) -> SegmentRow {
-        SegmentRow {
-            track: TrackNo::new(track),
-            segment: SegmentNo::new(segment),
-            kind,
-            mime: String::new(),
-            label: "Desk".to_owned(),
-            start: Millis::new(start),
-            duration: None,
-            in_file: None,
-            cuts: Vec::new(),
-            captured_until: None,
-        }
+    fn marked(track: u8, segment: u32, kind: TrackKind, start: u64) -> Segment {
+        let (track, segment) = (TrackNo::new(track), SegmentNo::new(segment));
+        let label = "Desk".to_owned();
+        Segment { label, ..Segment::new(track, segment, kind, Millis::new(start)) }
+    }
+
+    fn plan(segments: Vec<Segment>, chunks: &[ChunkRun]) -> Plan {
+        Plan::new(Timeline { segments, ..Timeline::default() }, chunks)
     }
 
     #[test]
@@ -187,14 +167,15 @@ mod tests {
     fn a_track_that_never_said_what_it_is_counts_as_media() {
         let rows = vec![marked(0, 0, TrackKind::Microphone, 0), marked(1, 1, TrackKind::Stills, 0)];
         let all = [chunks(0, 0, 250, 900), chunks(1, 1, 100, 800), chunks(4, 2, 300, 700)];
-        let plan = Plan::new(rows, &all, Vec::new());
+        let plan = plan(rows, &all);
         assert_eq!(plan.media, [TrackNo::new(0), TrackNo::new(4)]);
         assert_eq!(plan.pictures, [TrackNo::new(1)]);
         assert_eq!(plan.name_of(TrackNo::new(0)), "Microphone: Desk");
         assert_eq!(plan.name_of(TrackNo::new(4)), "Track 5");
         assert_eq!(plan.copies(), COPIES_OF_SEVERAL);
-        let unmarked = plan.runs.iter().find(|run| run.track == TrackNo::new(4)).unwrap();
-        assert_eq!((unmarked.start, unmarked.duration), (Millis::new(300), None));
+        let unmarked =
+            plan.timeline.segments.iter().find(|run| run.track == TrackNo::new(4)).unwrap();
+        assert_eq!((unmarked.started_at, unmarked.duration), (Millis::new(300), None));
     }
 
     #[test]
@@ -203,8 +184,8 @@ mod tests {
             marked(0, 0, TrackKind::Microphone, 0),
             marked(0, 1, TrackKind::Microphone, 5_000),
         ];
-        let mut plan = Plan::new(rows, &[chunks(0, 1, 5_250, 9_000)], Vec::new());
-        assert_eq!(plan.runs[0].duration, Some(Millis::ZERO));
+        let mut plan = plan(rows, &[chunks(0, 1, 5_250, 9_000)]);
+        assert_eq!(plan.timeline.segments[0].duration, Some(Millis::ZERO));
         assert_eq!(plan.copies(), COPIES_OF_ONE);
         plan.note_runs(&[StitchedRun {
             track: TrackNo::new(0),
@@ -213,7 +194,8 @@ mod tests {
             in_file: Millis::new(3_000),
             cuts: Vec::new(),
         }]);
-        let known: Vec<_> = plan.runs.iter().map(|run| (run.duration, run.in_file)).collect();
+        let segments = plan.timeline.segments.iter();
+        let known: Vec<_> = segments.map(|run| (run.duration, run.in_file)).collect();
         let of = |duration, in_file| (Some(Millis::new(duration)), Some(Millis::new(in_file)));
         assert_eq!(known, [of(0, 0), of(4_000, 3_000)]);
     }

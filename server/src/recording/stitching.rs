@@ -11,12 +11,13 @@ use std::time::{Duration, SystemTime};
 use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified, Verifier};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
+use timeline::PauseCut;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
 use super::files::writer_into;
-use crate::store::{PauseCut, Payload, StitchedRun, Store, StoredChunk, Unchecked};
+use crate::store::{Payload, StitchedRun, Store, StoredChunk, Unchecked};
 
 /// Payload bytes read from the database at once.
 pub(super) const READ_BYTES: usize = 4 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! What follows from items that were just stored, in their transaction and so exactly once: the
-//! rows of segments, where the chunks of each run lie, and the events that markers tell of.
+//! rows of segments, where the chunks of each run lie, what markers say of the timeline, and the events
+//! that they tell of.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -10,7 +11,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::events::{self, NewEvent};
 use super::rows::signed;
-use super::{ROWS_PER_STATEMENT, StoreError, Tx};
+use super::{ROWS_PER_STATEMENT, StoreError, Tx, timelines};
 
 type SegmentKey = (SessionId, u8, u32);
 
@@ -34,6 +35,7 @@ pub(super) async fn keep(
                 if let Marker::SegmentStarted(start) = marker {
                     insert_segment(tx, *session, item, start).await?;
                 }
+                timelines::note_marker(tx, *session, item, marker).await?;
                 let (place, event) = (Some(item.at), Event::of_marker(marker));
                 events::log(tx, &NewEvent { session: *session, at: now, place, event }).await?;
             }
@@ -49,8 +51,8 @@ async fn insert_segment(
     start: &SegmentStart,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) \
+        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms, \
+         start_cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (session_id, track, segment) DO NOTHING",
     )
     .bind(session.as_bytes().as_slice())
@@ -60,6 +62,7 @@ async fn insert_segment(
     .bind(&start.mime)
     .bind(&start.label)
     .bind(signed(item.at.get()))
+    .bind(start.cause.as_str())
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -9,7 +9,7 @@ use super::{Store, StoreError};
 const ROWS_AT_ONCE: u32 = 500;
 
 /// Tables with rows of sessions, and last the sessions' own.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 13] = [
     ("items", "session_id"),
     ("events", "session_id"),
     ("frames", "session_id"),
@@ -17,6 +17,9 @@ const TABLES: [(&str, &str); 10] = [
     ("left_out", "session_id"),
     ("chunk_runs", "session_id"),
     ("pause_cuts", "session_id"),
+    ("pauses", "session_id"),
+    ("connections", "session_id"),
+    ("segment_ends", "session_id"),
     ("segments", "session_id"),
     ("jobs", "session_id"),
     ("sessions", "id"),

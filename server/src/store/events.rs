@@ -7,14 +7,10 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::rows::{self, signed};
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, timelines};
 
 /// Events that are kept of one session. One more says that there were more.
 pub const EVENTS_PER_SESSION_MAX: u32 = 2_000;
-
-/// Pauses of one session whose places in the files of its tracks are noted: the first ones. Where
-/// later ones lie is told by the clock alone.
-pub const PAUSES_PLACED_MAX: u32 = 1_000;
 
 /// An event on its way into the log.
 #[derive(Debug, Clone)]
@@ -82,26 +78,12 @@ impl Store {
         .await?;
         rows.iter().map(LoggedEvent::from_row).collect()
     }
-
-    /// When the pauses of a session were over, on its timeline, in order: the first
-    /// [`PAUSES_PLACED_MAX`].
-    pub async fn pauses_over(&self, id: SessionId) -> Result<Vec<Millis>, StoreError> {
-        let (kind, _) = columns(&Event::PauseOver)?;
-        let rows = sqlx::query_scalar(
-            "SELECT timeline_ms FROM events WHERE session_id = ? AND kind = ? \
-             AND timeline_ms IS NOT NULL ORDER BY timeline_ms LIMIT ?",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(kind)
-        .bind(PAUSES_PLACED_MAX)
-        .fetch_all(&self.reader)
-        .await?;
-        Ok(rows.into_iter().map(|millis| Millis::new(rows::unsigned(millis))).collect())
-    }
 }
 
-/// Writes one event as part of a transaction. Past the bound nothing is written any more.
+/// Writes one event as part of a transaction. Past the bound nothing is written into the log any more;
+/// what the timeline needs of it has a bound of its own.
 pub(super) async fn log(tx: &mut Tx, new: &NewEvent) -> Result<(), StoreError> {
+    timelines::note_connection(tx, new).await?;
     let (kind, detail) = columns(&new.event)?;
     let (last_kind, last_detail) = columns(&Event::MoreNotKept)?;
     sqlx::query(

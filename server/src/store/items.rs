@@ -9,7 +9,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::payload::{PayloadStore, Placed};
-use super::rows::{self, PauseCut, Segment, signed};
+use super::rows::{self, signed};
 use super::{Store, StoreError};
 
 /// Chunks read back at once, however small they are: each costs memory beside its bytes.
@@ -83,22 +83,6 @@ impl StoredChunk {
 }
 
 impl Store {
-    /// The recorder runs of a session, in the order of their tracks and numbers.
-    pub async fn segments(&self, id: SessionId) -> Result<Vec<Segment>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT track, segment, kind, mime, label, started_at_ms, duration_ms, in_file_ms, \
-             last_at_ms FROM segments LEFT JOIN chunk_runs USING (session_id, track, segment) \
-             WHERE session_id = ? ORDER BY track, segment",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        let mut segments: Vec<Segment> =
-            rows.iter().map(Segment::from_row).collect::<Result<_, _>>()?;
-        give_cuts(&mut segments, self.pause_cuts(id).await?);
-        Ok(segments)
-    }
-
     /// Chunks of a track, in seq order, about `bytes_max` of payload (at least one chunk), and no more
     /// than `CHUNKS_PER_READ_MAX`. None when there is none in `span`.
     pub async fn chunks(
@@ -183,17 +167,4 @@ fn checked(chunk: StoredChunk, track: TrackNo, digest: &Digest) -> StoredChunk {
         unreadable @ Payload::Unreadable(_) => unreadable,
     };
     StoredChunk { seq, segment, at, payload }
-}
-
-/// Both are in the order of tracks and segments.
-fn give_cuts(segments: &mut [Segment], cuts: Vec<(TrackNo, SegmentNo, PauseCut)>) {
-    let mut segments = segments.iter_mut().peekable();
-    for (track, segment, cut) in cuts {
-        while segments.next_if(|one| (one.track, one.segment) < (track, segment)).is_some() {}
-        if let Some(its) =
-            segments.peek_mut().filter(|one| (one.track, one.segment) == (track, segment))
-        {
-            its.cuts.push(cut);
-        }
-    }
 }

@@ -12,7 +12,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [(i64, &str, &str); 9] = [
+const STEPS: [(i64, &str, &str); 10] = [
     step!(1, "0001_sessions_and_ledger"),
     step!(2, "0002_events"),
     step!(3, "0003_left_out"),
@@ -21,6 +21,7 @@ const STEPS: [(i64, &str, &str); 9] = [
     step!(6, "0006_loudest"),
     step!(7, "0007_what_is_left_out"),
     step!(8, "0008_playable"),
+    step!(9, "0009_pauses"),
     step!(10, "0010_ledger"),
 ];
 

@@ -17,6 +17,7 @@ mod room;
 mod rows;
 mod ruled;
 mod sessions;
+mod timelines;
 mod tracks;
 
 use std::path::Path;
@@ -31,13 +32,14 @@ use sqlx::{AssertSqlSafe, Connection as _, Sqlite, SqliteConnection, SqlitePool,
 use payload::{InRow, PayloadStore};
 use room::PagesMax;
 
-pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent, PAUSES_PLACED_MAX};
+pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub use jobs::{ListedJob, STATE_WORDS, state_word};
 pub(crate) use outside::{NamedFile, Outside};
 pub(crate) use room::{Room, check_room, is_full, watch as watch_room};
-pub use rows::{PauseCut, Recording, Segment, Session};
+pub use rows::{Recording, Session};
 pub use sessions::{Page, PageKey};
+pub use timelines::{MARKS_PER_SESSION_MAX, PAUSES_PLACED_MAX};
 pub use tracks::{
     ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
     track_stem,

@@ -1,9 +1,7 @@
 //! Rows of the database as typed values.
 
 use media::Loudest;
-use protocol::item::TrackKind;
-use protocol::{Digest, Millis, Receipt, SegmentNo, Seq, SeqSet, SessionId, SessionStatus};
-use protocol::{TrackNo, UnixMillis};
+use protocol::{Digest, Millis, Receipt, Seq, SeqSet, SessionId, SessionStatus, UnixMillis};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -41,34 +39,6 @@ pub struct Recording {
     pub duration: Millis,
     /// Recorder runs that are in no file, or not wholly. Their payloads are kept.
     pub left_out: u32,
-}
-
-/// The place of a pause in what a file holds of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PauseCut {
-    /// When the pause was over, on the session's timeline.
-    pub over: Millis,
-    /// So much of the run comes before it.
-    pub before: Millis,
-}
-
-/// A recorder run, from its marker.
-#[derive(Debug, Clone)]
-pub struct Segment {
-    pub track: TrackNo,
-    pub segment: SegmentNo,
-    pub kind: TrackKind,
-    pub mime: String,
-    pub label: String,
-    pub started_at: Millis,
-    /// The most of it that one file holds.
-    pub duration: Option<Millis>,
-    /// What the first file of its track holds of it.
-    pub in_file: Option<Millis>,
-    /// Its pauses in that file, as far as it is known where they are.
-    pub cuts: Vec<PauseCut>,
-    /// Where its newest chunk lies on the timeline.
-    pub captured_until: Option<Millis>,
 }
 
 impl Session {
@@ -142,27 +112,6 @@ impl Recording {
     }
 }
 
-impl Segment {
-    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        let kind: String = row.try_get("kind")?;
-        Ok(Self {
-            track: TrackNo::new(row.try_get("track")?),
-            segment: SegmentNo::new(row.try_get("segment")?),
-            kind: TrackKind::ALL
-                .into_iter()
-                .find(|known| known.as_str() == kind)
-                .ok_or(StoreError::Corrupt("a track kind"))?,
-            mime: row.try_get("mime")?,
-            label: row.try_get("label")?,
-            started_at: Millis::new(unsigned(row.try_get("started_at_ms")?)),
-            duration: millis(row.try_get("duration_ms")?),
-            in_file: millis(row.try_get("in_file_ms")?),
-            cuts: Vec::new(),
-            captured_until: millis(row.try_get("last_at_ms")?),
-        })
-    }
-}
-
 /// SQLite's integers are signed; everything stored here is not.
 pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
@@ -173,7 +122,7 @@ pub(super) fn signed(value: u64) -> i64 {
 }
 
 /// Where there is one.
-fn millis(value: Option<i64>) -> Option<Millis> {
+pub(super) fn millis(value: Option<i64>) -> Option<Millis> {
     value.map(|value| Millis::new(unsigned(value)))
 }
 

@@ -4,9 +4,10 @@
 use protocol::{Millis, SegmentNo, SessionId, TrackNo};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
+use timeline::{PauseCut, Segment};
 
-use super::rows::{PauseCut, signed, unsigned};
-use super::{ROWS_PER_STATEMENT, Recording, Segment, Store, StoreError, Tx};
+use super::rows::{signed, unsigned};
+use super::{ROWS_PER_STATEMENT, Recording, Store, StoreError, Tx};
 
 /// What is noted of a recording that was made.
 #[derive(Debug, Clone)]

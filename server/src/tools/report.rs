@@ -117,7 +117,7 @@ impl<'a> StitchedSegment<'a> {
             bytes: segment.account.bytes.pushed,
             packets: segment.packets(),
             dangling_bytes: segment.account.bytes.cut_off,
-            problems: words(&segment.problems),
+            problems: described(&segment.problems),
             placeless: places::placeless(segment).map(Problem::to_string).collect(),
             places: places::of(run, segment),
         }
@@ -152,7 +152,7 @@ pub(super) fn of_inspection(
         unfinished_because: finished.as_ref().err().map(String::as_str),
         runs: inspection.runs.iter().map(InspectedRun::new).collect(),
         dangling_bytes: inspection.dangling_bytes,
-        problems: words(&inspection.problems),
+        problems: described(&inspection.problems),
     };
     match format {
         Format::Json => json(&inspected),
@@ -278,7 +278,7 @@ fn say(text: &mut String, write: impl FnOnce(&mut String) -> std::fmt::Result) {
     text.push('\n');
 }
 
-fn words(problems: &[Problem]) -> Vec<String> {
+fn described(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(Problem::to_string).collect()
 }
 

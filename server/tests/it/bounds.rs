@@ -1,25 +1,27 @@
 //! Sessions made to be as much work as they can be: what they cost stays in proportion to what was sent.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ledger::Command;
 use ledger::conformance::POLICY;
+use ledger::{Append, By, Command, Ledger as _};
+use protocol::event::{LossCause, Transport};
 use protocol::item::{SegmentStart, StartCause};
 use protocol::limits::{ITEMS_PER_MESSAGE_MAX, LABEL_BYTES_MAX};
 use protocol::message::Opening;
 use protocol::{
-    ClientMessage, Content, Event, Item, Marker, Millis, SegmentNo, Seq, ServerMessage, TrackKind,
-    TrackNo, UnixMillis,
+    ClientMessage, Content, Epoch, Event, Item, Marker, Millis, SegmentNo, Seq, ServerMessage,
+    TrackKind, TrackNo, UnixMillis,
 };
 use serde_json::json;
-use server::store::{NewEvent, PAUSES_PLACED_MAX, Store};
+use server::store::{MARKS_PER_SESSION_MAX, NewEvent, PAUSES_PLACED_MAX, Store};
 use tempfile::TempDir;
+use timeline::Marks;
 
-use crate::harness::{Api, Candidate, NEW, TestServer, database, run};
+use crate::harness::{Api, Candidate, NEW, TestServer, database, run, segment_start};
 use crate::process::Process;
 
-/// About as many as the log of a session takes.
 const PAUSES: u64 = 1_990;
 /// After the last pause.
 const LATER: Millis = Millis::new(60_000);
@@ -46,8 +48,7 @@ fn runs_over_pauses(tracks: u8, runs: u32) -> Vec<Item> {
     items
 }
 
-/// The markers of these runs, each with as long a name as it may have. They come last: the log is full
-/// by then.
+/// The markers of these runs, each with as long a name as it may have. They come last.
 fn markers_of_runs(first_seq: u64, tracks: u8, runs: u32) -> Vec<Item> {
     let places = (1..=runs).flat_map(|segment| (0..tracks).map(move |track| (track, segment)));
     let marker = |(seq, (track, segment))| {
@@ -118,19 +119,77 @@ async fn as_many_pauses_as_the_limit_are_placed_and_one_more_is_not() {
     let (session, now) = (candidate.session, UnixMillis::new(1_795_257_600_000));
     let create = Command::Create { token: candidate.token.hash(), started_at: now };
     store.carry_out(session, &create, now).await.unwrap();
-    let over = |place: u32| NewEvent {
-        session,
-        at: now,
-        place: Some(Millis::new(u64::from(place))),
-        event: Event::PauseOver,
+    let append = async |places: Range<u32>| {
+        let over = |place: u32| {
+            let (seq, at) = (Seq::new(place.into()), Millis::new(place.into()));
+            Item::new(seq, at, Content::Marker(Marker::Resumed))
+        };
+        let (by, transport) = (By::Writer(Epoch::new(0)), Transport::WebSocket);
+        let items = places.map(over).collect();
+        let append = Append { session, by, transport, items };
+        store.append(&[&append], now).await.unwrap();
     };
-    let most: Vec<_> = (0..PAUSES_PLACED_MAX).map(over).collect();
-    store.log_events(&most).await.unwrap();
+    append(0..PAUSES_PLACED_MAX).await;
     assert_eq!(store.pauses_over(session).await.unwrap().len(), PAUSES_PLACED_MAX as usize);
-    store.log_events(&[over(PAUSES_PLACED_MAX)]).await.unwrap();
+    append(PAUSES_PLACED_MAX..PAUSES_PLACED_MAX + 1).await;
     let placed = store.pauses_over(session).await.unwrap();
     assert_eq!(placed.len(), PAUSES_PLACED_MAX as usize);
     assert_eq!(placed.last(), Some(&Millis::new(u64::from(PAUSES_PLACED_MAX) - 1)), "the first");
+}
+
+/// With pauses of 2 ms, each 4 ms after the one before.
+#[tokio::test]
+async fn as_many_pauses_as_the_limit_are_told_and_of_more_it_is_told_that_there_are_more() {
+    const PAUSES_MAX: u64 = MARKS_PER_SESSION_MAX as u64 / 2;
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(4);
+    let (mut socket, _) = candidate.open(&server).await;
+    let mark = |place: u64| {
+        let marker = if place.is_multiple_of(2) { Marker::Paused } else { Marker::Resumed };
+        Item::new(Seq::new(2 + place), Millis::new(100 + 2 * place), Content::Marker(marker))
+    };
+    let (track, segment, bytes) = (TrackNo::new(0), SegmentNo::new(0), Bytes::from_static(b"x"));
+    let last_chunk = Item::new(Seq::new(1), LATER, Content::Chunk { track, segment, bytes });
+    let mut items = vec![segment_start(0, 0), last_chunk];
+    items.extend((0..2 * PAUSES_MAX).map(mark));
+    let more: Vec<Item> = (2 * PAUSES_MAX..2 * PAUSES_MAX + 2).map(mark).collect();
+    let page = async || {
+        let page = server.get(&format!("/sessions/{}", candidate.session)).await;
+        page.text().await.unwrap()
+    };
+    let told = "Paused 10000 times, for 20 s in all.";
+    let not_all = "There were more pauses than are kept";
+    socket.deliver(items).await;
+    let at_the_limit = page().await;
+    assert!(at_the_limit.contains(told) && !at_the_limit.contains(not_all), "{at_the_limit}");
+    socket.deliver(more).await;
+    let past_it = page().await;
+    assert!(past_it.contains(told) && past_it.contains(not_all), "{past_it}");
+}
+
+#[tokio::test]
+async fn as_many_connections_as_the_limit_are_kept_and_of_more_it_is_told_that_there_are_more() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&folder.path().join("test.db"), None, POLICY).await.unwrap();
+    let candidate = Candidate::new(5);
+    let (session, now) = (candidate.session, UnixMillis::new(1_795_257_600_000));
+    let create = Command::Create { token: candidate.token.hash(), started_at: now };
+    store.carry_out(session, &create, now).await.unwrap();
+    let event = |number: u32| {
+        let cause = LossCause::Broken;
+        let (epoch, transport) = (Epoch::new(1), Transport::WebSocket);
+        let event = match number % 2 {
+            0 => Event::Connected { epoch, failed_tries: 0, transport },
+            _ => Event::ConnectionLost { cause },
+        };
+        NewEvent { session, at: now.plus(Millis::new(number.into())), place: None, event }
+    };
+    let most: Vec<_> = (0..MARKS_PER_SESSION_MAX).map(event).collect();
+    store.log_events(&most).await.unwrap();
+    let kept = store.connections(session, now).await.unwrap();
+    assert_eq!((kept.kept.len(), kept.has_more), (MARKS_PER_SESSION_MAX as usize, false));
+    store.log_events(&[event(MARKS_PER_SESSION_MAX)]).await.unwrap();
+    assert_eq!(store.connections(session, now).await.unwrap(), Marks { has_more: true, ..kept });
 }
 
 #[tokio::test]

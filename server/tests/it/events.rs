@@ -11,7 +11,7 @@ use protocol::{
 use serde_json::{Value, json};
 use server::store::EVENTS_PER_SESSION_MAX;
 
-use crate::harness::{Candidate, TestServer, chunk, run};
+use crate::harness::{Candidate, TestServer, chunk, run, segment_start};
 
 fn marker(seq: u64, at_ms: u64, marker: Marker) -> Item {
     Item::new(Seq::new(seq), Millis::new(at_ms), Content::Marker(marker))
@@ -242,4 +242,24 @@ async fn a_log_is_bounded_and_says_that_there_was_more() {
     assert_eq!(events(&server, candidate.session).await, over);
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("not kept"), "the page hides that there was more");
+}
+
+#[tokio::test]
+async fn why_nothing_was_recorded_is_told_however_much_else_happened_before() {
+    let server = TestServer::start().await;
+    let candidate = Candidate::new(10);
+    let (mut socket, _) = candidate.open(&server).await;
+    let incidents = u64::from(EVENTS_PER_SESSION_MAX);
+    let muted = |seq| marker(seq, 0, Marker::Noted(Incident::MicrophoneMuted));
+    let (track, segment) = (TrackNo::new(0), SegmentNo::new(0));
+    let end = SegmentEnd { track, segment, cause: EndCause::DeviceLost };
+    let next = incidents + 3;
+    let mut items = vec![segment_start(0, 0), chunk(1, 0, b"sound")];
+    items.extend((2..next).map(muted));
+    items.extend([marker(next, 250, Marker::SegmentEnded(end)), segment_start(next + 1, 1)]);
+    socket.deliver(items).await;
+    let log = events(&server, candidate.session).await;
+    assert!(!kinds(&log).contains(&"segment_ended"), "the log was full by then");
+    let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
+    assert!(page.contains("The microphone was gone"), "{page}");
 }

@@ -219,8 +219,8 @@ fn pictures(side: u16, frames: &[Vec<u8>]) -> Vec<u8> {
 async fn most_memory<T>(folder: &Path, work: impl Future<Output = T>) -> (T, u64) {
     let folder = folder.to_str().unwrap();
     let is_here = |pid: i32| {
-        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        words.starts_with(b"ffmpeg") && String::from_utf8_lossy(&words).contains(folder)
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        command.starts_with(b"ffmpeg") && String::from_utf8_lossy(&command).contains(folder)
     };
     let mut most = 0;
     let mut work = std::pin::pin!(work);

@@ -18,9 +18,9 @@ fn parse(text: &str) -> Samples {
     let mut samples = Samples::new();
     for line in body.lines() {
         if let Some(comment) = line.strip_prefix("# ") {
-            let mut words = comment.splitn(3, ' ');
-            let (what, name) = (words.next().unwrap(), words.next().unwrap().to_owned());
-            let rest = words.next().unwrap_or_default();
+            let mut parts = comment.splitn(3, ' ');
+            let (what, name) = (parts.next().unwrap(), parts.next().unwrap().to_owned());
+            let rest = parts.next().unwrap_or_default();
             match what {
                 "HELP" => assert!(helped.insert(name) && !rest.is_empty(), "{line}"),
                 "TYPE" => assert!(types.insert(name, rest.to_owned()).is_none(), "{line}"),

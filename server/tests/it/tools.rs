@@ -150,11 +150,11 @@ fn nothing_is_overwritten_or_half_written() {
     assert_ne!(fs::read(folder.path().join("taken.webm")).unwrap(), b"precious");
 }
 
-/// Where a segment is told to have something with these words in it.
-fn place_of<'a>(segment: &'a Value, words: &str) -> &'a Value {
+/// Where a segment is told to have this in it.
+fn place_of<'a>(segment: &'a Value, said: &str) -> &'a Value {
     let places = segment["places"].as_array().unwrap();
-    let place = places.iter().find(|place| place["what"].as_str().unwrap().contains(words));
-    place.unwrap_or_else(|| panic!("nothing of {words:?} in {segment}"))
+    let place = places.iter().find(|place| place["what"].as_str().unwrap().contains(said));
+    place.unwrap_or_else(|| panic!("nothing of {said:?} in {segment}"))
 }
 
 #[test]

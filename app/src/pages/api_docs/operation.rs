@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::schema::FieldTable;
-use super::{presence, prose, shape_words};
+use super::{presence, prose, shape_text};
 use crate::views::api::{BodyView, ContentView, OperationView, ParameterView, ResponseView};
 
 #[component]
@@ -40,7 +40,7 @@ fn Parameters(id: String, parameters: Vec<ParameterView>) -> impl IntoView {
         view! {
             <tr>
                 <th scope="row"><code>{field.name}</code></th>
-                <td class="type">{shape_words(field.shape)}</td>
+                <td class="type">{shape_text(field.shape)}</td>
                 <td class="place">{place}</td>
                 <td class="presence">{presence(field.required)}</td>
                 <td class="meaning">{prose(&field.description)}</td>
@@ -70,7 +70,7 @@ fn Body(id: String, body: BodyView) -> impl IntoView {
     view! {
         <h4 id=id.clone()>"Request body"</h4>
         <p>
-            {content_words(body.content)}
+            {content_text(body.content)}
             {(!body.required).then_some(". The body may be left out.")}
         </p>
         {(!fields.is_empty()).then(|| view! { <FieldTable labelled_by=id fields/> })}
@@ -81,7 +81,7 @@ fn Body(id: String, body: BodyView) -> impl IntoView {
 fn Responses(id: String, responses: Vec<ResponseView>) -> impl IntoView {
     let row = |response: ResponseView| {
         let class = format!("status status-{}", response.status.get(..1).unwrap_or_default());
-        let content = |content| view! { <div>{content_words(content)}</div> };
+        let content = |content| view! { <div>{content_text(content)}</div> };
         view! {
             <tr>
                 <th scope="row"><span class=class>{response.status}</span></th>
@@ -107,7 +107,7 @@ fn Responses(id: String, responses: Vec<ResponseView>) -> impl IntoView {
     }
 }
 
-fn content_words(content: ContentView) -> impl IntoView {
-    let shape = content.shape.map(|shape| view! { ": "{shape_words(shape)} });
+fn content_text(content: ContentView) -> impl IntoView {
+    let shape = content.shape.map(|shape| view! { ": "{shape_text(shape)} });
     view! { <code>{content.content_type}</code>{shape} }
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{SchemaLink, presence, prose, schema_anchor, shape_words};
+use super::{SchemaLink, presence, prose, schema_anchor, shape_text};
 use crate::views::api::{FieldView, SchemaView};
 
 #[component]
@@ -10,7 +10,7 @@ pub(super) fn SchemaSection(schema: SchemaView) -> impl IntoView {
     let SchemaView { name, description, includes, fields, shape } = schema;
     let anchor = schema_anchor(&name);
     let content = if fields.is_empty() {
-        view! { <p>{shape_words(shape)}</p> }.into_any()
+        view! { <p>{shape_text(shape)}</p> }.into_any()
     } else {
         view! { <FieldTable labelled_by=anchor.clone() fields/> }.into_any()
     };
@@ -31,7 +31,7 @@ pub(super) fn FieldTable(labelled_by: String, fields: Vec<FieldView>) -> impl In
         view! {
             <tr>
                 <th scope="row"><code>{field.name}</code></th>
-                <td class="type">{shape_words(field.shape)}</td>
+                <td class="type">{shape_text(field.shape)}</td>
                 <td class="presence">{presence(field.required)}</td>
                 <td class="meaning">{prose(&field.description)}</td>
             </tr>

@@ -5,7 +5,7 @@ use protocol::item::ItemError;
 use protocol::{Event, SessionStatus};
 
 use crate::format;
-use crate::views::{Happening, LeftOutRow, RecordingView, SessionView};
+use crate::views::{LeftOutRow, LogEntry, RecordingView, SessionView};
 
 #[component]
 pub(super) fn Completeness(view: SessionView) -> impl IntoView {
@@ -33,13 +33,13 @@ pub(super) fn Completeness(view: SessionView) -> impl IntoView {
     }
 }
 
-/// All that keeps a session from being whole, in words; only without any is nothing missing.
+/// All that keeps a session from being whole; only without any is nothing missing.
 fn flaws(view: &SessionView) -> Vec<String> {
     let mut flaws = Vec::new();
     if !view.missing.is_empty() {
         flaws.push(format!("{}.", format::missing(&view.missing, view.status.takes_items())));
     }
-    let refused = refused(&view.happened);
+    let refused = refused(&view.log);
     if refused > 0 {
         let items = format::count(refused, "item that was sent was", "items that were sent were");
         flaws.push(format!("{items} not accepted: see below what happened."));
@@ -56,10 +56,10 @@ fn flaws(view: &SessionView) -> Vec<String> {
 
 /// Items that the server would not take, then or later. What was only damaged on the way came again,
 /// or is missing.
-fn refused(happened: &[Happening]) -> u64 {
+fn refused(log: &[LogEntry]) -> u64 {
     let mut refused: u64 = 0;
     let mut conflicts: u64 = 0;
-    for event in happened.iter().filter_map(|one| one.event.as_ref()) {
+    for event in log.iter().filter_map(|entry| entry.event.as_ref()) {
         if let Event::ItemsRefused { reasons } = event {
             let for_good =
                 reasons.iter().filter(|(reason, _)| *reason != ItemError::WrongDigest.as_str());
@@ -134,17 +134,17 @@ mod tests {
     use crate::rendering::{html, instant, text};
     use protocol::{Millis, SegmentNo, Seq, TrackNo};
 
-    fn words(view: SessionView) -> String {
+    fn shown(view: SessionView) -> String {
         text(&html(|| view! { <Completeness view/> }))
     }
 
-    fn happened(event: Event) -> Vec<Happening> {
-        vec![Happening { at: instant(9), place: Millis::ZERO, event: Some(event) }]
+    fn log(event: Event) -> Vec<LogEntry> {
+        vec![LogEntry { at: instant(9), place: Millis::ZERO, event: Some(event) }]
     }
 
-    fn refusals(reason: &str, items: u64) -> Vec<Happening> {
+    fn refusals(reason: &str, items: u64) -> Vec<LogEntry> {
         let reasons = [(reason.to_owned(), items)].into_iter().collect();
-        happened(Event::ItemsRefused { reasons })
+        log(Event::ItemsRefused { reasons })
     }
 
     #[test]
@@ -166,20 +166,20 @@ mod tests {
                 "No recording could be made; the server keeps what has arrived.",
             ),
             (
-                SessionView { happened: refusals("session_finished", 2), ..whole.clone() },
+                SessionView { log: refusals("session_finished", 2), ..whole.clone() },
                 "2 items that were sent were not accepted",
             ),
             (
-                SessionView { happened: happened(seven), ..whole.clone() },
+                SessionView { log: log(seven), ..whole.clone() },
                 "1 item that was sent was not accepted",
             ),
         ] {
-            let words = words(view);
-            assert!(words.contains(says), "{words}");
-            assert!(!words.contains("Nothing is missing"), "{words}");
-            assert!(!words.contains("Every number"), "{words}");
+            let shown = shown(view);
+            assert!(shown.contains(says), "{shown}");
+            assert!(!shown.contains("Nothing is missing"), "{shown}");
+            assert!(!shown.contains("Every number"), "{shown}");
         }
-        assert!(words(whole).contains("Nothing is missing."));
+        assert!(shown(whole).contains("Nothing is missing."));
     }
 
     #[test]
@@ -191,14 +191,14 @@ mod tests {
             bytes: 1_600,
             why: "behind damage".to_owned(),
         };
-        let words = words(SessionView { left_out: vec![row], ..a_completed_session() });
+        let shown = shown(SessionView { left_out: vec![row], ..a_completed_session() });
         let list = "Track 1, segment 2: 25 packets, 1.6 KB (behind damage)";
-        assert!(words.contains(list), "{words}");
+        assert!(shown.contains(list), "{shown}");
     }
 
     #[test]
     fn what_was_damaged_on_the_way_and_came_again_is_no_flaw() {
-        let view = SessionView { happened: refusals("wrong_digest", 3), ..a_completed_session() };
-        assert!(words(view).contains("Nothing is missing."));
+        let view = SessionView { log: refusals("wrong_digest", 3), ..a_completed_session() };
+        assert!(shown(view).contains("Nothing is missing."));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn Exports(id: SessionId, exports: Vec<ExportRow>) -> impl IntoView {
 
 fn row(id: SessionId, export: ExportRow) -> impl IntoView {
     let ExportRow { format, obstacle } = export;
-    let (name, what) = words(format);
+    let (name, what) = labels(format);
     match obstacle {
         Some(obstacle) => view! {
             <li>
@@ -49,7 +49,7 @@ fn row(id: SessionId, export: ExportRow) -> impl IntoView {
 }
 
 /// A name and what it is good for.
-fn words(format: &str) -> (&'static str, &'static str) {
+fn labels(format: &str) -> (&'static str, &'static str) {
     match format {
         "timeline" => ("With all gaps", "Pauses and gaps play as silence: in step with the clock."),
         "ogg" => ("Ogg", "The sound alone, as Opus; several sounds become one."),

@@ -1,8 +1,7 @@
-//! What a recording is made of, in words, and what to ask a browser that should play it.
+//! What a recording is made of, as people call it, and what to ask a browser that should play it.
 
 use protocol::TrackNo;
-
-use crate::views::SegmentRow;
+use timeline::Segment;
 
 /// The container of a recording, and the codecs in it as far as its recorder named them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +32,8 @@ enum Codec {
 
 impl Form {
     /// Of a file of this type that is made of these tracks' recorder runs; of all, when none is named.
-    pub(super) fn of(mime: &str, segments: &[SegmentRow], tracks: &[TrackNo]) -> Self {
-        let is_in = |one: &&SegmentRow| tracks.is_empty() || tracks.contains(&one.track);
+    pub(super) fn of(mime: &str, segments: &[Segment], tracks: &[TrackNo]) -> Self {
+        let is_in = |one: &&Segment| tracks.is_empty() || tracks.contains(&one.track);
         let runs = segments.iter().filter(is_in);
         let mut codecs: Vec<Codec> = runs.flat_map(|run| codecs(&run.mime)).collect();
         codecs.sort_unstable();
@@ -43,7 +42,7 @@ impl Form {
     }
 
     /// `MP4 with H.264 pictures and AAC sound`, as far as it is known.
-    pub(super) fn words(&self) -> String {
+    pub(super) fn description(&self) -> String {
         let name = self.container.name();
         let list = |is_sound: bool, what: &str| {
             let codecs = self.codecs.iter().filter(|codec| codec.is_sound() == is_sound);
@@ -150,24 +149,15 @@ mod tests {
     use super::*;
     use protocol::{Millis, SegmentNo, TrackKind};
 
-    fn run(track: u8, mime: &str) -> SegmentRow {
-        SegmentRow {
-            track: TrackNo::new(track),
-            segment: SegmentNo::new(0),
-            kind: TrackKind::Microphone,
-            mime: mime.to_owned(),
-            label: String::new(),
-            start: Millis::ZERO,
-            duration: None,
-            in_file: None,
-            cuts: Vec::new(),
-            captured_until: None,
-        }
+    fn run(track: u8, mime: &str) -> Segment {
+        let (track, number) = (TrackNo::new(track), SegmentNo::new(0));
+        let segment = Segment::new(track, number, TrackKind::Microphone, Millis::ZERO);
+        Segment { mime: mime.to_owned(), ..segment }
     }
 
     #[test]
     fn a_recording_is_named_by_its_container_and_what_its_recorders_said() {
-        for (mime, recorder, words) in [
+        for (mime, recorder, description) in [
             ("audio/webm", "audio/webm;codecs=opus", "WebM with Opus sound"),
             ("video/webm", "video/webm;codecs=vp8,opus", "WebM with VP8 pictures and Opus sound"),
             (
@@ -184,7 +174,7 @@ mod tests {
             ("audio/mp4", "audio/mp4", "MP4"),
             ("audio/webm", "<b>;codecs=<script>", "WebM"),
         ] {
-            assert_eq!(Form::of(mime, &[run(0, recorder)], &[]).words(), words);
+            assert_eq!(Form::of(mime, &[run(0, recorder)], &[]).description(), description);
         }
     }
 
@@ -198,7 +188,7 @@ mod tests {
         ];
         let form = Form::of("video/webm", &runs, &[TrackNo::new(0), TrackNo::new(1)]);
         assert_eq!(form.types(), "video/webm; codecs=\"vp9\"|audio/webm; codecs=\"opus\"");
-        assert_eq!(form.words(), "WebM with VP9 pictures and Opus sound");
+        assert_eq!(form.description(), "WebM with VP9 pictures and Opus sound");
         assert_eq!(Form::of("audio/mp4", &[run(0, "audio/mp4")], &[]).types(), "");
     }
 }

@@ -3,12 +3,12 @@
 
 use leptos::prelude::*;
 use protocol::Millis;
+use timeline::{Gap, Run, Span, TrackTimeline, main_track, outages};
 
-use super::words::of_absence;
+use super::descriptions::of_gap;
 use super::{Folded, More};
-use crate::course::{Bar, Course, Gap, Span, course_of, main_track};
 use crate::format;
-use crate::views::{RecordingView, SessionView};
+use crate::views::{RecordingView, SessionView, TrackView};
 
 /// The picture's height in its own units; its width is the session's in milliseconds, so that
 /// places need no conversion.
@@ -17,7 +17,7 @@ const HEIGHT: u64 = 100;
 const RECORDED: (u64, u64) = (0, 34);
 const CONNECTION: (u64, u64) = (40, 6);
 const FILE: (u64, u64) = (70, 30);
-/// A track beside the main one has a picture of its own.
+/// A companion track has a picture of its own.
 const WHOLE_STRIP: (u64, u64) = (0, HEIGHT);
 /// Parts of such a track that are read out one by one.
 const SPANS_TOLD_MAX: usize = 10;
@@ -31,38 +31,63 @@ const INTERRUPTIONS_TOLD_MAX: usize = 500;
 /// The whole is at least so many times as long as what is drawn of anything: a short gap in a long
 /// session can still be seen.
 const SMALLEST_PART: u64 = 400;
+/// What is said where a session has more than it keeps.
+const MORE_PAUSES: &str = "There were more pauses than are kept: the later ones are not told here.";
+const MORE_OUTAGES: &str =
+    "The connection was lost more often than is kept: the later times are not told here.";
 
-/// A track beside the main one.
-#[derive(Debug, Clone)]
-pub(super) struct Beside {
-    name: String,
-    course: Course,
+/// What there is to draw and to tell.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Map {
+    main: TrackTimeline,
+    companions: Vec<Companion>,
+    /// When the server was out of reach.
+    outages: Vec<Span>,
+    /// Of the track that goes on longest.
+    end: Millis,
+    /// There were more than are kept.
+    has_more_pauses: bool,
+    has_more_outages: bool,
 }
 
-pub(super) fn beside(view: &SessionView) -> Vec<Beside> {
-    let main = main_track(&view.segments);
-    let others = view.tracks.iter().filter(|track| Some(track.track) != main);
-    others
-        .map(|track| Beside {
+/// A track that was recorded together with the main one.
+#[derive(Debug, Clone)]
+struct Companion {
+    name: String,
+    time: TrackTimeline,
+}
+
+impl Map {
+    pub(super) fn of(view: &SessionView) -> Self {
+        let SessionView { timeline, connections, tracks, .. } = view;
+        let main_track = main_track(&timeline.segments);
+        let others = tracks.iter().filter(|track| Some(track.track) != main_track);
+        let companion = |track: &TrackView| Companion {
             name: format::track_name(track.kind, &track.label),
-            course: course_of(track.track, &view.segments, &view.happened),
-        })
-        .collect()
+            time: timeline.of_track(track.track),
+        };
+        let companions: Vec<Companion> = others.map(companion).collect();
+        let main = timeline.of_main_track();
+        Self {
+            outages: outages(connections, main.end),
+            end: companions.iter().map(|one| one.time.end).fold(main.end, Millis::max),
+            has_more_pauses: timeline.pauses.has_more,
+            has_more_outages: connections.has_more,
+            companions,
+            main,
+        }
+    }
 }
 
 #[component]
-pub(super) fn GapMap(
-    mut course: Course,
-    beside: Vec<Beside>,
-    recording: Option<RecordingView>,
-) -> impl IntoView {
-    if course.end == Millis::ZERO {
+pub(super) fn GapMap(map: Map, recording: Option<RecordingView>) -> impl IntoView {
+    if map.main.end == Millis::ZERO {
         return ().into_any();
     }
-    let end = beside.iter().map(|one| one.course.end).fold(course.end, Millis::max);
-    course.end = end;
+    let end = map.end;
     let file = recording.map(|recording| recording.duration);
-    let sentences = summary(&course, file);
+    let sentences = summary(&map, file);
+    let companions = map.companions.clone();
     view! {
         <section>
             <h2 id="over-time">"Recorded over time"</h2>
@@ -73,53 +98,63 @@ pub(super) fn GapMap(
                     <span>"Connected"</span>
                     <span>"In the file"</span>
                 </div>
-                <Picture course=course.clone() has_file=file.is_some()/>
-                {beside.into_iter().map(|one| view! { <Strip beside=one end/> }).collect_view()}
+                <Picture map=map.clone() has_file=file.is_some()/>
+                {companions
+                    .into_iter()
+                    .map(|companion| view! { <Strip companion end/> })
+                    .collect_view()}
                 <div class="gap-map-scale" aria-hidden="true">
                     <span>"0:00"</span>
-                    <span>{format::duration(Millis::new(course.end.get() / 2))}</span>
-                    <span>{format::duration(course.end)}</span>
+                    <span>{format::duration(Millis::new(end.get() / 2))}</span>
+                    <span>{format::duration(end)}</span>
                 </div>
-                <figcaption><Legend course=course.clone()/></figcaption>
+                <figcaption><Legend map=map.clone()/></figcaption>
             </figure>
-            <Interruptions course/>
+            <Interruptions map/>
         </section>
     }
     .into_any()
 }
 
 /// How wall-clock, timeline and file belong together.
-fn summary(course: &Course, file: Option<Millis>) -> Vec<String> {
-    let paused = total(course.pauses.iter().copied());
-    let captured = total(course.bars.iter().map(|bar| bar.span)).since(paused);
+fn summary(map: &Map, file: Option<Millis>) -> Vec<String> {
+    let TrackTimeline { runs, gaps, pauses, .. } = &map.main;
+    let paused = total(pauses.iter().copied());
+    let captured = total(runs.iter().map(|run| run.span)).since(paused);
     let recorded = format::fine_span(file.unwrap_or(captured));
-    let parts = match course.bars.len() {
+    let parts = match runs.len() {
         1 => "in one part".to_owned(),
         parts => format!("in {}", format::count(parts as u64, "part", "parts")),
     };
     let mut first = format!("Recorded {recorded} {parts}");
-    let without = without(&course.gaps);
+    let without = without(gaps);
     if !without.is_empty() {
         first.push_str(&format!("; {} between them", without.join(", ")));
     }
     first.push('.');
     let mut sentences = vec![first];
-    if !course.pauses.is_empty() {
+    if !pauses.is_empty() {
         let paused = format::fine_span(paused);
-        sentences.push(match course.pauses.len() {
+        sentences.push(match pauses.len() {
             1 => format!("Paused once, for {paused}."),
             times => format!("Paused {times} times, for {paused} in all."),
         });
     }
-    if !course.losses.is_empty() {
-        let lost = format::fine_span(total(course.losses.iter().copied()));
+    if map.has_more_pauses {
+        sentences.push(MORE_PAUSES.to_owned());
+    }
+    if !map.outages.is_empty() {
+        let lost = format::fine_span(total(map.outages.iter().copied()));
         sentences.push(format!(
             "The server was out of reach for {lost}; the browser went on recording and kept it."
         ));
     }
+    if map.has_more_outages {
+        sentences.push(MORE_OUTAGES.to_owned());
+    }
     if let Some(file) = file {
-        let (clock, file) = (format::fine_span(course.end), format::fine_span(file));
-        sentences.push(if course.gaps.is_empty() && course.pauses.is_empty() {
+        let (clock, file) = (format::fine_span(map.end), format::fine_span(file));
+        sentences.push(if gaps.is_empty() && pauses.is_empty() {
             format!("From beginning to end {clock} passed by the clock; the file plays for {file}.")
         } else {
             format!(
@@ -135,7 +170,7 @@ fn summary(course: &Course, file: Option<Millis>) -> Vec<String> {
 fn without(gaps: &[Gap]) -> Vec<String> {
     let mut kinds: Vec<(&'static str, Millis)> = Vec::new();
     for gap in gaps {
-        let (_, what) = of_absence(gap.why);
+        let (_, what) = of_gap(gap.cause);
         match kinds.iter_mut().find(|(kind, _)| *kind == what) {
             Some((_, sum)) => *sum = *sum + gap.span.length(),
             None => kinds.push((what, gap.span.length())),
@@ -153,15 +188,15 @@ fn total(spans: impl Iterator<Item = Span>) -> Millis {
 
 /// Stretched to whatever width there is: there is no text in it. The table says all of it again.
 #[component]
-fn Picture(course: Course, has_file: bool) -> impl IntoView {
-    let end = course.end;
+fn Picture(map: Map, has_file: bool) -> impl IntoView {
+    let Map { main, outages, end, .. } = map;
     let rects = |spans: &[Span], row, class| rects(spans, row, class, end);
-    let bars: Vec<Span> = course.bars.iter().map(|bar| bar.span).collect();
-    let gaps: Vec<Span> = course.gaps.iter().map(|gap| gap.span).collect();
-    let whole = Span { from: Millis::ZERO, to: course.end };
-    let pieces = if has_file { in_file(&course.bars) } else { Vec::new() };
-    let shifts = bars.iter().zip(&pieces).take(SHIFTS_MAX);
-    let shifts = shifts.map(|(bar, piece)| shift(*bar, *piece)).collect_view();
+    let runs: Vec<Span> = main.runs.iter().map(|run| run.span).collect();
+    let gaps: Vec<Span> = main.gaps.iter().map(|gap| gap.span).collect();
+    let whole = Span { from: Millis::ZERO, to: end };
+    let pieces = if has_file { in_file(&main.runs) } else { Vec::new() };
+    let shifts = runs.iter().zip(&pieces).take(SHIFTS_MAX);
+    let shifts = shifts.map(|(run, piece)| shift(*run, *piece)).collect_view();
     view! {
         <svg
             class="gap-map-picture"
@@ -171,23 +206,23 @@ fn Picture(course: Course, has_file: bool) -> impl IntoView {
             aria-label="When something was recorded, when the server was in reach, and where both \
                 are in the file. The table below says the same."
         >
-            {rects(&bars, RECORDED, "map-recorded")}
+            {rects(&runs, RECORDED, "map-recorded")}
             {rects(&gaps, RECORDED, "map-gap")}
-            {rects(&course.pauses, RECORDED, "map-pause")}
+            {rects(&main.pauses, RECORDED, "map-pause")}
             {rects(&[whole], CONNECTION, "map-connected")}
-            {rects(&course.losses, CONNECTION, "map-lost")}
+            {rects(&outages, CONNECTION, "map-lost")}
             {shifts}
             {rects(&pieces, FILE, "map-file")}
         </svg>
     }
 }
 
-/// When a track beside the main one was recorded.
+/// When a companion track was recorded.
 #[component]
-fn Strip(beside: Beside, end: Millis) -> impl IntoView {
-    let Beside { name, course } = beside;
-    let bars: Vec<Span> = course.bars.iter().map(|bar| bar.span).collect();
-    let told = format!("{name}: {}", when(&bars));
+fn Strip(companion: Companion, end: Millis) -> impl IntoView {
+    let Companion { name, time } = companion;
+    let runs: Vec<Span> = time.runs.iter().map(|run| run.span).collect();
+    let told = format!("{name}: {}", when(&runs));
     view! {
         <span class="gap-map-track" title=name.clone() aria-hidden="true">{name.clone()}</span>
         <svg
@@ -197,20 +232,20 @@ fn Strip(beside: Beside, end: Millis) -> impl IntoView {
             role="img"
             aria-label=told
         >
-            {rects(&bars, WHOLE_STRIP, "map-recorded", end)}
-            {rects(&course.pauses, WHOLE_STRIP, "map-pause", end)}
+            {rects(&runs, WHOLE_STRIP, "map-recorded", end)}
+            {rects(&time.pauses, WHOLE_STRIP, "map-pause", end)}
         </svg>
     }
 }
 
 /// "0:02 to 0:14, 0:20 to 1:05"; of many, how many there are.
-fn when(bars: &[Span]) -> String {
-    if bars.len() > SPANS_TOLD_MAX {
-        return format::count(bars.len() as u64, "part", "parts");
+fn when(runs: &[Span]) -> String {
+    if runs.len() > SPANS_TOLD_MAX {
+        return format::count(runs.len() as u64, "part", "parts");
     }
     let span =
-        |bar: &Span| format!("{} to {}", format::duration(bar.from), format::duration(bar.to));
-    bars.iter().map(span).collect::<Vec<_>>().join(", ")
+        |run: &Span| format!("{} to {}", format::duration(run.from), format::duration(run.to));
+    runs.iter().map(span).collect::<Vec<_>>().join(", ")
 }
 
 fn rects(
@@ -247,23 +282,23 @@ fn drawn(spans: &[Span], end: Millis) -> Vec<Span> {
 }
 
 /// Where each run lies in the file: one after another.
-fn in_file(bars: &[Bar]) -> Vec<Span> {
+fn in_file(runs: &[Run]) -> Vec<Span> {
     let mut from = Millis::ZERO;
-    let place = |bar: &Bar| {
-        let span = Span { from, to: from + bar.in_file.unwrap_or_default() };
+    let place = |run: &Run| {
+        let span = Span { from, to: from + run.in_file.unwrap_or_default() };
         from = span.to;
         span
     };
-    bars.iter().map(place).collect()
+    runs.iter().map(place).collect()
 }
 
 /// Leads the eye from a run to its place in the file.
-fn shift(bar: Span, piece: Span) -> impl IntoView {
+fn shift(run: Span, piece: Span) -> impl IntoView {
     let (top, bottom) = (CONNECTION.0 + CONNECTION.1, FILE.0);
     let points = format!(
         "{},{top} {},{top} {},{bottom} {},{bottom}",
-        bar.from.get(),
-        bar.to.get(),
+        run.from.get(),
+        run.to.get(),
         piece.to.get(),
         piece.from.get()
     );
@@ -271,29 +306,29 @@ fn shift(bar: Span, piece: Span) -> impl IntoView {
 }
 
 #[component]
-fn Legend(course: Course) -> impl IntoView {
-    let key = |shown: bool, class: &'static str, words: &'static str| {
-        shown.then(|| view! { <li><span class=format!("key {class}")></span>{words}</li> })
+fn Legend(map: Map) -> impl IntoView {
+    let key = |shown: bool, class: &'static str, label: &'static str| {
+        shown.then(|| view! { <li><span class=format!("key {class}")></span>{label}</li> })
     };
     view! {
         <ul class="gap-map-legend" role="list">
             {key(true, "key-recorded", "recorded")}
-            {key(!course.pauses.is_empty(), "key-pause", "paused")}
-            {key(!course.gaps.is_empty(), "key-gap", "nothing recorded")}
-            {key(!course.losses.is_empty(), "key-lost", "server out of reach")}
+            {key(!map.main.pauses.is_empty(), "key-pause", "paused")}
+            {key(!map.main.gaps.is_empty(), "key-gap", "nothing recorded")}
+            {key(!map.outages.is_empty(), "key-lost", "server out of reach")}
         </ul>
     }
 }
 
 #[component]
-fn Interruptions(course: Course) -> impl IntoView {
-    let gaps = course.gaps.iter().map(|gap| (gap.span, of_absence(gap.why).0));
-    let pauses = course.pauses.iter().map(|span| (*span, "Paused by the candidate"));
-    let losses = course
-        .losses
-        .iter()
-        .map(|span| (*span, "Server out of reach; recording went on in the browser"));
-    let mut rows: Vec<(Span, &'static str)> = gaps.chain(pauses).chain(losses).collect();
+fn Interruptions(map: Map) -> impl IntoView {
+    let Map { main: TrackTimeline { gaps, pauses, .. }, outages, .. } = map;
+    let gaps = gaps.into_iter().map(|gap| (gap.span, of_gap(gap.cause).0));
+    let pauses = pauses.into_iter().map(|span| (span, "Paused by the candidate"));
+    let outages = outages
+        .into_iter()
+        .map(|span| (span, "Server out of reach; recording went on in the browser"));
+    let mut rows: Vec<(Span, &'static str)> = gaps.chain(pauses).chain(outages).collect();
     rows.sort_by_key(|(span, _)| (span.from, span.to));
     let more = rows.len().saturating_sub(INTERRUPTIONS_TOLD_MAX);
     rows.truncate(INTERRUPTIONS_TOLD_MAX);
@@ -333,166 +368,4 @@ fn Interruptions(course: Course) -> impl IntoView {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::course::Absence;
-    use crate::rendering::{html, text};
-    use protocol::SegmentNo;
-
-    const fn ms(millis: u64) -> Millis {
-        Millis::new(millis)
-    }
-
-    const fn span(from: u64, to: u64) -> Span {
-        Span { from: Millis::new(from), to: Millis::new(to) }
-    }
-
-    fn bar(segment: u32, from: u64, to: u64, in_file: Option<u64>) -> Bar {
-        let segment = SegmentNo::new(segment);
-        Bar { segment, span: span(from, to), in_file: in_file.map(Millis::new) }
-    }
-
-    fn reloaded() -> Course {
-        Course {
-            end: Millis::new(17_000),
-            bars: vec![bar(0, 0, 6_000, Some(6_000)), bar(1, 9_000, 17_000, Some(6_000))],
-            gaps: vec![Gap { span: span(6_000, 9_000), why: Absence::PageLeft }],
-            pauses: vec![span(11_000, 13_000)],
-            losses: vec![span(5_000, 9_500)],
-            ..Course::default()
-        }
-    }
-
-    #[test]
-    fn a_sentence_says_how_clock_and_file_belong_together() {
-        let file = Some(Millis::new(12_000));
-        assert_eq!(
-            summary(&reloaded(), file),
-            [
-                "Recorded 12 s in 2 parts; 3 s without a page between them.",
-                "Paused once, for 2 s.",
-                "The server was out of reach for 4.5 s; the browser went on recording and kept it.",
-                "From beginning to end 17 s passed by the clock. The file plays for 12 s: pauses \
-                 and gaps are not in it.",
-            ]
-        );
-        let plain = Course {
-            end: Millis::new(12_400),
-            bars: vec![bar(0, 0, 12_400, None)],
-            ..Course::default()
-        };
-        assert_eq!(summary(&plain, None), ["Recorded 12 s in one part."]);
-    }
-
-    #[test]
-    fn reasons_of_one_kind_are_added_up() {
-        let gap = |from, to, why| Gap { span: span(from, to), why };
-        let gaps = [
-            gap(0, 1_000, Absence::PageGone),
-            gap(2_000, 2_500, Absence::MicrophoneLost),
-            gap(3_000, 5_000, Absence::PageLeft),
-        ];
-        assert_eq!(without(&gaps), ["3 s without a page", "0.5 s without a microphone"]);
-    }
-
-    #[test]
-    fn runs_follow_one_another_in_the_file() {
-        assert_eq!(in_file(&reloaded().bars), [span(0, 6_000), span(6_000, 12_000)]);
-    }
-
-    #[test]
-    fn the_picture_and_the_table_hold_the_same_without_any_inline_style() {
-        let picture = html(|| view! { <Picture course=reloaded() has_file=true/> });
-        assert_eq!(picture.matches("map-recorded").count(), 2);
-        assert_eq!(picture.matches("map-file").count(), 2);
-        assert!(picture.contains("x=\"6000\" y=\"0\" width=\"3000\""), "{picture}");
-        assert!(picture.contains("role=\"img\"") && !picture.contains("style="));
-        let table = text(&html(|| view! { <Interruptions course=reloaded()/> }));
-        assert!(table.contains("0:06 0:09 3 s No page: it was left or reloaded"), "{table}");
-        assert!(table.contains("0:11 0:13 2 s Paused by the candidate"));
-        assert!(table.contains("0:05 0:09 4.5 s Server out of reach"));
-    }
-
-    #[test]
-    fn as_many_spans_as_the_limit_are_drawn_as_they_are_and_more_side_by_side_as_one() {
-        let spans =
-            |count: u64| -> Vec<Span> { (0..count).map(|no| span(no * 10, no * 10 + 9)).collect() };
-        let at_most = RECTS_MAX as u64;
-        assert_eq!(drawn(&spans(at_most), ms(at_most * 10)).len(), RECTS_MAX);
-        let one_more = drawn(&spans(at_most + 1), ms((at_most + 1) * 10));
-        assert!(one_more.len() <= RECTS_MAX && one_more.len() > RECTS_MAX / 2);
-        let many = drawn(&spans(80_000), ms(800_000));
-        assert_eq!(many.len(), RECTS_MAX);
-        assert_eq!((many[0].from, many[RECTS_MAX - 1].to), (ms(0), ms(799_999)));
-    }
-
-    #[test]
-    fn of_many_interruptions_the_first_are_told_and_how_many_more_there_are() {
-        let page = |count: u64| {
-            let pauses = (0..count).map(|no| span(no * 100, no * 100 + 50)).collect();
-            let course = Course { end: ms(count * 100), pauses, ..Course::default() };
-            html(|| view! { <Interruptions course/> })
-        };
-        let most = INTERRUPTIONS_TOLD_MAX as u64;
-        assert!(!page(most).contains("more"));
-        let past = page(most + 7);
-        assert_eq!(past.matches("<tr").count(), INTERRUPTIONS_TOLD_MAX + 1);
-        assert!(text(&past).contains("7 more interruptions"), "{past}");
-    }
-
-    #[test]
-    fn a_track_beside_the_main_one_has_a_strip_on_the_same_scale() {
-        let screen = Course {
-            end: Millis::new(20_000),
-            bars: vec![bar(7, 2_000, 8_000, None), bar(8, 14_000, 20_000, None)],
-            ..Course::default()
-        };
-        let beside = vec![Beside { name: "Screen: Whole".to_owned(), course: screen }];
-        let page = html(|| view! { <GapMap course=reloaded() beside recording=None/> });
-        assert_eq!(page.matches("viewBox=\"0 0 20000 100\"").count(), 2, "{page}");
-        assert!(
-            page.contains("aria-label=\"Screen: Whole: 0:02 to 0:08, 0:14 to 0:20\""),
-            "{page}"
-        );
-        assert!(!page.contains("style="));
-        let many = vec![span(0, 1_000); SPANS_TOLD_MAX + 1];
-        assert_eq!(when(&many), "11 parts");
-        assert!(when(&many[1..]).starts_with("0:00 to 0:01, "));
-    }
-
-    #[test]
-    fn a_short_gap_in_a_long_session_is_still_drawn() {
-        let hour = 3_600_000;
-        let course = Course {
-            end: Millis::new(hour),
-            bars: vec![bar(0, 0, hour - 10, None), bar(1, hour - 5, hour, None)],
-            gaps: vec![Gap { span: span(hour - 10, hour - 5), why: Absence::PageGone }],
-            ..Course::default()
-        };
-        let picture = html(|| view! { <Picture course has_file=false/> });
-        let least = hour / SMALLEST_PART;
-        let gap = format!(
-            "x=\"{}\" y=\"0\" width=\"{least}\" height=\"34\" class=\"map-gap\"",
-            hour - least
-        );
-        assert!(picture.contains(&gap), "{picture}");
-        assert!(!picture.contains("map-file"), "there is no file yet");
-    }
-
-    #[test]
-    fn three_hundred_parts_are_all_drawn_and_their_table_is_folded() {
-        let bars: Vec<Bar> = (0..300u32)
-            .map(|n| bar(n, u64::from(n) * 1_000, u64::from(n) * 1_000 + 800, Some(800)))
-            .collect();
-        let gaps = (0..299u64)
-            .map(|n| Gap { span: span(n * 1_000 + 800, (n + 1) * 1_000), why: Absence::PageGone })
-            .collect();
-        let course = Course { end: Millis::new(299_800), bars, gaps, ..Course::default() };
-        let table = html(|| view! { <Interruptions course=course.clone()/> });
-        assert!(table.contains("Show all 299 interruptions"), "{table}");
-        assert_eq!(table.matches("<tr").count(), 300);
-        let picture = html(|| view! { <Picture course has_file=true/> });
-        assert_eq!(picture.matches("map-recorded").count(), 300);
-        assert_eq!(picture.matches("map-shift").count(), 300);
-    }
-}
+mod tests;

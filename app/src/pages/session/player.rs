@@ -3,12 +3,12 @@
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use protocol::SessionId;
+use timeline::Splice;
 
 use super::exports::Exports;
 use super::form::Form;
 use super::thumbnails::Thumbnails;
 use super::waveform::Waveform;
-use crate::course::Stop;
 use crate::views::{ExportRow, RecordingView};
 use crate::{assets, format, paths};
 
@@ -20,7 +20,7 @@ pub(super) fn Player(
     id: SessionId,
     recording: RecordingView,
     form: Form,
-    stops: Vec<Stop>,
+    splices: Vec<Splice>,
     first_sound: Option<String>,
     exports: Vec<ExportRow>,
 ) -> impl IntoView {
@@ -30,7 +30,7 @@ pub(super) fn Player(
         let kept = paths::recording_download(id);
         view! { <p>"This browser plays no recordings. "<a href=kept download>"Download it"</a></p> }
     };
-    let what = form.words();
+    let what = form.description();
     let player = if recording.has_video {
         view! {
             <video controls preload="metadata" playsinline src=source aria-label="Recording">
@@ -50,7 +50,7 @@ pub(super) fn Player(
             <Unplayable id form exports=exports.clone()/>
             {(recording.is_silent == Some(true)).then(|| view! { <Silent/> })}
             {recording.has_video.then(|| view! { <Thumbnails duration=recording.duration/> })}
-            <Waveform id recording=recording.clone() stops name=first_sound/>
+            <Waveform id recording=recording.clone() splices name=first_sound/>
             <p>
                 <a class="button" href=paths::recording_download(id) download>
                     {format!("Download ({})", format::size(recording.bytes))}
@@ -83,7 +83,7 @@ fn Silent() -> impl IntoView {
 /// script runs, the line below the download says what it is.
 #[component]
 fn Unplayable(id: SessionId, form: Form, exports: Vec<ExportRow>) -> impl IntoView {
-    let (types, what) = (form.types(), form.words());
+    let (types, what) = (form.types(), form.description());
     let instead = instead(&exports).map(|format| view! { <Instead id format/> });
     let nothing_else = instead.is_none();
     view! {

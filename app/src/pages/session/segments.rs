@@ -2,16 +2,16 @@
 
 use leptos::prelude::*;
 use protocol::Millis;
+use timeline::Segment;
 
 use super::{Folded, More};
 use crate::format;
-use crate::views::SegmentRow;
 
 /// Rows of the table; the session's JSON has all.
 const SEGMENTS_TOLD_MAX: usize = 500;
 
 #[component]
-pub(super) fn Segments(mut segments: Vec<SegmentRow>) -> impl IntoView {
+pub(super) fn Segments(mut segments: Vec<Segment>) -> impl IntoView {
     if segments.is_empty() {
         return ().into_any();
     }
@@ -38,7 +38,7 @@ pub(super) fn Segments(mut segments: Vec<SegmentRow>) -> impl IntoView {
                             </tr>
                         </thead>
                         <tbody>
-                            {segments.into_iter().map(|row| view! { <Segment row/> }).collect_view()}
+                            {segments.into_iter().map(|segment| view! { <Row segment/> }).collect_view()}
                         </tbody>
                     </table>
                     <More rows=more what="segments"/>
@@ -51,25 +51,26 @@ pub(super) fn Segments(mut segments: Vec<SegmentRow>) -> impl IntoView {
 
 /// People count from 1; the numbers on the wire start at 0.
 #[component]
-fn Segment(row: SegmentRow) -> impl IntoView {
-    let duration = row.duration.map_or_else(|| "–".to_owned(), format::duration);
-    let elsewhere = elsewhere(&row).map(|what| view! { <span class="aside">{what}</span> });
-    let label = (!row.label.is_empty()).then(|| view! { <span class="aside">{row.label}</span> });
+fn Row(segment: Segment) -> impl IntoView {
+    let duration = segment.duration.map_or_else(|| "–".to_owned(), format::duration);
+    let elsewhere = elsewhere(&segment).map(|what| view! { <span class="aside">{what}</span> });
+    let label =
+        (!segment.label.is_empty()).then(|| view! { <span class="aside">{segment.label}</span> });
     view! {
         <tr>
-            <td>{u16::from(row.track.get()) + 1}</td>
-            <td class="number">{u64::from(row.segment.get()) + 1}</td>
-            <td>{format::track_kind(row.kind)}{label}</td>
-            <td><code>{row.mime}</code>{elsewhere}</td>
-            <td class="number">{format::duration(row.start)}</td>
+            <td>{u16::from(segment.track.get()) + 1}</td>
+            <td class="number">{u64::from(segment.segment.get()) + 1}</td>
+            <td>{format::track_kind(segment.kind)}{label}</td>
+            <td><code>{segment.mime}</code>{elsewhere}</td>
+            <td class="number">{format::duration(segment.started_at)}</td>
             <td class="number">{duration}</td>
         </tr>
     }
 }
 
 /// Of a run that is not, or not wholly, in the first file of its track.
-fn elsewhere(row: &SegmentRow) -> Option<&'static str> {
-    match (row.duration?, row.in_file?) {
+fn elsewhere(segment: &Segment) -> Option<&'static str> {
+    match (segment.duration?, segment.in_file?) {
         (Millis::ZERO, _) => Some("in no file"),
         (whole, in_file) if in_file < whole => Some("in another file"),
         (_, _) => None,
@@ -84,17 +85,9 @@ mod tests {
 
     #[test]
     fn of_many_segments_the_first_are_told_and_how_many_more_there_are() {
-        let segment = |number: usize| SegmentRow {
-            track: TrackNo::new(0),
-            segment: SegmentNo::new(u32::try_from(number).unwrap()),
-            kind: TrackKind::Microphone,
-            mime: String::new(),
-            label: String::new(),
-            start: Millis::ZERO,
-            duration: None,
-            in_file: None,
-            cuts: Vec::new(),
-            captured_until: None,
+        let segment = |number: usize| {
+            let number = SegmentNo::new(u32::try_from(number).unwrap());
+            Segment::new(TrackNo::new(0), number, TrackKind::Microphone, Millis::ZERO)
         };
         let page =
             |count| html(|| view! { <Segments segments=(0..count).map(segment).collect()/> });

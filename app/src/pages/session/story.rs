@@ -1,11 +1,11 @@
-//! "What happened": the events of a session as a list to be read.
+//! "What happened": the log of a session as a list to be read.
 
 use leptos::prelude::*;
 
-use super::words::{self, Tone};
+use super::descriptions::{self, Tone};
 use crate::format;
 use crate::moment::Clock;
-use crate::views::Happening;
+use crate::views::LogEntry;
 
 /// Entries shown of a long story's beginning, and as many of its end; what lies between is folded.
 const SHOWN_AT_EACH_END: usize = 12;
@@ -13,34 +13,34 @@ const SHOWN_AT_EACH_END: usize = 12;
 const FOLDED_MIN: usize = 8;
 
 #[component]
-pub(super) fn Story(happened: Vec<Happening>) -> impl IntoView {
-    if happened.is_empty() {
+pub(super) fn Story(log: Vec<LogEntry>) -> impl IntoView {
+    if log.is_empty() {
         return ().into_any();
     }
-    let folded = folded(happened.len());
-    let mut entries = happened.into_iter();
-    let beginning: Vec<Happening> = match folded {
+    let folded = folded(log.len());
+    let mut entries = log.into_iter();
+    let beginning: Vec<LogEntry> = match folded {
         0 => entries.by_ref().collect(),
         _ => entries.by_ref().take(SHOWN_AT_EACH_END).collect(),
     };
-    let middle: Vec<Happening> = entries.by_ref().take(folded).collect();
-    let end: Vec<Happening> = entries.collect();
+    let middle: Vec<LogEntry> = entries.by_ref().take(folded).collect();
+    let end: Vec<LogEntry> = entries.collect();
     view! {
         <section>
             <h2>"What happened"</h2>
             <p class="aside">
                 "The first time is that since the beginning, the second the time of day where you are."
             </p>
-            <Entries happened=beginning/>
+            <Entries entries=beginning/>
             {(!middle.is_empty()).then(|| view! {
                 <details class="story-middle">
                     <summary>
                         {format!("Show the {} between", format::count(middle.len() as u64, "event", "events"))}
                     </summary>
-                    <Entries happened=middle/>
+                    <Entries entries=middle/>
                 </details>
             })}
-            {(!end.is_empty()).then(|| view! { <Entries happened=end/> })}
+            {(!end.is_empty()).then(|| view! { <Entries entries=end/> })}
         </section>
     }
     .into_any()
@@ -54,25 +54,25 @@ const fn folded(entries: usize) -> usize {
 
 /// The list's style hides its numbers, and with them, in some browsers, that it is a list.
 #[component]
-fn Entries(happened: Vec<Happening>) -> impl IntoView {
+fn Entries(entries: Vec<LogEntry>) -> impl IntoView {
     view! {
         <ol class="story" role="list">
-            {happened.into_iter().map(|one| view! { <Entry one/> }).collect_view()}
+            {entries.into_iter().map(|entry| view! { <Entry entry/> }).collect_view()}
         </ol>
     }
 }
 
 #[component]
-fn Entry(one: Happening) -> impl IntoView {
-    let (words, tone) = match &one.event {
-        Some(event) => words::of_event(event),
+fn Entry(entry: LogEntry) -> impl IntoView {
+    let (description, tone) = match &entry.event {
+        Some(event) => descriptions::of_event(event),
         None => ("Something that this version of Holdfast does not know.".to_owned(), Tone::Plain),
     };
     view! {
         <li class=tone.class()>
-            <span class="story-place">{format::duration(one.place)}</span>
-            <span class="story-words">{words}</span>
-            <span class="story-clock"><Clock at=one.at/></span>
+            <span class="story-place">{format::duration(entry.place)}</span>
+            <span class="story-words">{description}</span>
+            <span class="story-clock"><Clock at=entry.at/></span>
         </li>
     }
 }
@@ -84,12 +84,12 @@ mod tests {
     use protocol::{Event, Millis};
 
     fn story(events: usize) -> String {
-        let one = |place| Happening {
+        let entry = |place| LogEntry {
             at: instant(9),
             place: Millis::from_secs(place as u64),
             event: Some(Event::Paused),
         };
-        html(|| view! { <Story happened=(0..events).map(one).collect()/> })
+        html(|| view! { <Story log=(0..events).map(entry).collect()/> })
     }
 
     #[test]
@@ -106,8 +106,8 @@ mod tests {
 
     #[test]
     fn what_only_a_newer_version_knows_is_not_hidden() {
-        let one = Happening { at: instant(9), place: Millis::ZERO, event: None };
-        let page = html(|| view! { <Story happened=vec![one]/> });
+        let entry = LogEntry { at: instant(9), place: Millis::ZERO, event: None };
+        let page = html(|| view! { <Story log=vec![entry]/> });
         assert!(page.contains("does not know"));
     }
 
@@ -115,7 +115,7 @@ mod tests {
     fn a_reason_cannot_become_markup() {
         let reason = "<script>alert(1)</script>".to_owned();
         let event = Event::RecordingFailed { reason, took_ms: Millis::ZERO };
-        let one = Happening { at: instant(9), place: Millis::ZERO, event: Some(event) };
-        assert!(!html(|| view! { <Story happened=vec![one]/> }).contains("<script>"));
+        let entry = LogEntry { at: instant(9), place: Millis::ZERO, event: Some(event) };
+        assert!(!html(|| view! { <Story log=vec![entry]/> }).contains("<script>"));
     }
 }

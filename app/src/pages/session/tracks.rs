@@ -134,8 +134,8 @@ mod tests {
             track(0, TrackKind::Microphone, "Desk", &[0]),
             track(1, TrackKind::Screen, "", &[]),
         ]);
-        let words = text(&page);
-        assert!(words.contains("Microphone: Desk 1:02, 190 KB Download"), "{words}");
+        let shown = text(&page);
+        assert!(shown.contains("Microphone: Desk 1:02, 190 KB Download"), "{shown}");
         for number in [0, 1] {
             let address = paths::track_download(session_id(1), TrackNo::new(number), 0);
             assert!(page.contains(&format!("href=\"{address}\"")), "{page}");
@@ -169,10 +169,10 @@ mod tests {
         let what = TrackContent::Media(Millis::from_secs(5));
         voice.further = vec![TrackFileView { bytes: 42_000, what }];
         let page = page(vec![voice]);
-        let words = text(&page);
-        assert!(words.contains("Microphone: Desk, part 2 0:05, 42 KB Download"), "{words}");
+        let shown = text(&page);
+        assert!(shown.contains("Microphone: Desk, part 2 0:05, 42 KB Download"), "{shown}");
         assert!(page.contains("/tracks/0/recording?part=1&amp;download=1\""), "{page}");
-        assert!(words.contains("in another format"), "{words}");
+        assert!(shown.contains("in another format"), "{shown}");
     }
 
     #[test]

@@ -4,9 +4,10 @@
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use protocol::{Millis, SessionId};
+use timeline::{Splice, SpliceCause};
 
-use super::words::of_absence;
-use crate::course::Stop;
+use super::More;
+use super::descriptions::of_gap;
 use crate::views::RecordingView;
 use crate::{assets, format, paths};
 
@@ -31,12 +32,13 @@ enum MarkKind {
 pub(super) fn Waveform(
     id: SessionId,
     recording: RecordingView,
-    stops: Vec<Stop>,
+    splices: Vec<Splice>,
     /// Of the track that it is of, where there are several.
     name: Option<String>,
 ) -> impl IntoView {
-    let marks = marks(stops);
-    let count = marks.len();
+    let all = marks(splices);
+    let (count, more) = (all.len(), all.len().saturating_sub(MARKS_MAX));
+    let marks = all.into_iter().take(MARKS_MAX);
     view! {
         <div
             class="waveform"
@@ -58,7 +60,8 @@ pub(super) fn Waveform(
                             <summary>
                                 {format::count(count as u64, "interruption", "interruptions")}
                             </summary>
-                            <ul>{marks.into_iter().map(mark_row).collect_view()}</ul>
+                            <ul>{marks.map(mark_row).collect_view()}</ul>
+                            <More rows=more what="interruptions"/>
                         </details>
                     }
                 })}
@@ -133,17 +136,18 @@ pub(super) fn seconds_of(place: Millis) -> String {
     format!("{}.{:03}", place.get() / 1000, place.get() % 1000)
 }
 
-fn marks(stops: Vec<Stop>) -> Vec<Mark> {
-    let stops = stops.into_iter().filter(|stop| stop.span.length() > Millis::ZERO);
-    stops.take(MARKS_MAX).map(mark).collect()
+fn marks(splices: Vec<Splice>) -> Vec<Mark> {
+    splices.into_iter().filter(|splice| splice.span.length() > Millis::ZERO).map(mark).collect()
 }
 
-fn mark(Stop { at, span, why }: Stop) -> Mark {
+fn mark(Splice { at, span, cause }: Splice) -> Mark {
     let length = format::fine_span(span.length());
-    match why {
-        None => Mark { at, kind: MarkKind::Pause, what: format!("paused for {length}") },
-        Some(why) => {
-            let (_, without) = of_absence(why);
+    match cause {
+        SpliceCause::Pause => {
+            Mark { at, kind: MarkKind::Pause, what: format!("paused for {length}") }
+        }
+        SpliceCause::Gap(cause) => {
+            let (_, without) = of_gap(cause);
             Mark { at, kind: MarkKind::Gap, what: format!("{length} without {without}") }
         }
     }
@@ -152,53 +156,32 @@ fn mark(Stop { at, span, why }: Stop) -> Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::course::{Absence, Bar, Course, Gap, Span};
     use crate::rendering::{html, session_id};
     use protocol::{Digest, SegmentNo};
+    use timeline::{Gap, GapCause, Run, Span, TrackTimeline};
 
     fn span(from: u64, to: u64) -> Span {
         Span { from: Millis::new(from), to: Millis::new(to) }
     }
 
-    fn bar(segment: u32, from: u64, to: u64, in_file: u64) -> Bar {
+    fn run(segment: u32, from: u64, to: u64, in_file: u64) -> Run {
         let in_file = Some(Millis::new(in_file));
-        Bar { segment: SegmentNo::new(segment), span: span(from, to), in_file }
+        Run { segment: SegmentNo::new(segment), span: span(from, to), in_file }
     }
 
     /// Ten seconds with a pause of two, three seconds without a page, five seconds.
-    fn interrupted() -> Course {
-        Course {
+    fn interrupted() -> TrackTimeline {
+        TrackTimeline {
             end: Millis::new(18_000),
-            bars: vec![bar(0, 0, 10_000, 8_000), bar(1, 13_000, 18_000, 5_000)],
-            gaps: vec![Gap { span: span(10_000, 13_000), why: Absence::PageLeft }],
+            runs: vec![run(0, 0, 10_000, 8_000), run(1, 13_000, 18_000, 5_000)],
+            gaps: vec![Gap { span: span(10_000, 13_000), cause: GapCause::PageLeft }],
             pauses: vec![span(4_000, 6_000)],
-            ..Course::default()
+            ..TrackTimeline::default()
         }
     }
 
-    #[test]
-    fn marks_stand_where_they_are_in_the_file() {
-        let marks = marks(interrupted().stops());
-        let places: Vec<_> = marks.iter().map(|mark| (mark.at.get(), mark.kind)).collect();
-        assert_eq!(places, [(4_000, MarkKind::Pause), (8_000, MarkKind::Gap)]);
-        assert_eq!(marks[0].what, "paused for 2 s");
-        assert_eq!(marks[1].what, "3 s without a page");
-    }
-
-    #[test]
-    fn as_many_marks_as_the_limit_are_drawn_and_one_more_is_not() {
-        let pauses = |count: u64| Course {
-            bars: vec![bar(0, 0, 100_000, 90_000)],
-            pauses: (0..count).map(|no| span(no * 100, no * 100 + 50)).collect(),
-            ..Course::default()
-        };
-        assert_eq!(marks(pauses(MARKS_MAX as u64).stops()).len(), MARKS_MAX);
-        assert_eq!(marks(pauses(MARKS_MAX as u64 + 1).stops()).len(), MARKS_MAX);
-    }
-
-    #[test]
-    fn the_picture_is_a_slider_and_hidden_until_it_is_drawn() {
-        let recording = RecordingView {
+    fn recording() -> RecordingView {
+        RecordingView {
             mime: "audio/webm".to_owned(),
             has_video: false,
             bytes: 1,
@@ -207,9 +190,42 @@ mod tests {
             left_out: 0,
             is_silent: None,
             digest: Some(Digest::from_bytes([0; 32])),
+        }
+    }
+
+    #[test]
+    fn marks_stand_where_they_are_in_the_file() {
+        let marks = marks(interrupted().splices());
+        let places: Vec<_> = marks.iter().map(|mark| (mark.at.get(), mark.kind)).collect();
+        assert_eq!(places, [(4_000, MarkKind::Pause), (8_000, MarkKind::Gap)]);
+        assert_eq!(marks[0].what, "paused for 2 s");
+        assert_eq!(marks[1].what, "3 s without a page");
+    }
+
+    #[test]
+    fn as_many_marks_as_the_limit_are_drawn_and_of_more_it_is_told_how_many() {
+        let pauses = |count: u64| TrackTimeline {
+            runs: vec![run(0, 0, 100_000, 90_000)],
+            pauses: (0..count).map(|no| span(no * 100, no * 100 + 50)).collect(),
+            ..TrackTimeline::default()
         };
-        let stops = interrupted().stops();
-        let page = html(|| view! { <Waveform id=session_id(1) recording stops name=None/> });
+        let page = |count: usize| {
+            let splices = pauses(count as u64).splices();
+            html(|| view! { <Waveform id=session_id(1) recording=recording() splices name=None/> })
+        };
+        let most = page(MARKS_MAX);
+        assert_eq!(most.matches("data-seek").count(), MARKS_MAX);
+        assert!(most.contains("200 interruptions") && !most.contains("more"), "{most}");
+        let past = page(MARKS_MAX + 1);
+        assert_eq!(past.matches("data-seek").count(), MARKS_MAX);
+        assert!(past.contains("201 interruptions") && past.contains("And 1 more"), "{past}");
+    }
+
+    #[test]
+    fn the_picture_is_a_slider_and_hidden_until_it_is_drawn() {
+        let recording = recording();
+        let splices = interrupted().splices();
+        let page = html(|| view! { <Waveform id=session_id(1) recording splices name=None/> });
         assert!(page.contains("role=\"slider\"") && page.contains("hidden"), "{page}");
         assert!(page.contains("data-seconds=\"13.000\"") && page.contains("aria-valuemax=\"13\""));
         assert!(page.contains("data-seek=\"8.000\"") && page.contains("2 interruptions"), "{page}");

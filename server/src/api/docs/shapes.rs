@@ -1,4 +1,4 @@
-//! JSON schemas as words and lists of fields.
+//! JSON schemas as text and lists of fields.
 
 use std::collections::BTreeMap;
 
@@ -105,17 +105,17 @@ fn parts(schema: &RefOr<Schema>) -> Vec<ShapePart> {
 
 fn inline_parts(schema: &Schema) -> Vec<ShapePart> {
     match schema {
-        Schema::Object(object) => words(object_words(object)),
+        Schema::Object(object) => text(object_text(object)),
         Schema::Array(array) => array_parts(array),
         Schema::OneOf(one_of) => joined(one_of.items.iter().map(parts), " or "),
         Schema::AnyOf(any_of) => joined(any_of.items.iter().map(parts), " or "),
         Schema::AllOf(all_of) => joined(all_of.items.iter().map(parts), " and "),
         // `Schema` may grow.
-        _ => words("any value"),
+        _ => text("any value"),
     }
 }
 
-fn object_words(object: &Object) -> String {
+fn object_text(object: &Object) -> String {
     if let Some(SchemaFormat::KnownFormat(KnownFormat::Binary)) = object.format {
         return "bytes".to_owned();
     }
@@ -131,23 +131,23 @@ fn object_words(object: &Object) -> String {
 
 fn array_parts(array: &Array) -> Vec<ShapePart> {
     let mut parts = if array.prefix_items.is_empty() {
-        let mut parts = words(match (array.min_items, array.max_items) {
+        let mut parts = text(match (array.min_items, array.max_items) {
             (Some(2), Some(2)) => "pair of ",
             _ => "array of ",
         });
         match &array.items {
             ArrayItems::RefOrSchema(items) => parts.extend(self::parts(items)),
-            ArrayItems::False => parts.extend(words("nothing")),
+            ArrayItems::False => parts.extend(text("nothing")),
         }
         parts
     } else {
-        let mut parts = words("[");
+        let mut parts = text("[");
         parts.extend(joined(array.prefix_items.iter().map(inline_parts), ", "));
-        parts.extend(words("]"));
+        parts.extend(text("]"));
         parts
     };
     if kinds(&array.schema_type).contains(&"null") {
-        parts.extend(words(" or null"));
+        parts.extend(text(" or null"));
     }
     parts
 }
@@ -156,26 +156,26 @@ fn joined(shapes: impl Iterator<Item = Vec<ShapePart>>, between: &str) -> Vec<Sh
     let mut all = Vec::new();
     for shape in shapes {
         if !all.is_empty() {
-            all.extend(words(between));
+            all.extend(text(between));
         }
         all.extend(shape);
     }
     all
 }
 
-fn words(text: impl Into<String>) -> Vec<ShapePart> {
-    vec![ShapePart::Words(text.into())]
+fn text(text: impl Into<String>) -> Vec<ShapePart> {
+    vec![ShapePart::Text(text.into())]
 }
 
 fn kinds(schema_type: &SchemaType) -> Vec<&'static str> {
     match schema_type {
-        SchemaType::Type(kind) => vec![kind_words(kind)],
-        SchemaType::Array(kinds) => kinds.iter().map(kind_words).collect(),
+        SchemaType::Type(kind) => vec![kind_name(kind)],
+        SchemaType::Array(kinds) => kinds.iter().map(kind_name).collect(),
         SchemaType::AnyValue => vec!["any value"],
     }
 }
 
-const fn kind_words(kind: &Type) -> &'static str {
+const fn kind_name(kind: &Type) -> &'static str {
     match kind {
         Type::Object => "object",
         Type::String => "string",
@@ -204,7 +204,7 @@ mod tests {
 
     fn read(json: serde_json::Value) -> String {
         let text = |part| match part {
-            ShapePart::Words(words) => words,
+            ShapePart::Text(text) => text,
             ShapePart::Schema(name) => format!("<{name}>"),
         };
         shape(&schema(json)).0.into_iter().map(text).collect()
@@ -214,7 +214,7 @@ mod tests {
     fn types_are_read_out() {
         let track = json!({"$ref": "#/components/schemas/Track"});
         let integer = json!({"type": "integer"});
-        for (json, words) in [
+        for (json, text) in [
             (json!({"type": ["string", "null"]}), "string or null"),
             (json!({"type": "string", "format": "binary"}), "bytes"),
             (json!({"type": "array", "items": track}), "array of <Track>"),
@@ -232,7 +232,7 @@ mod tests {
             (json!({"type": ["array", "null"], "items": integer}), "array of integer or null"),
             (json!({"type": "string", "enum": ["a", "b"]}), "string: \"a\", \"b\""),
         ] {
-            assert_eq!(read(json), words);
+            assert_eq!(read(json), text);
         }
     }
 

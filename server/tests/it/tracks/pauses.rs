@@ -1,13 +1,27 @@
 //! Where a pause lies in the files.
 
+use protocol::item::Incident;
 use protocol::{Content, Marker, TrackKind};
+use serde_json::Value;
+use server::store::EVENTS_PER_SESSION_MAX;
 
 use super::{Run, assert_holds, delivered, file, numbered, own_packets, packets};
 use crate::harness::TestServer;
 
-/// A recorder takes 100 ms to start, and hands over what it has when it is paused.
 #[tokio::test]
 async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
+    a_pause_is_cut_out(15, 0).await;
+}
+
+/// Each incident is an event in the log, which takes no more when the pause comes.
+#[tokio::test]
+async fn a_pause_is_cut_out_however_much_else_happened_before_it() {
+    a_pause_is_cut_out(17, EVENTS_PER_SESSION_MAX + 100).await;
+}
+
+/// A recorder takes 100 ms to start, and hands over what it has when it is paused. Before that, there
+/// are these incidents.
+async fn a_pause_is_cut_out(candidate: u8, incidents: u32) {
     const CHUNKS_BEFORE: usize = 4;
     const PAUSED_MS: u64 = 3_000;
     let server = TestServer::start().await;
@@ -28,7 +42,14 @@ async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
     // What it hands over comes right behind the word that it is paused.
     captured.splice(CHUNKS_BEFORE..CHUNKS_BEFORE, [pause[0].clone()]);
     captured.splice(CHUNKS_BEFORE + 2..CHUNKS_BEFORE + 2, [pause[1].clone()]);
-    let (candidate, _) = delivered(&server, 15, numbered(0, captured)).await;
+    let incident = (0, Content::Marker(Marker::Noted(Incident::MicrophoneMuted)));
+    captured.splice(1..1, (0..incidents).map(|_| incident.clone()));
+    let (candidate, _) = delivered(&server, candidate, numbered(0, captured)).await;
+    let log = server.json(&format!("/api/sessions/{}/events", candidate.session)).await;
+    let is_logged = |kind: &str| -> bool {
+        log["events"].as_array().unwrap().iter().any(|event: &Value| event["kind"] == kind)
+    };
+    assert_eq!(is_logged("pause_over"), incidents == 0);
 
     let by_clock = packets(&file(&server, &candidate, "exports/timeline").await);
     let shifted = |(order, (at, bytes)): (usize, &(u64, Vec<u8>))| {
@@ -40,6 +61,7 @@ async fn a_pause_lies_in_the_file_between_the_chunks_before_and_after_it() {
     let (_, mark) = page.split_once("data-seek=\"").unwrap();
     let mark: f64 = mark.split_once('"').unwrap().0.parse().unwrap();
     assert!((mark * 1_000.0 - place as f64).abs() < 10.0, "{mark} s, not {place} ms");
+    assert!(page.contains("Paused once, for 3 s.") && page.contains("map-pause"), "{page}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What the recorder says, derived from its state. Pure.
+//! The messages of the recorder, derived from its state. Pure.
 
 use protocol::{Millis, Receipt};
 
@@ -191,18 +191,18 @@ fn outcome(view: &RecorderView, receipt: &Receipt) -> String {
     if is_whole(view) {
         return format!("All of it is safe: {sum}.");
     }
-    let mut words = ["What has arrived is kept on the server: ", &sum, ". "].concat();
+    let mut message = ["What has arrived is kept on the server: ", &sum, ". "].concat();
     if !receipt.missing.is_empty() {
-        words += &[&format::missing(&receipt.missing, false), ". "].concat();
+        message += &[&format::missing(&receipt.missing, false), ". "].concat();
     }
     if view.refused > 0 {
         let chunks = format::count(view.refused, "chunk", "chunks");
-        words += &["The server did not take ", &chunks, ", kept on this device only. "].concat();
+        message += &["The server did not take ", &chunks, ", kept on this device only. "].concat();
     }
     if receipt.left_out > 0 {
-        words += &[&format::left_out(receipt.left_out), ". "].concat();
+        message += &[&format::left_out(receipt.left_out), ". "].concat();
     }
-    words + "Please tell whoever asked you for this recording."
+    message + "Please tell whoever asked you for this recording."
 }
 
 fn tally(view: &RecorderView) -> String {
@@ -322,8 +322,8 @@ mod tests {
 
     #[test]
     fn without_a_server_one_may_record_all_the_same() {
-        let words = safety(&view(RecorderState::Idle, LinkState::Reconnecting, 0));
-        assert!(words.starts_with("Reconnecting: you can record all the same."), "{words}");
+        let message = safety(&view(RecorderState::Idle, LinkState::Reconnecting, 0));
+        assert!(message.starts_with("Reconnecting: you can record all the same."), "{message}");
         assert_eq!(
             safety(&view(RecorderState::Idle, LinkState::Reconnecting, 4)),
             "Reconnecting: 4 chunks (1 s) of an earlier recording are kept safe on this device, \
@@ -349,9 +349,9 @@ mod tests {
         for state in RecorderState::ALL {
             for link in [LinkState::Online, LinkState::Reconnecting] {
                 let view = RecorderView { only_in_memory: true, ..view(state, link, 4) };
-                let words = safety(&view);
-                assert!(!words.contains("nothing is lost"), "{words}");
-                assert!(!words.contains("safe on this device"), "{words}");
+                let message = safety(&view);
+                assert!(!message.contains("nothing is lost"), "{message}");
+                assert!(!message.contains("safe on this device"), "{message}");
             }
         }
     }
@@ -359,9 +359,9 @@ mod tests {
     #[test]
     fn a_page_is_not_let_go_before_everything_has_arrived() {
         for link in [LinkState::Online, LinkState::Reconnecting] {
-            let words = safety(&view(RecorderState::Finishing, link, 4));
-            assert!(words.contains("4 chunks (1 s)"), "{words}");
-            assert!(words.contains("keep this page open"), "{words}");
+            let message = safety(&view(RecorderState::Finishing, link, 4));
+            assert!(message.contains("4 chunks (1 s)"), "{message}");
+            assert!(message.contains("keep this page open"), "{message}");
         }
     }
 
@@ -369,9 +369,12 @@ mod tests {
     fn nothing_is_called_safe_while_items_wait() {
         for state in RecorderState::ALL {
             for link in [LinkState::Online, LinkState::Reconnecting] {
-                let words = safety(&view(state, link, 4));
-                assert!(!words.contains("all of it") && !words.contains("everything"), "{words}");
-                assert!(!words.contains("Everything has arrived"), "{words}");
+                let message = safety(&view(state, link, 4));
+                assert!(
+                    !message.contains("all of it") && !message.contains("everything"),
+                    "{message}"
+                );
+                assert!(!message.contains("Everything has arrived"), "{message}");
             }
         }
     }
@@ -427,9 +430,9 @@ mod tests {
                     if is_whole(&view) {
                         continue;
                     }
-                    let words = safety(&view).to_lowercase();
+                    let message = safety(&view).to_lowercase();
                     for promise in ["all of it", "everything", "nothing is lost"] {
-                        assert!(!words.contains(promise), "{state:?}, {link:?}: {words}");
+                        assert!(!message.contains(promise), "{state:?}, {link:?}: {message}");
                     }
                     assert_ne!(headline(state, link, false, false, false), "Saved");
                 }
@@ -445,8 +448,8 @@ mod tests {
             safety(&view),
             "What could be sent has arrived. The server is making and checking the recording."
         );
-        let words = safety(&RecorderView { pending: 3, ..view });
-        assert!(words.starts_with("Sending the rest: 3 chunks"), "{words}");
+        let message = safety(&RecorderView { pending: 3, ..view });
+        assert!(message.starts_with("Sending the rest: 3 chunks"), "{message}");
     }
 
     #[test]
@@ -468,7 +471,7 @@ mod tests {
 
     #[test]
     fn the_room_is_told_in_words() {
-        for (secs, words) in [
+        for (secs, message) in [
             (30 * 60, "Room for about 30 minutes on this device"),
             (119 * 60 + 59, "Room for about 119 minutes on this device"),
             (14 * 3600 + 59 * 60, "Room for about 14 hours on this device"),
@@ -476,7 +479,7 @@ mod tests {
             (48 * 3600, "Room for days of recording on this device"),
         ] {
             let span = Room::For(Millis::from_secs(secs));
-            assert_eq!(room(span), words);
+            assert_eq!(room(span), message);
             assert_eq!(room_warning(span), None);
         }
     }
@@ -484,14 +487,14 @@ mod tests {
     #[test]
     fn too_little_room_and_none_at_all_are_warned_of_in_its_place() {
         let short = Room::For(ROOM_SHORT - Millis::new(1));
-        for (place, words) in [
+        for (place, message) in [
             (short, "room for about 29 minutes only"),
             (Room::For(Millis::from_secs(60)), "room for about 1 minute only"),
             (Room::For(Millis::ZERO), "room for less than a minute only"),
             (Room::Nowhere, "kept in this page only"),
         ] {
             let warning = room_warning(place).unwrap();
-            assert!(warning.detail.contains(words), "{warning:?}");
+            assert!(warning.detail.contains(message), "{warning:?}");
             assert_eq!(room(place), "");
         }
         assert_eq!((room(Room::Unknown), room_warning(Room::Unknown)), (String::new(), None));

@@ -1,13 +1,13 @@
-//! What happened, in words for a reviewer. Every kind of event has its own.
+//! What happened, described to a reviewer. Every kind of event has a description of its own.
 
 use protocol::event::{Asker, LossCause, Transport};
 use protocol::item::{EndCause, Incident, StartCause};
 use protocol::{Event, SegmentNo, TrackNo};
+use timeline::GapCause;
 
-use crate::course::Absence;
 use crate::format;
 
-/// How an event is to be taken; the colour only repeats what the words say.
+/// How an event is to be taken; the colour only repeats what its description says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -38,19 +38,19 @@ pub(super) fn of_event(event: &Event) -> (String, Tone) {
         }
         Event::Resumed { away_ms, within_grace } => {
             let away = format::fine_span(*away_ms);
-            let words = if *within_grace {
+            let back = if *within_grace {
                 format!("Back after {away}.")
             } else {
                 format!("Back after {away}, when the session already counted as incomplete.")
             };
-            (words, Tone::Good)
+            (back, Tone::Good)
         }
         Event::GraceOver => {
             ("Nobody came back in time: the session is incomplete.".to_owned(), Tone::Warning)
         }
         Event::ResumeWindowOver => {
-            let words = "Nobody came back at all: the recording is made of what is there.";
-            (words.to_owned(), Tone::Warning)
+            let over = "Nobody came back at all: the recording is made of what is there.";
+            (over.to_owned(), Tone::Warning)
         }
         Event::SegmentStarted { track, segment, cause } => started(&part(*track, *segment), *cause),
         Event::SegmentEnded { track, segment, cause } => ended(&part(*track, *segment), *cause),
@@ -71,8 +71,8 @@ pub(super) fn of_event(event: &Event) -> (String, Tone) {
             (format!("{total} not accepted: {each}."), Tone::Warning)
         }
         Event::DigestConflict { seq } => {
-            let words = format!("Other data arrived under number {seq}. The first data was kept.");
-            (words, Tone::Alarm)
+            let other = format!("Other data arrived under number {seq}. The first data was kept.");
+            (other, Tone::Alarm)
         }
         Event::MissingAsked { items, .. } => {
             let items = format::count(*items, "item was", "items were");
@@ -83,11 +83,10 @@ pub(super) fn of_event(event: &Event) -> (String, Tone) {
             let (length, size) = (format::fine_span(*duration_ms), format::size(*bytes));
             let took = format::fine_span(*took_ms);
             if *complete {
-                let words = format!("The recording was made: {length}, {size}, in {took}.");
-                (words, Tone::Good)
+                (format!("The recording was made: {length}, {size}, in {took}."), Tone::Good)
             } else {
-                let words = format!("A recording of what was there was made: {length}, {size}.");
-                (words, Tone::Plain)
+                let early = format!("A recording of what was there was made: {length}, {size}.");
+                (early, Tone::Plain)
             }
         }
         Event::RecordingFailed { reason, .. } => {
@@ -167,7 +166,7 @@ fn part(track: TrackNo, segment: SegmentNo) -> String {
 }
 
 fn noted(incident: Incident) -> (String, Tone) {
-    let (words, tone) = match incident {
+    let (noted, tone) = match incident {
         Incident::PageLeft => ("The page was left.", Tone::Warning),
         Incident::PageReturned => ("The page was opened again.", Tone::Good),
         Incident::PageSlept(span) => {
@@ -202,7 +201,7 @@ fn noted(incident: Incident) -> (String, Tone) {
             );
         }
     };
-    (words.to_owned(), tone)
+    (noted.to_owned(), tone)
 }
 
 const fn of_asker(by: Asker) -> &'static str {
@@ -212,7 +211,7 @@ const fn of_asker(by: Asker) -> &'static str {
     }
 }
 
-/// The words are stored; one that this version does not know stands for itself.
+/// The reasons are stored; one that this version does not know stands for itself.
 fn of_reason(reason: &str) -> &str {
     match reason {
         "wrong_digest" => "damaged on the way",
@@ -230,15 +229,15 @@ fn of_reason(reason: &str) -> &str {
 }
 
 /// Why nothing was recorded: what stands in a table, and what goes with "without".
-pub(super) const fn of_absence(why: Absence) -> (&'static str, &'static str) {
-    match why {
-        Absence::PageLeft => ("No page: it was left or reloaded", "a page"),
-        Absence::PageGone => ("No page: it crashed, or its browser was closed", "a page"),
-        Absence::OtherTab => ("Another tab took over", "a recording tab"),
-        Absence::MicrophoneLost => ("The microphone was gone", "a microphone"),
-        Absence::MicrophoneChanged => ("The microphone was changed", "a microphone"),
-        Absence::RecorderFailed => ("The recorder had failed", "a working recorder"),
-        Absence::RecorderStalled => ("The recorder delivered nothing", "a working recorder"),
-        Absence::Unknown => ("Nothing was recorded; it is not known why", "a known reason"),
+pub(super) const fn of_gap(cause: GapCause) -> (&'static str, &'static str) {
+    match cause {
+        GapCause::PageLeft => ("No page: it was left or reloaded", "a page"),
+        GapCause::PageGone => ("No page: it crashed, or its browser was closed", "a page"),
+        GapCause::OtherTab => ("Another tab took over", "a recording tab"),
+        GapCause::MicrophoneLost => ("The microphone was gone", "a microphone"),
+        GapCause::MicrophoneChanged => ("The microphone was changed", "a microphone"),
+        GapCause::RecorderFailed => ("The recorder had failed", "a working recorder"),
+        GapCause::RecorderStalled => ("The recorder delivered nothing", "a working recorder"),
+        GapCause::Unknown => ("Nothing was recorded; it is not known why", "a known reason"),
     }
 }

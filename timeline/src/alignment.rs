@@ -1,10 +1,9 @@
 //! Where the moments of tracks lie: each track has a file of its own that knows neither pauses nor
 //! gaps, and one recording is made of them all, without the time in which none of them recorded.
-//! Pure: reads courses, writes no file.
 
 use protocol::Millis;
 
-use crate::course::{Bar, Course, Span};
+use crate::{Run, Span, TrackTimeline};
 
 /// By how much each part of a run may be longer or shorter in the file than by the clock, for both to
 /// mean the same: recorders deliver whole packets, and sound has a clock of its own.
@@ -20,10 +19,10 @@ pub struct Shift {
 /// Tracks beside one another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Alignment {
-    /// In the order of the courses.
+    /// In the order in which they were given.
     tracks: Vec<Vec<Piece>>,
     /// When any of them recorded: in order, and apart from each other.
-    recorded: Vec<Stretch>,
+    recorded: Vec<Section>,
 }
 
 /// A part of a track's file without a pause or a gap in it.
@@ -44,15 +43,15 @@ struct Part {
 
 /// A part of the timeline that is in the recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stretch {
+struct Section {
     span: Span,
     /// In the recording.
     begins_at: Millis,
 }
 
 impl Alignment {
-    pub fn of(courses: &[Course]) -> Self {
-        let tracks: Vec<Vec<Piece>> = courses.iter().map(pieces).collect();
+    pub fn of(tracks: &[TrackTimeline]) -> Self {
+        let tracks: Vec<Vec<Piece>> = tracks.iter().map(pieces).collect();
         let recorded = recorded(tracks.iter().flatten());
         Self { tracks, recorded }
     }
@@ -60,11 +59,11 @@ impl Alignment {
     /// Where a moment of the timeline lies in the recording; one of which nothing was recorded, where
     /// recording went on.
     pub fn place(&self, at: Millis) -> Millis {
-        let before = self.recorded.partition_point(|stretch| stretch.span.from <= at);
-        let Some(stretch) = before.checked_sub(1).map(|last| self.recorded[last]) else {
+        let before = self.recorded.partition_point(|section| section.span.from <= at);
+        let Some(section) = before.checked_sub(1).map(|last| self.recorded[last]) else {
             return Millis::ZERO;
         };
-        stretch.begins_at + at.min(stretch.span.to).since(stretch.span.from)
+        section.begins_at + at.min(section.span.to).since(section.span.from)
     }
 
     /// How a track's file becomes part of the recording. Each part is placed by its own beginning, so
@@ -88,13 +87,13 @@ impl Alignment {
     }
 }
 
-fn pieces(course: &Course) -> Vec<Piece> {
+fn pieces(track: &TrackTimeline) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut begins_at = Millis::ZERO;
-    for bar in &course.bars {
-        let parts = parts(course, bar);
+    for run in &track.runs {
+        let parts = parts(track, run);
         let by_clock = parts.iter().fold(Millis::ZERO, |sum, part| sum + part.span.length());
-        let in_file = bar.in_file.unwrap_or(by_clock);
+        let in_file = run.in_file.unwrap_or(by_clock);
         pieces.extend(pieces_of_run(begins_at, in_file, by_clock, &parts));
         begins_at = begins_at + in_file;
     }
@@ -102,19 +101,18 @@ fn pieces(course: &Course) -> Vec<Piece> {
 }
 
 /// A run without its pauses. At least one part, be it of no length.
-fn parts(course: &Course, bar: &Bar) -> Vec<Part> {
-    let run = bar.span;
+fn parts(track: &TrackTimeline, run: &Run) -> Vec<Part> {
     let mut parts = Vec::new();
-    let (mut from, mut cut) = (run.from, None);
-    for pause in course.pauses_in(run) {
+    let (mut from, mut cut) = (run.span.from, None);
+    for pause in track.pauses_in(run.span) {
         parts.push(Part { span: Span { from, to: pause.from.max(from) }, cut });
         from = pause.to.max(from);
-        cut = course.cut(bar, *pause);
+        cut = track.cut(run, *pause);
     }
-    parts.push(Part { span: Span { from, to: run.to.max(from) }, cut });
+    parts.push(Part { span: Span { from, to: run.span.to.max(from) }, cut });
     parts.retain(|part| part.span.length() > Millis::ZERO);
     if parts.is_empty() {
-        parts.push(Part { span: Span { from: run.from, to: run.from }, cut: None });
+        parts.push(Part { span: Span { from: run.span.from, to: run.span.from }, cut: None });
     }
     parts
 }
@@ -169,21 +167,21 @@ fn on_timeline(part: &Part, before: Option<(Span, Piece)>) -> Millis {
 }
 
 /// What the files hold counts, not what the clock says: there is nothing to hear in the difference.
-fn recorded<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Vec<Stretch> {
+fn recorded<'a>(pieces: impl Iterator<Item = &'a Piece>) -> Vec<Section> {
     let span = |piece: &Piece| {
         let to = piece.on_timeline + piece.length;
         Span { from: piece.on_timeline, to }
     };
     let mut spans: Vec<Span> = pieces.map(span).collect();
     spans.sort_by_key(|span| (span.from, span.to));
-    let mut recorded: Vec<Stretch> = Vec::new();
+    let mut recorded: Vec<Section> = Vec::new();
     for span in spans {
         match recorded.last_mut() {
             Some(last) if span.from <= last.span.to => last.span.to = last.span.to.max(span.to),
             last => {
                 let begins_at =
                     last.map_or(Millis::ZERO, |last| last.begins_at + last.span.length());
-                recorded.push(Stretch { span, begins_at });
+                recorded.push(Section { span, begins_at });
             }
         }
     }

@@ -3,8 +3,7 @@
 use protocol::SegmentNo;
 
 use super::*;
-use crate::course::Bar;
-use crate::views::Cut;
+use crate::PauseCut;
 
 const fn ms(millis: u64) -> Millis {
     Millis::new(millis)
@@ -15,17 +14,17 @@ const fn span(from: u64, to: u64) -> Span {
 }
 
 /// Runs as when they began and ended by the clock, and their lengths in the file.
-fn course(runs: &[(u64, u64, u64)], pauses: &[(u64, u64)]) -> Course {
-    let bar = |(segment, (from, to, in_file)): (u32, &(u64, u64, u64))| Bar {
+fn track(runs: &[(u64, u64, u64)], pauses: &[(u64, u64)]) -> TrackTimeline {
+    let run = |(segment, (from, to, in_file)): (u32, &(u64, u64, u64))| Run {
         segment: SegmentNo::new(segment),
         span: span(*from, *to),
         in_file: Some(ms(*in_file)),
     };
-    Course {
+    TrackTimeline {
         end: ms(runs.iter().map(|run| run.1).max().unwrap_or_default()),
-        bars: (0..).zip(runs).map(bar).collect(),
+        runs: (0..).zip(runs).map(run).collect(),
         pauses: pauses.iter().map(|(from, to)| span(*from, *to)).collect(),
-        ..Course::default()
+        ..TrackTimeline::default()
     }
 }
 
@@ -41,7 +40,7 @@ fn shifts(pairs: &[(u64, u64)]) -> Vec<Shift> {
 
 #[test]
 fn one_track_alone_has_no_dead_time_to_begin_with() {
-    let alone = Alignment::of(&[course(&[(700, 10_700, 10_000), (14_000, 20_000, 6_000)], &[])]);
+    let alone = Alignment::of(&[track(&[(700, 10_700, 10_000), (14_000, 20_000, 6_000)], &[])]);
     assert_eq!(alone.shifts(0), shifts(&[(0, 0), (10_000, 0)]));
     assert_eq!(alone.shifts_by_clock(0), shifts(&[(0, 700), (10_000, 4_000)]));
     assert_eq!(alone.place(ms(0)), ms(0));
@@ -54,8 +53,8 @@ fn one_track_alone_has_no_dead_time_to_begin_with() {
 fn what_no_track_recorded_is_cut_out_of_all_alike() {
     // A reload takes both away from 10 to 13 s; the second comes back a second later.
     let both = Alignment::of(&[
-        course(&[(0, 10_000, 10_000), (13_000, 20_000, 7_000)], &[]),
-        course(&[(2_000, 10_000, 8_000), (14_000, 20_000, 6_000)], &[]),
+        track(&[(0, 10_000, 10_000), (13_000, 20_000, 7_000)], &[]),
+        track(&[(2_000, 10_000, 8_000), (14_000, 20_000, 6_000)], &[]),
     ]);
     assert_eq!(both.shifts(0), shifts(&[(0, 0), (10_000, 0)]));
     assert_eq!(both.shifts(1), shifts(&[(0, 2_000), (8_000, 3_000)]));
@@ -66,8 +65,8 @@ fn what_no_track_recorded_is_cut_out_of_all_alike() {
 #[test]
 fn what_one_track_recorded_is_time_for_the_others() {
     let both = Alignment::of(&[
-        course(&[(0, 10_000, 10_000), (13_000, 20_000, 7_000)], &[]),
-        course(&[(0, 20_000, 20_000)], &[]),
+        track(&[(0, 10_000, 10_000), (13_000, 20_000, 7_000)], &[]),
+        track(&[(0, 20_000, 20_000)], &[]),
     ]);
     assert_eq!(both.shifts(0), shifts(&[(0, 0), (10_000, 3_000)]));
     assert_eq!(both.shifts(1), shifts(&[(0, 0)]));
@@ -77,8 +76,8 @@ fn what_one_track_recorded_is_time_for_the_others() {
 fn a_pause_is_cut_out_where_it_was() {
     let pause = [(4_000, 6_000)];
     let both = Alignment::of(&[
-        course(&[(0, 10_000, 8_000)], &pause),
-        course(&[(1_000, 10_000, 7_000)], &pause),
+        track(&[(0, 10_000, 8_000)], &pause),
+        track(&[(1_000, 10_000, 7_000)], &pause),
     ]);
     assert_eq!(both.shifts(0), shifts(&[(0, 0), (4_000, 0)]));
     assert_eq!(both.shifts(1), shifts(&[(0, 1_000), (3_000, 1_000)]));
@@ -97,7 +96,7 @@ fn what_file_and_clock_differ_by_does_not_add_up() {
         };
         (0..100).map(run).collect()
     };
-    let both = Alignment::of(&[course(&runs(40), &[]), course(&runs(-20), &[])]);
+    let both = Alignment::of(&[track(&runs(40), &[]), track(&runs(-20), &[])]);
     let (long, short) = (both.shifts(0), both.shifts(1));
     for no in 0..100 {
         let (one, other) = (place(&long, no * 10_040), place(&short, no * 9_980));
@@ -110,8 +109,8 @@ fn what_file_and_clock_differ_by_does_not_add_up() {
 #[test]
 fn a_run_that_reaches_into_the_next_delays_it_and_no_more_than_that() {
     let seamless =
-        course(&[(0, 10_000, 10_060), (10_000, 20_000, 9_990), (25_000, 30_000, 5_000)], &[]);
-    let both = Alignment::of(&[seamless, course(&[(0, 30_000, 30_000)], &[])]);
+        track(&[(0, 10_000, 10_060), (10_000, 20_000, 9_990), (25_000, 30_000, 5_000)], &[]);
+    let both = Alignment::of(&[seamless, track(&[(0, 30_000, 30_000)], &[])]);
     let first = both.shifts(0);
     assert_eq!(place(&first, 10_059), 10_059);
     assert_eq!(place(&first, 10_060), 10_060, "it follows, since both cannot play at once");
@@ -121,16 +120,16 @@ fn a_run_that_reaches_into_the_next_delays_it_and_no_more_than_that() {
 /// The recorder took 100 ms to start, and one of 60 ms to give out the last packet before the pause.
 #[test]
 fn a_pause_whose_place_is_known_is_cut_out_there_and_as_long_as_it_was() {
-    let cut = |before| (SegmentNo::new(0), Cut { over: ms(6_000), before: ms(before) });
+    let cut = |before| (SegmentNo::new(0), PauseCut { over: ms(6_000), before: ms(before) });
     let pause = [(4_000, 6_000)];
-    let slow = Course { cuts: vec![cut(3_840)], ..course(&[(0, 10_000, 7_900)], &pause) };
-    let quick = Course { cuts: vec![cut(3_990)], ..course(&[(0, 10_000, 8_000)], &pause) };
+    let slow = TrackTimeline { cuts: vec![cut(3_840)], ..track(&[(0, 10_000, 7_900)], &pause) };
+    let quick = TrackTimeline { cuts: vec![cut(3_990)], ..track(&[(0, 10_000, 8_000)], &pause) };
     let both = Alignment::of(&[slow.clone(), quick]);
     assert_eq!(both.shifts_by_clock(0), shifts(&[(0, 0), (3_840, 2_000)]));
     assert_eq!(both.shifts_by_clock(1), shifts(&[(0, 0), (3_990, 2_000)]));
     let [one, other] = [both.shifts(0), both.shifts(1)];
     assert_eq!(place(&one, 5_000), place(&other, 5_000), "as far apart as before the pause");
-    let drifted = Course { cuts: vec![cut(3_600)], ..slow };
+    let drifted = TrackTimeline { cuts: vec![cut(3_600)], ..slow };
     let drifted = Alignment::of(&[drifted]);
     assert_eq!(drifted.shifts_by_clock(0), shifts(&[(0, 0), (3_600, 2_400)]), "in step again");
 }
@@ -139,7 +138,7 @@ fn a_pause_whose_place_is_known_is_cut_out_there_and_as_long_as_it_was() {
 fn what_pauses_add_to_a_run_is_spread_over_its_parts() {
     // Ten pauses, at each of which the file gained 30 ms.
     let pauses: Vec<_> = (1..=10).map(|no| (no * 5_000, no * 5_000 + 2_000)).collect();
-    let both = Alignment::of(&[course(&[(0, 57_000, 37_300)], &pauses)]);
+    let both = Alignment::of(&[track(&[(0, 57_000, 37_300)], &pauses)]);
     let first = both.shifts(0);
     let last = first.last().unwrap();
     assert_eq!(first.len(), 11);
@@ -149,7 +148,7 @@ fn what_pauses_add_to_a_run_is_spread_over_its_parts() {
 #[test]
 fn what_is_missing_at_the_end_moves_nothing_before_it() {
     // The last thirty seconds never arrived.
-    let cut = Alignment::of(&[course(&[(0, 62_000, 30_000)], &[(10_000, 12_000)])]);
+    let cut = Alignment::of(&[track(&[(0, 62_000, 30_000)], &[(10_000, 12_000)])]);
     assert_eq!(cut.shifts(0), shifts(&[(0, 0), (10_000, 0)]));
     assert_eq!(cut.place(ms(13_000)), ms(11_000));
     assert_eq!(cut.place(ms(60_000)), ms(30_000));
@@ -157,8 +156,8 @@ fn what_is_missing_at_the_end_moves_nothing_before_it() {
 
 #[test]
 fn a_run_that_is_not_in_the_file_takes_no_place() {
-    let both = Alignment::of(&[course(&[(0, 5_000, 0), (9_000, 12_000, 3_000)], &[])]);
+    let both = Alignment::of(&[track(&[(0, 5_000, 0), (9_000, 12_000, 3_000)], &[])]);
     assert_eq!(both.shifts(0), shifts(&[(0, 0)]));
     assert_eq!(Alignment::of(&[]).shifts(0), []);
-    assert_eq!(Alignment::of(&[Course::default()]).place(ms(5)), ms(0));
+    assert_eq!(Alignment::of(&[TrackTimeline::default()]).place(ms(5)), ms(0));
 }
