@@ -1,4 +1,4 @@
-//! The command line and the `HOLDFAST_*` variables, parsed into what the server is told.
+//! What the server is told: by options and by the `HOLDFAST_*` variables.
 
 mod address;
 
@@ -6,42 +6,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use app::recorder::settings::Settings;
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use ledger::rules::Policy;
 use protocol::Millis;
 
 pub use address::ListenAddress;
 
-use crate::backup::BackupArgs;
-use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
-
 /// The database's name in the data folder.
 pub(crate) const DATABASE: &str = "holdfast.db";
-
-/// Wider lines are hard to read.
-const HELP_COLUMNS_MAX: usize = 100;
-
-/// Records interviews in a browser tab and does not lose them.
-#[derive(Debug, Parser)]
-#[command(name = "holdfast", version, about, max_term_width = HELP_COLUMNS_MAX)]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Run the server.
-    Serve(Config),
-    /// Copy everything that a server has, while it runs or not, to where another one can be started.
-    Backup(BackupArgs),
-    /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
-    Stitch(StitchArgs),
-    /// Make the best seekable file of one that is damaged, cut off or unfinished.
-    Repair(RepairArgs),
-    /// Tell what a recorder's file holds, and what is wrong with it.
-    Inspect(InspectArgs),
-}
 
 /// A client that comes back to a session which it had discarded is told so for this long.
 pub const DISCARDED_KEPT: Millis = Millis::from_secs(7 * 24 * 3600);
@@ -271,10 +243,11 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::{CommandFactory as _, Parser as _};
 
     #[test]
     fn the_command_line_is_consistent() {
-        use clap::CommandFactory as _;
         Cli::command().debug_assert();
     }
 

@@ -2,7 +2,7 @@
 //! are erased by jobs.) Everything it does can be repeated, and done by
 //! two servers at once; what fails is logged, counted, and met again in the next round.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt as _;
@@ -12,7 +12,7 @@ use protocol::{Millis, SessionId, SessionStatus, UnixMillis};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
-use crate::recording::{RecordingFiles, is_of};
+use crate::recording::{RecordingFiles, delete_aged, is_of};
 use crate::state::AppState;
 use crate::store::{KeptFile, Store, StoreError};
 
@@ -28,17 +28,6 @@ pub(crate) struct Swept {
     pub(crate) abandoned_uploads: u64,
     pub(crate) scratch_files: u64,
     pub(crate) failures: u64,
-}
-
-impl Swept {
-    /// With the words of the metrics.
-    pub(crate) const fn counts(&self) -> [(&'static str, u64); 3] {
-        [
-            ("recording_files", self.recording_files),
-            ("abandoned_uploads", self.abandoned_uploads),
-            ("scratch_files", self.scratch_files),
-        ]
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +62,8 @@ pub(crate) async fn watch(state: AppState) {
         if swept != Swept::default() {
             tracing::info!(?swept, "cleared away");
         }
-        state.metrics.swept(&swept);
+        let Swept { recording_files, abandoned_uploads, scratch_files, failures } = swept;
+        state.metrics.swept([recording_files, abandoned_uploads, scratch_files], failures);
     }
 }
 
@@ -163,32 +153,6 @@ fn session_of(file: &ObjectMeta) -> Option<SessionId> {
 /// What a server that was killed left of recordings in the making.
 async fn scratch_files(folder: PathBuf, aged: SystemTime) -> std::io::Result<u64> {
     tokio::task::spawn_blocking(move || delete_aged(&folder, aged, |_| true)).await?
-}
-
-/// Deletes the files right in a folder that are old enough and that are `meant`.
-pub(crate) fn delete_aged(
-    folder: &Path,
-    aged: SystemTime,
-    meant: impl Fn(&Path) -> bool,
-) -> std::io::Result<u64> {
-    let mut deleted = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let about = match entry.metadata() {
-            Ok(about) => about,
-            // Another server was faster.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        if about.is_file() && about.modified()? <= aged && meant(&entry.path()) {
-            match std::fs::remove_file(entry.path()) {
-                Ok(()) => deleted += 1,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(deleted)
 }
 
 fn before(now: UnixMillis, span: Millis) -> UnixMillis {

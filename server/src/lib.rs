@@ -3,6 +3,7 @@
 //! this crate does the IO.
 
 pub mod backup;
+pub mod cli;
 pub mod committer;
 pub mod config;
 pub mod log;
@@ -13,6 +14,7 @@ pub mod tools;
 mod api;
 mod assets;
 mod clock;
+mod dto;
 mod error;
 mod events;
 mod export;
@@ -21,7 +23,9 @@ mod janitor;
 mod listen;
 mod pages;
 mod recording;
+mod render;
 mod routes;
+mod scrape;
 mod serve;
 mod socket;
 mod state;
@@ -30,6 +34,7 @@ mod supervise;
 mod testing;
 mod timeouts;
 mod writer;
+mod writers;
 
 pub use folder::keep_to_ourselves;
 pub use serve::Server;

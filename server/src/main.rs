@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use server::Server;
 use server::backup::backup;
-use server::config::{Cli, Command, Config};
+use server::cli::{Cli, Command};
+use server::config::Config;
 use server::log;
 use server::tools::{self, Told};
 

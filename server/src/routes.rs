@@ -18,7 +18,7 @@ use tower_http::trace::TraceLayer;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::supervise::message_of;
-use crate::{api, assets, metrics, pages, socket};
+use crate::{api, assets, pages, scrape, socket};
 
 /// Bytes of a JSON request body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -42,7 +42,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/ws", socket::route())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics::metrics))
+        .route("/metrics", get(scrape::metrics))
         .merge(assets::router())
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -21,7 +21,7 @@ use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
 use crate::supervise::{Supervisor, Task};
-use crate::writer::Writers;
+use crate::writers::Writers;
 use crate::{api, clock, janitor, listen, log, routes, timeouts};
 
 /// How long a clean stop may take before the rest is cut off: less than the 10 s after which

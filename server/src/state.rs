@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
 use crate::supervise::Supervisor;
-use crate::writer::Writers;
+use crate::writers::Writers;
 
 #[derive(Debug, Clone)]
 pub(crate) struct AppState {

@@ -8,7 +8,6 @@ use protocol::{SessionId, SessionStatus, UnixMillis};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
-use crate::metrics::Made;
 use crate::state::AppState;
 use crate::store::StoreError;
 
@@ -75,7 +74,7 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
 fn count_outcome(state: &AppState, id: SessionId) {
     let (recordings, metrics) = (state.recordings.clone(), state.metrics.clone());
     state.tasks.spawn(async move {
-        metrics.auto_finalized(Made::of(&recordings.outcome(id).await));
+        metrics.auto_finalized(recordings.outcome(id).await.made());
     });
 }
 

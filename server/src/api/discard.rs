@@ -6,9 +6,8 @@ use axum::extract::State;
 use protocol::receiver::DiscardStep;
 use protocol::{Refusal, SessionStatus};
 
-use super::dto::SessionDetails;
 use super::extract::{Caller, OfWriter, SessionPath};
-use super::show_session::details;
+use crate::dto::{self, SessionDetails};
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
 
@@ -40,5 +39,5 @@ pub(super) async fn discard(
         }
     }
     state.writers.end(id, Refusal::Discarded);
-    Ok(Json(details(&state.store, id).await?))
+    Ok(Json(dto::details(&state.store, id).await?))
 }

@@ -9,10 +9,9 @@ use protocol::{Seq, SeqSet};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::dto::SessionDetails;
 use super::extract::{Caller, SessionPath, optional_body};
-use super::show_session::details;
 use crate::clock;
+use crate::dto::{self, SessionDetails};
 use crate::error::{ApiError, Problem};
 use crate::recording::Outcome;
 use crate::state::AppState;
@@ -63,5 +62,5 @@ pub(super) async fn finish(
         Outcome::Completed(_) | Outcome::Partial | Outcome::Failed(_) => StatusCode::OK,
         Outcome::Postponed(_) => StatusCode::ACCEPTED,
     };
-    Ok((status, Json(details(&state.store, id).await?)))
+    Ok((status, Json(dto::details(&state.store, id).await?)))
 }

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::dto::rfc3339;
+use crate::dto::rfc3339;
 use crate::error::ApiError;
 use crate::state::AppState;
 use crate::store::{ListedJob, state_word};

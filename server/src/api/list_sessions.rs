@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::cursor;
-use super::dto::SessionSummary;
+use crate::dto::SessionSummary;
 use crate::error::{ApiError, Problem};
 use crate::state::AppState;
 

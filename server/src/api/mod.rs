@@ -8,7 +8,6 @@ pub(crate) mod cursor;
 mod delete_session;
 mod discard;
 mod docs;
-mod dto;
 mod exports;
 mod extract;
 mod finish;
@@ -27,7 +26,6 @@ mod tracks;
 mod waveform;
 
 use axum::Router;
-use protocol::SessionId;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -38,7 +36,6 @@ pub(crate) use delete_session::delete;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::store::Store;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -62,16 +59,6 @@ pub(crate) fn router() -> Router<AppState> {
     routes
         .merge(docs::router(document))
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
-}
-
-/// A session and what happened to it, as the API tells them: to be kept with its recording.
-pub(crate) async fn documents(
-    store: &Store,
-    id: SessionId,
-) -> Result<(String, String), anyhow::Error> {
-    let session = serde_json::to_string_pretty(&show_session::details(store, id).await?)?;
-    let events = serde_json::to_string_pretty(&list_events::events_of(store, id).await?)?;
-    Ok((session, events))
 }
 
 fn routes() -> (Router<AppState>, Document) {

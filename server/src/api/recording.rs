@@ -153,7 +153,7 @@ fn resolve(from: Bound<u64>, to: Bound<u64>, bytes: u64) -> Option<Range<u64>> {
 
 /// A name that says when, and of which session.
 pub(super) fn file_name(session: &Session, id: SessionId, extension: &str) -> String {
-    let day = super::dto::rfc3339(session.created_at);
+    let day = crate::dto::rfc3339(session.created_at);
     let day = day.split('T').next().unwrap_or_default();
     let short = &id.to_string()[24..];
     format!("holdfast-{day}-{short}.{extension}")

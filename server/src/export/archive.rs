@@ -11,7 +11,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::error::MakeError;
-use crate::api;
+use crate::dto;
 use crate::recording::extension_of;
 use crate::store::{KeptFile, Recording, Session, Store, TrackFile, track_stem};
 
@@ -28,7 +28,7 @@ pub(super) async fn documents(
     store: &Store,
     session: &Session,
 ) -> Result<Vec<Document>, MakeError> {
-    let documents = api::documents(store, session.id).await;
+    let documents = dto::documents(store, session.id).await;
     let (details, events) = documents.map_err(MakeError::Documents)?;
     Ok(vec![("session.json", details), ("events.json", events)])
 }

@@ -2,7 +2,6 @@
 //! a person or a place. Every metric has its name, unit and help in `registered.rs`.
 
 mod registered;
-mod route;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,10 +18,7 @@ use protocol::receiver::Verdict;
 use protocol::{Millis, SessionStatus};
 
 use registered::Registered;
-pub(crate) use route::metrics;
 
-use crate::janitor::Swept;
-use crate::recording::Outcome;
 use crate::store::STATE_WORDS;
 
 /// A handle to all metrics of one server. Taking a measurement never waits for a scrape.
@@ -44,6 +40,9 @@ pub(crate) enum Dropped {
     QueueFull,
     WriteFailed,
 }
+
+/// What the janitor clears away.
+pub(crate) const SWEPT: [&str; 3] = ["recording_files", "abandoned_uploads", "scratch_files"];
 
 /// How the making of a recording ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,11 +170,12 @@ impl Metrics {
         self.all().events_dropped.get_or_create(&[("reason", why.as_str())]).inc_by(events);
     }
 
-    pub(crate) fn swept(&self, swept: &Swept) {
-        for (what, count) in swept.counts() {
+    /// What a round of the janitor cleared away, in the order of [`SWEPT`], and what it could not.
+    pub(crate) fn swept(&self, counts: [u64; SWEPT.len()], failures: u64) {
+        for (what, count) in SWEPT.into_iter().zip(counts) {
             self.all().janitor_removed.get_or_create(&[("what", what)]).inc_by(count);
         }
-        self.all().janitor_failures.inc_by(swept.failures);
+        self.all().janitor_failures.inc_by(failures);
         self.all().janitor_runs.inc();
     }
 
@@ -227,15 +227,6 @@ impl Dropped {
 
 impl Made {
     const ALL: [Self; 4] = [Self::Complete, Self::Partial, Self::Postponed, Self::Failed];
-
-    pub(crate) const fn of(outcome: &Outcome) -> Self {
-        match outcome {
-            Outcome::Completed(_) => Self::Complete,
-            Outcome::Partial => Self::Partial,
-            Outcome::Postponed(_) => Self::Postponed,
-            Outcome::Failed(_) => Self::Failed,
-        }
-    }
 
     const fn as_str(self) -> &'static str {
         match self {

@@ -13,8 +13,7 @@ use protocol::SessionStatus;
 use protocol::event::Transport;
 use protocol::item::ItemError;
 
-use super::{Dropped, Made};
-use crate::janitor::Swept;
+use super::{Dropped, Made, SWEPT};
 use crate::store::STATE_WORDS;
 
 /// One label, whose values are known when the server is built.
@@ -210,7 +209,7 @@ pub(super) fn register() -> (Registry, Registered) {
             "janitor_removed",
             "What the janitor cleared away",
             "what",
-            Swept::default().counts().map(|(what, _)| what),
+            SWEPT,
         ),
         janitor_failures: all
             .counter("janitor_failures", "What the janitor could not clear away in a round"),

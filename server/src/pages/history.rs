@@ -10,9 +10,10 @@ use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 use serde::Deserialize;
 
-use super::{error_page, render};
+use super::error_page;
 use crate::api::cursor;
 use crate::error::ApiError;
+use crate::render;
 use crate::state::AppState;
 use crate::store::Session;
 

@@ -9,8 +9,9 @@ use ledger::JobKind;
 use ledger::jobs::JobState;
 use leptos::prelude::*;
 
+use super::error_page;
 use super::history::instant;
-use super::{error_page, render};
+use crate::render;
 use crate::state::AppState;
 use crate::store::ListedJob;
 

@@ -3,7 +3,6 @@
 mod deletion;
 mod history;
 mod jobs;
-pub(crate) mod render;
 mod session;
 mod tracks;
 
@@ -19,6 +18,7 @@ pub(crate) use jobs::jobs;
 pub(crate) use session::session;
 
 use crate::error::ApiError;
+use crate::render;
 use crate::state::AppState;
 
 /// The recorder's page: the same for everyone, and no database behind it.

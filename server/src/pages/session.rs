@@ -9,12 +9,13 @@ use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 use timeline::origin;
 
+use super::error_page;
 use super::history::{duration, instant};
 use super::tracks::{frame_view, track_views};
-use super::{error_page, render};
 use crate::error::ApiError;
 use crate::export::{ExportError, Format, can_be_exported};
 use crate::recording::{has_several_sounds, tracks_in};
+use crate::render;
 use crate::state::AppState;
 use crate::store::{LeftOutRun, LoggedEvent, Recording, Session};
 

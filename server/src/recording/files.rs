@@ -23,7 +23,6 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::AssembleError;
-use crate::janitor::delete_aged;
 
 /// Bytes of one part of an upload; S3 wants at least 5 MiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -291,6 +290,32 @@ pub(crate) fn is_of(file: &str, key: &str) -> bool {
 /// there.
 pub(crate) fn made_beside(key: &str) -> [String; 2] {
     [peaks_key(key), mix_key(key)]
+}
+
+/// Deletes the files right in a folder that are old enough and that are `meant`.
+pub(crate) fn delete_aged(
+    folder: &Path,
+    aged: SystemTime,
+    meant: impl Fn(&Path) -> bool,
+) -> std::io::Result<u64> {
+    let mut deleted = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = match entry.metadata() {
+            Ok(about) => about,
+            // Another server was faster.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if about.is_file() && about.modified()? <= aged && meant(&entry.path()) {
+            match std::fs::remove_file(entry.path()) {
+                Ok(()) => deleted += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(deleted)
 }
 
 fn folders_in(folder: &Path) -> io::Result<Vec<PathBuf>> {

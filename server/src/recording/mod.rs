@@ -30,7 +30,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
-pub(crate) use files::{RecordingFiles, extension_of, is_of, made_beside, version_of, writer_into};
+pub(crate) use files::{
+    RecordingFiles, delete_aged, extension_of, is_of, made_beside, version_of, writer_into,
+};
 pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
@@ -85,6 +87,18 @@ struct Inner {
     /// Keys of recordings whose sound is being mixed, or will be.
     mixing: Mutex<HashSet<String>>,
     stopping: CancellationToken,
+}
+
+impl Outcome {
+    /// The word in the metrics.
+    pub(crate) const fn made(&self) -> Made {
+        match self {
+            Self::Completed(_) => Made::Complete,
+            Self::Partial => Made::Partial,
+            Self::Postponed(_) => Made::Postponed,
+            Self::Failed(_) => Made::Failed,
+        }
+    }
 }
 
 impl Recordings {

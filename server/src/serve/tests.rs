@@ -6,7 +6,7 @@ use clap::Parser as _;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Cli, Command};
+use crate::cli::{Cli, Command};
 
 async fn start(folder: &TempDir) -> Server {
     let folder = folder.path().to_str().unwrap();

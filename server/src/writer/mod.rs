@@ -3,7 +3,6 @@
 //! decides how long it waits.
 
 mod finish;
-mod registry;
 
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
@@ -16,14 +15,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use finish::Step;
-pub(crate) use registry::Writers;
-use registry::Writing;
 
 use crate::clock::{self, Monotonic};
 use crate::committer::{CommitError, Lane};
 use crate::events::Observer;
 use crate::state::AppState;
 use crate::store::StoreError;
+use crate::writers::Writing;
 
 /// Steps of a finish that may wait for the peer.
 const FINISH_STEPS_MAX: usize = 8;

@@ -15,7 +15,7 @@ use leptos::prelude::*;
 use tower_http::compression::CompressionLayer;
 use utoipa::openapi::OpenApi;
 
-use crate::pages::render;
+use crate::render;
 use crate::state::AppState;
 
 pub(super) fn router(document: OpenApi) -> Router<AppState> {

@@ -23,7 +23,7 @@ struct Newest {
 
 /// Held by each connection that writes a session.
 #[derive(Debug)]
-pub(super) struct Writing {
+pub(crate) struct Writing {
     writers: Writers,
     session: SessionId,
     epoch: Epoch,
@@ -33,7 +33,7 @@ pub(super) struct Writing {
 
 impl Writers {
     /// Ends the session's older writer, if this process has it. The same writer is joined.
-    pub(super) fn enter(&self, session: SessionId, epoch: Epoch, transport: Transport) -> Writing {
+    pub(crate) fn enter(&self, session: SessionId, epoch: Epoch, transport: Transport) -> Writing {
         let mut writers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = match writers.get(&session) {
             Some(newest) if newest.epoch > epoch => watch::channel(Some(Refusal::Fenced)).1,
@@ -63,16 +63,16 @@ impl Writers {
 }
 
 impl Writing {
-    pub(super) fn session(&self) -> SessionId {
+    pub(crate) fn session(&self) -> SessionId {
         self.session
     }
 
-    pub(super) fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
     /// Resolves when this writer is to end. May be dropped and asked again.
-    pub(super) async fn ended(&mut self) -> Refusal {
+    pub(crate) async fn ended(&mut self) -> Refusal {
         match self.ended.wait_for(Option::is_some).await {
             Ok(refusal) => refusal.clone().unwrap_or(Refusal::Fenced),
             // The newest writer's entry is replaced only with a word to its holders, and removed
@@ -82,7 +82,7 @@ impl Writing {
     }
 
     /// True for a connection when no other one writes the session under this epoch.
-    pub(super) fn is_last_connection(&self) -> bool {
+    pub(crate) fn is_last_connection(&self) -> bool {
         let writers = self.writers.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.transport == Transport::WebSocket
             && writers

@@ -1,15 +1,19 @@
-//! The shapes of the API's JSON.
+//! The shapes of the API's JSON, and of the JSON that goes with a recording.
 
-use protocol::{Digest, Millis, Receipt, SeqSet, TrackNo, UnixMillis};
+mod events;
+
+use protocol::{Digest, Millis, Receipt, SeqSet, SessionId, TrackNo, UnixMillis};
 use serde::Serialize;
 use timeline::Segment;
 use utoipa::ToSchema;
 
-use crate::store::{LeftOutRun, Session, TrackFile, media_of};
+pub(crate) use events::{SessionEvents, events};
+
+use crate::store::{LeftOutRun, Session, Store, StoreError, TrackFile, media_of};
 
 /// A session in a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionSummary {
+pub(crate) struct SessionSummary {
     /// UUID of version 7, made by the client.
     id: String,
     /// `active`, `interrupted`, `incomplete`, `finalizing`, `completed`, `failed` or `discarded`.
@@ -33,7 +37,7 @@ pub(super) struct SessionSummary {
 
 /// A session with all that is known of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SessionDetails {
+pub(crate) struct SessionDetails {
     #[serde(flatten)]
     summary: SessionSummary,
     /// The number of the last item that the writer captured, or the highest that arrived.
@@ -60,7 +64,7 @@ pub(super) struct SessionDetails {
 
 /// Something that arrived and is in no file. Its chunks are kept.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct LeftOut {
+pub(crate) struct LeftOut {
     track: u8,
     segment: u32,
     /// As far as they could be counted.
@@ -71,7 +75,7 @@ pub(super) struct LeftOut {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Track {
+pub(crate) struct Track {
     track: u8,
     /// `microphone`, `camera`, `screen`, `system_audio` or `stills`.
     kind: &'static str,
@@ -93,7 +97,7 @@ pub(super) struct Track {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TrackPart {
+pub(crate) struct TrackPart {
     /// Counted from 1: 0 is the track's own file.
     part: u8,
     mime: String,
@@ -103,7 +107,7 @@ pub(super) struct TrackPart {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TrackSegment {
+pub(crate) struct TrackSegment {
     segment: u32,
     /// On the session's timeline.
     started_at_ms: u64,
@@ -116,7 +120,7 @@ pub(super) struct TrackSegment {
 /// Proof of what the server holds.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Receipt)]
-pub(super) struct ReceiptDto {
+pub(crate) struct ReceiptDto {
     items: u64,
     /// Of the recording file.
     bytes: u64,
@@ -132,8 +136,27 @@ pub(super) struct ReceiptDto {
     silent: Option<bool>,
 }
 
+/// All that is known of a session.
+pub(crate) async fn details(store: &Store, id: SessionId) -> Result<SessionDetails, StoreError> {
+    let session = store.session(id).await?;
+    let segments = store.segments(id).await?;
+    let files = store.track_files(id).await?;
+    let left_out = store.left_out(id).await?;
+    Ok(SessionDetails::new(&session, &segments, &files, left_out))
+}
+
+/// A session and what happened to it, as the API tells them: to be kept with its recording.
+pub(crate) async fn documents(
+    store: &Store,
+    id: SessionId,
+) -> Result<(String, String), anyhow::Error> {
+    let session = serde_json::to_string_pretty(&details(store, id).await?)?;
+    let events = serde_json::to_string_pretty(&events::events(store, id).await?)?;
+    Ok((session, events))
+}
+
 impl SessionSummary {
-    pub(super) fn new(session: &Session) -> Self {
+    pub(crate) fn new(session: &Session) -> Self {
         let recording = session.recording.as_ref();
         Self {
             id: session.id.to_string(),
@@ -153,7 +176,7 @@ impl SessionSummary {
 }
 
 impl SessionDetails {
-    pub(super) fn new(
+    pub(crate) fn new(
         session: &Session,
         segments: &[Segment],
         files: &[TrackFile],
@@ -240,7 +263,7 @@ fn further_parts(session: &Session, track: TrackNo, files: &[TrackFile]) -> Vec<
     further.map(part).collect()
 }
 
-pub(super) fn rfc3339(at: UnixMillis) -> String {
+pub(crate) fn rfc3339(at: UnixMillis) -> String {
     let millis = i64::try_from(at.get()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX).to_string()
 }
