@@ -18,7 +18,7 @@ use protocol::{
 };
 use serde_json::Value;
 use server::Server;
-use server::config::{Cli, Command};
+use server::cli::{Cli, Command};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
