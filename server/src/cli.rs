@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::backup::BackupArgs;
 use crate::config::Config;
+use crate::delete::DeleteArgs;
 use crate::tools::{InspectArgs, RepairArgs, StitchArgs};
 
 /// Wider lines are hard to read.
@@ -23,6 +24,8 @@ pub enum Command {
     Serve(Config),
     /// Copy everything that a server has, while it runs or not, to where another one can be started.
     Backup(BackupArgs),
+    /// Erase sessions for good, from a data folder that no server uses at the moment.
+    Delete(DeleteArgs),
     /// Join the bytes of recorder runs into one file that plays and seeks everywhere.
     Stitch(StitchArgs),
     /// Make the best seekable file of one that is damaged, cut off or unfinished.

@@ -257,6 +257,7 @@ mod tests {
             Cli::try_parse_from(["holdfast", "serve", option, value]).map(|cli| match cli.command {
                 Command::Serve(config) => config.recorder(),
                 Command::Backup(_)
+                | Command::Delete(_)
                 | Command::Stitch(_)
                 | Command::Repair(_)
                 | Command::Inspect(_) => unreachable!("it says serve"),

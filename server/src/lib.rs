@@ -6,6 +6,7 @@ pub mod backup;
 pub mod cli;
 pub mod committer;
 pub mod config;
+pub mod delete;
 pub mod log;
 pub mod metrics;
 pub mod store;

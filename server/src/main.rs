@@ -9,6 +9,7 @@ use server::Server;
 use server::backup::backup;
 use server::cli::{Cli, Command};
 use server::config::Config;
+use server::delete::delete;
 use server::log;
 use server::tools::{self, Told};
 
@@ -18,6 +19,10 @@ fn main() -> ExitCode {
         Command::Backup(args) => {
             server::keep_to_ourselves();
             tell(backup(&args).map(|text| Told { text, is_whole: true }))
+        }
+        Command::Delete(args) => {
+            server::keep_to_ourselves();
+            tell(delete(&args).map(|text| Told { text, is_whole: true }))
         }
         Command::Stitch(args) => tell(tools::stitch(&args)),
         Command::Repair(args) => tell(tools::repair(&args)),

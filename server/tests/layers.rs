@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["janitor", "timeouts"],
     &["state", "testing"],
     &["export"],
-    &["backup"],
+    &["backup", "delete"],
     // What works on sessions.
     &["recording"],
     &["committer", "events"],

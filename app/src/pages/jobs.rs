@@ -85,7 +85,7 @@ fn Row(job: JobRow) -> impl IntoView {
                 {job.begins.map(|at| view! { " · "<Moment at/> })}
             </td>
             <td role="cell" class="number" data-label="Tries">{job.tries}</td>
-            <td role="cell" data-label="Last trouble">{job.error.unwrap_or_else(|| "–".to_owned())}</td>
+            <td role="cell" class="whole-row" data-label="Last trouble">{job.error.unwrap_or_else(|| "–".to_owned())}</td>
         </tr>
     }
 }

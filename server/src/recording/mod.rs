@@ -38,6 +38,7 @@ pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
 pub(crate) use postponed::Postponed;
 pub(crate) use waveform::WaveformError;
+pub(crate) use worker::erase;
 
 use self::ahead::Ahead;
 use self::files::digest_of;

@@ -14,10 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::postponed::Postponed;
-use super::{AssembleError, Outcome, Recordings};
+use super::{AssembleError, Outcome, RecordingFiles, Recordings};
 use crate::clock;
 use crate::metrics::Made;
-use crate::store::{KeptFile, StoreError};
+use crate::store::{KeptFile, Store, StoreError};
 
 /// How often it is looked for work that nobody has told of: what waited for its time, or was left by
 /// another server.
@@ -312,21 +312,29 @@ impl Recordings {
         Ok(self.0.store.release_payloads(id).await?)
     }
 
-    /// Removes what a session that was thrown away has left. Its rows tell for a while that it was there.
     async fn erase(&self, id: SessionId) -> Result<(), AssembleError> {
-        let Some(session) = self.0.store.find(id).await? else { return Ok(()) };
-        if session.status != SessionStatus::Discarded {
-            return Ok(());
-        }
         drop(self.0.ahead.take(id));
-        self.0.files.delete_all(id).await?;
-        self.0.store.erase_payloads(id).await?;
-        if session.deadline.is_none_or(|until| until <= clock::wall()) {
-            self.0.store.erase_rows(id).await?;
-            tracing::info!(session = %id, "erased");
-        }
-        Ok(self.0.store.empty_wal().await?)
+        erase(&self.0.store, &self.0.files, id).await
     }
+}
+
+/// Removes what a session that was thrown away has left. Its rows tell for a while that it was there.
+pub(crate) async fn erase(
+    store: &Store,
+    files: &RecordingFiles,
+    id: SessionId,
+) -> Result<(), AssembleError> {
+    let Some(session) = store.find(id).await? else { return Ok(()) };
+    if session.status != SessionStatus::Discarded {
+        return Ok(());
+    }
+    files.delete_all(id).await?;
+    store.erase_payloads(id).await?;
+    if session.deadline.is_none_or(|until| until <= clock::wall()) {
+        store.erase_rows(id).await?;
+        tracing::info!(session = %id, "erased");
+    }
+    Ok(store.empty_wal().await?)
 }
 
 fn end_of(outcome: &Outcome) -> JobEnd {

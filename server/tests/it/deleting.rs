@@ -6,6 +6,7 @@ use protocol::item::SegmentStart;
 use protocol::{ClientMessage, Content, Item, Marker, Millis, Refusal, Seq};
 
 use crate::harness::{Candidate, TestServer, chunk, run, segment_start};
+use crate::process::Process;
 
 /// Nobody else writes that.
 const SECRET: &[u8] = b"what the candidate said in confidence";
@@ -82,6 +83,34 @@ async fn a_writer_of_a_deleted_session_is_told() {
     socket.deliver(vec![chunk(0, 0, SECRET)]).await;
     assert_eq!(delete(&server, &candidate).await, 204);
     assert_eq!(socket.expect_goodbye().await, Refusal::Discarded);
+}
+
+#[tokio::test]
+async fn the_command_deletes_where_no_server_runs_and_says_so_where_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(folder.path(), &[]).await;
+    let candidate = Candidate::new(5);
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(secrets(0)).await;
+    let delete = || {
+        let holdfast = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(["delete", "--data-dir"])
+            .arg(folder.path())
+            .arg(candidate.session.to_string())
+            .output()
+            .unwrap();
+        let told = [holdfast.stdout, holdfast.stderr].concat();
+        (holdfast.status.success(), String::from_utf8(told).unwrap())
+    };
+    let (done, told) = delete();
+    assert!(!done && told.contains("is in use by a server"), "{told}");
+    assert!(!files_with(folder.path(), SECRET).is_empty());
+    server.kill().await;
+    let (done, told) = delete();
+    assert!(done && told.contains("is erased"), "{told}");
+    assert_eq!(files_with(folder.path(), SECRET), Vec::<String>::new());
+    let (done, told) = delete();
+    assert!(!done && told.contains("there is no session"), "{told}");
 }
 
 #[tokio::test]
