@@ -245,6 +245,12 @@ impl<D: Drive> Disk<D> {
             && self.drive.wait(self.drive.ledger().claim(kind, by, now)).unwrap().is_some()
     }
 
+    pub(super) fn expire_jobs(&mut self, now: UnixMillis) {
+        if !self.is_full {
+            self.drive.wait(self.drive.ledger().expire_jobs(now)).unwrap();
+        }
+    }
+
     pub(super) fn end_job(&mut self, kind: JobKind, by: Worker, now: UnixMillis) {
         let end = self.drive.ledger().end_job(self.id, kind, by, JobEnd::Done, now);
         self.drive.wait(end).unwrap();

@@ -39,7 +39,12 @@ impl<D: Drive> World<D> {
         let process = ProcessNo(self.servers.count);
         self.servers.running.insert(process, Process::default());
         self.servers.entry = Some(process);
-        self.disk.interrupt_silent(None, self.server_wall(), self.now);
+        let wall = self.server_wall();
+        self.disk.interrupt_silent(None, wall, self.now);
+        // A server that is alone knows that whoever worked on a job is gone.
+        if self.servers.running.len() == 1 {
+            self.disk.expire_jobs(wall);
+        }
         self.schedule(CHECK_EVERY, Event::Check { process });
     }
 
