@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use protocol::limits::PROTOCOL_VERSION;
+use protocol::limits::{PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST};
 use protocol::{SeqSet, SessionStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,7 +58,10 @@ pub(crate) enum ApiError {
     RangeNotSatisfiable { bytes: u64 },
     #[error("{0}")]
     Conflict(protocol::ItemError),
-    #[error("Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION}.")]
+    #[error(
+        "Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION_OLDEST} to \
+         {PROTOCOL_VERSION}."
+    )]
     UnsupportedVersion(u16),
     #[error("The request body is above the limit.")]
     BodyTooLarge,

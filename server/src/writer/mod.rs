@@ -10,9 +10,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use protocol::event::{LossCause, Transport};
-use protocol::message::{Finish, Heartbeat, Hello, Limits, Welcome};
+use protocol::message::{Finish, Heartbeat, Hello, Welcome};
 use protocol::receiver::{Effect, Receiver, Verdict};
-use protocol::{Item, Refusal, ServerMessage, SessionId};
+use protocol::{Item, Refusal, SessionId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -51,7 +51,8 @@ pub(crate) struct Writer {
 /// What the transport is to do.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Message(ServerMessage),
+    /// A message, in the version that the client speaks.
+    Frame(Vec<u8>),
     /// End the connection; nothing follows.
     Close,
 }
@@ -139,7 +140,8 @@ impl Writer {
                 Effect::Finish(finish) => self.asked = Some(finish),
                 Effect::Send(message) => {
                     self.observer.sending(&message);
-                    return Some(Outgoing::Message(message));
+                    let frame = self.receiver.encode(&message, clock::wall());
+                    return Some(Outgoing::Frame(frame));
                 }
                 Effect::Close => return Some(Outgoing::Close),
             }
@@ -196,9 +198,7 @@ impl Writer {
         self.writing = Some(self.state.fences.enter(hello.session, epoch));
         self.observer.welcomed(hello, &opened);
         tracing::info!(session = %hello.session, %epoch, %status, have = have.len(), "welcome");
-        let limits =
-            Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
-        Ok(Welcome { epoch, have, progress, status, limits, server_time: clock::wall() })
+        Ok(Welcome { epoch, have, progress, status })
     }
 
     fn store(&mut self, items: Vec<Item>) {

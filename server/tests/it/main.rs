@@ -25,4 +25,5 @@ mod store;
 mod tail;
 mod tools;
 mod tracks;
+mod versions;
 mod waveform;

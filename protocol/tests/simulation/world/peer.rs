@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use protocol::item::ItemError;
 use protocol::limits::{SESSION_DURATION_MAX, SILENCE_MAX, TRACKS_PER_SESSION_MAX};
-use protocol::message::{Finish, Hello, Limits, Opening, Progress, Refusal, Welcome};
+use protocol::message::{Finish, Hello, Opening, Progress, Refusal, Welcome};
 use protocol::receiver::{DiscardStep, Effect, FinishStep, Receiver, Verdict};
 use protocol::tail::TailHeader;
 use protocol::{ClientMessage, Content, Epoch, Item, Millis, SeqSet, ServerMessage};
@@ -186,8 +186,6 @@ impl World {
             have: self.have_as_told(),
             progress: Progress::default(),
             status,
-            limits: Limits::default(),
-            server_time: wall,
         });
         let epoch = welcome.as_ref().ok().map(|welcome| welcome.epoch);
         if let Some(epoch) = epoch {
