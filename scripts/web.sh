@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
 INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol timeline app frontend style
-  scripts/web.sh scripts/service-worker.mjs)
+  scripts/web.sh scripts/service-worker.mjs scripts/short-names.mjs)
 STAMP=.tools/web.stamp
 
 mkdir -p style .tools
@@ -35,6 +35,8 @@ esbuild dist/frontend.js --bundle --minify --format=esm --outfile=dist/frontend.
   --log-level=warning --log-override:duplicate-object-key=silent ||
   fail "the browser's scripts could not be put together."
 rm -rf dist/snippets
+node scripts/short-names.mjs dist/frontend_bg.wasm dist/frontend.js ||
+  fail "the names between WASM and script could not be shortened."
 esbuild dist/style/*.css dist/style/*.js --minify --outdir=dist/style --allow-overwrite \
   --log-level=warning || fail "the style sheets could not be made small."
 # Trunk's page is only its input: the server renders the real ones.

@@ -29,6 +29,13 @@ pub(crate) fn wall_clock() -> UnixMillis {
     UnixMillis::new(js_sys::Date::now() as u64)
 }
 
+/// When this page was opened: no two of one browser have been at the same time.
+pub(crate) fn opened_at() -> UnixMillis {
+    UnixMillis::new(
+        window().performance().map_or(0.0, |performance| performance.time_origin()) as u64
+    )
+}
+
 /// In the reader's zone and language.
 pub(crate) fn date_and_time(at: UnixMillis) -> String {
     let date = js_sys::Date::new(&JsValue::from_f64(at.get() as f64));

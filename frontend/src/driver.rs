@@ -3,6 +3,7 @@
 
 use app::recorder::port::{Command, Device, LinkState, RecorderState, RecorderView, Room};
 use gloo_events::EventListener;
+use js_sys::Array;
 use protocol::item::StartCause;
 use protocol::sender::LinkStatus;
 use protocol::{Millis, SegmentNo, SessionId};
@@ -25,6 +26,7 @@ use crate::service_worker::Delivery;
 use crate::spool::Spool;
 use crate::storage;
 use crate::tabs::Tabs;
+use crate::unreadable::Unreadables;
 use crate::wake_lock::WakeLock;
 
 /// Everything that can happen.
@@ -77,6 +79,8 @@ pub(crate) enum Input {
         event: PipelineEvent,
     },
     EarlierFound(Found),
+    /// Where it lies what this version cannot read of a session, or of none.
+    UnreadableFound(Option<SessionId>, Array),
     /// The session of this recovery link is not in this browser.
     Recover(Recovery),
     FoundElsewhere(Elsewhere),
@@ -100,6 +104,7 @@ pub(crate) struct Driver {
     inputs: Inputs,
     recorder: Recorder,
     earlier: Earlier,
+    unreadable: Unreadables,
     devices: Vec<Device>,
     has_spool: bool,
     room: Room,
@@ -121,6 +126,7 @@ impl Driver {
         let driver = Self {
             recorder: Recorder::new(spool.clone(), inputs.clone()),
             earlier: Earlier::new(spool.clone(), inputs.clone()),
+            unreadable: Unreadables::default(),
             devices: Vec::new(),
             has_spool: spool.is_there(),
             room: Room::Unknown,
@@ -170,7 +176,12 @@ impl Driver {
                     self.recorder.take_up_to_finish(now, taken);
                 }
             }
-            Input::Command(Command::DiscardUnfinished) => self.earlier.discard(now),
+            Input::Command(Command::DiscardUnfinished) => {
+                if let Some(session) = self.earlier.discard(now) {
+                    self.unreadable.forget(Some(session));
+                }
+            }
+            Input::Command(Command::SaveUnreadable) => self.unreadable.save(),
             Input::Command(Command::TakeOver) => {
                 if self.recorder.is_free()
                     && let Some(session) = self.earlier.take_over()
@@ -224,6 +235,7 @@ impl Driver {
                 }
             }
             Input::EarlierFound(found) => self.earlier.found(now, found),
+            Input::UnreadableFound(session, places) => self.unreadable.found(session, places),
             Input::Recover(recovery) => self.earlier.offer(recovery),
             Input::FoundElsewhere(elsewhere) => self.earlier.found_elsewhere(elsewhere),
             Input::TakenOver(found) => {
@@ -289,6 +301,7 @@ impl Driver {
     fn view(&self, now: Millis) -> RecorderView {
         let mut view = self.recorder.view(now);
         view.devices.clone_from(&self.devices);
+        view.unreadable = self.unreadable.count();
         view.room = if self.has_spool { self.room } else { Room::Nowhere };
         if self.reach.is_away() {
             view.link = LinkState::Reconnecting;

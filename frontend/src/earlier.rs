@@ -146,12 +146,13 @@ impl Earlier {
         self.undecided.take_if(|one| one.pipeline.session() == session);
     }
 
-    /// The candidate throws away what waits for a word.
-    pub(crate) fn discard(&mut self, now: Millis) {
-        if let Some(mut taken) = self.undecided.take().or_else(|| self.recover(now)) {
-            taken.pipeline.discard(now);
-            self.sending.push(taken);
-        }
+    /// The candidate throws away what waits for a word. Returns what it was.
+    pub(crate) fn discard(&mut self, now: Millis) -> Option<SessionId> {
+        let mut taken = self.undecided.take().or_else(|| self.recover(now))?;
+        taken.pipeline.discard(now);
+        let session = taken.pipeline.session();
+        self.sending.push(taken);
+        Some(session)
     }
 
     pub(crate) fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
@@ -184,7 +185,7 @@ impl Earlier {
             started: browser::date_and_time(record.started_at),
             is_remote: false,
             recorded: record.recorded,
-            pending: backlog.items,
+            pending: backlog.items + taken.pipeline.unreadable(),
             pending_duration: backlog.span,
         })
     }
@@ -293,7 +294,8 @@ impl Taken {
 
     fn outcome(&self) -> Option<Outcome> {
         let backlog = self.pipeline.backlog();
-        let all_arrived = if backlog.items == 0 { Outcome::Safe } else { Outcome::Kept };
+        let is_here = backlog.items + self.pipeline.unreadable() > 0;
+        let all_arrived = if is_here { Outcome::Kept } else { Outcome::Safe };
         match (self.pipeline.finish_status(), self.pipeline.link()) {
             (FinishStatus::Completed(receipt), _) if receipt.missing.is_empty() => {
                 Some(if receipt.left_out > 0 {

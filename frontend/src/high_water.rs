@@ -12,6 +12,8 @@ pub(crate) fn note(session: SessionId, next: Seq) {
     NEXT_SEQ.write(session, &next.to_string());
 }
 
+/// A note that is no number says nothing; then the session's record tells whether numbers are to be
+/// skipped.
 pub(crate) fn read(session: SessionId) -> Option<Seq> {
     NEXT_SEQ.read(session)?.parse().map(Seq::new).ok()
 }

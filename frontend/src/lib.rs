@@ -37,6 +37,7 @@ mod stills;
 mod stopwatch;
 mod storage;
 mod tabs;
+mod unreadable;
 mod wake_lock;
 mod watch;
 

@@ -24,13 +24,17 @@ impl Note {
     }
 
     pub(crate) fn forget(self, session: SessionId) {
-        if let Some(storage) = storage() {
-            let _ = storage.remove_item(&self.key(session));
-        }
+        remove(&self.key(session));
     }
 
     pub(crate) fn key(self, session: SessionId) -> String {
         ["holdfast-", self.0, "-", &session.to_string()].concat()
+    }
+}
+
+pub(crate) fn remove(key: &str) {
+    if let Some(storage) = storage() {
+        let _ = storage.remove_item(key);
     }
 }
 

@@ -4,10 +4,10 @@
 
 use js_sys::{Array, Uint8Array};
 use protocol::frames::Joined;
-use protocol::limits::{FRAMES_PER_REQUEST_MAX, PROTOCOL_VERSION};
+use protocol::limits::FRAMES_PER_REQUEST_MAX;
 use protocol::sender::SessionRecord;
 use protocol::tail::TailHeader;
-use protocol::{ClientMessage, Seq, SessionId};
+use protocol::{ClientMessage, Seq, SessionId, Version};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, BlobPropertyBag};
 
@@ -20,9 +20,15 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 40 * 1024;
 const BYTES: &str = "application/octet-stream";
 
 /// A chunk whose bytes there is no time to read: the server seals it under its reserved number.
-pub(crate) fn send_tail(record: &SessionRecord, first_seq: Seq, place: Place, chunk: &Blob) {
+pub(crate) fn send_tail(
+    version: Version,
+    record: &SessionRecord,
+    first_seq: Seq,
+    place: Place,
+    chunk: &Blob,
+) {
     let header = TailHeader {
-        version: PROTOCOL_VERSION,
+        version,
         token: record.token.clone(),
         first_seq,
         at: place.at,

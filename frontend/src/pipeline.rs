@@ -46,6 +46,8 @@ pub(crate) enum PipelineEvent {
     SpoolFailed(Seq, SpoolError),
     Loaded(Item),
     Vanished(Seq),
+    /// What was to be loaded cannot be read.
+    Unreadable(Option<Seq>),
     RecordFailed(SpoolError),
 }
 
@@ -105,11 +107,15 @@ impl Pipeline {
         spool: Spool,
         inputs: Inputs,
     ) -> Self {
-        let Unfinished { mut record, items } = unfinished;
+        let Unfinished { mut record, items, unreadable } = unfinished;
         if let Some(next_seq) = high_water::read(record.session) {
             record.note(next_seq);
         }
-        Self::with_sender(Sender::restore(now, record, items), spool, inputs)
+        let mut sender = Sender::restore(now, record, items);
+        for seq in unreadable.seqs {
+            sender.handle_unreadable(now, seq);
+        }
+        Self::with_sender(sender, spool, inputs)
     }
 
     /// Takes up a session of which nothing is in this browser.
@@ -175,6 +181,11 @@ impl Pipeline {
         self.sender.has_losses()
     }
 
+    /// Pieces in the spool that this version cannot read.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.sender.unreadable()
+    }
+
     /// Chunks that the browser could not hand over.
     pub(crate) fn unreadable_chunks(&self) -> u64 {
         self.unreadable_chunks
@@ -214,7 +225,8 @@ impl Pipeline {
     /// The server may store it at any time, under the number that it has here.
     fn send_tail(&self, Piece { reserved, place, blob }: &Piece) {
         high_water::note(self.session(), self.record().next_seq);
-        parting::send_tail(self.record(), reserved.first(), *place, blob);
+        let version = self.sender.version();
+        parting::send_tail(version, self.record(), reserved.first(), *place, blob);
     }
 
     /// The page may be gone in a moment: the next chunks go out as they are, and are read at once where
@@ -237,7 +249,7 @@ impl Pipeline {
 
     /// The page came back as it was.
     pub(crate) fn returned(&mut self) {
-        stash::forget(self.session());
+        stash::forget_page(self.session());
     }
 
     pub(crate) fn finish(&mut self, now: Millis) {
@@ -298,6 +310,7 @@ impl Pipeline {
             }
             PipelineEvent::Loaded(item) => self.sender.handle_loaded(now, item),
             PipelineEvent::Vanished(seq) => self.sender.handle_vanished(now, seq),
+            PipelineEvent::Unreadable(seq) => self.sender.handle_unreadable(now, seq),
             PipelineEvent::RecordFailed(error) => self.note_spool_failure(&error),
         }
         self.carry_out();
@@ -408,9 +421,12 @@ impl Pipeline {
             let mut missing: SeqSet = seqs.into_iter().collect();
             match spool.load(outlet.session, &missing).await {
                 Ok(items) => {
-                    for item in items {
-                        missing.remove(item.seq);
-                        outlet.send(PipelineEvent::Loaded(item));
+                    for (seq, item) in items {
+                        if let Some(seq) = seq {
+                            missing.remove(seq);
+                        }
+                        let unreadable = PipelineEvent::Unreadable(seq);
+                        outlet.send(item.map_or(unreadable, PipelineEvent::Loaded));
                     }
                     for seq in missing.ranges().flat_map(|range| each(*range.start(), *range.end()))
                     {

@@ -259,6 +259,7 @@ impl Recorder {
             Command::ResumeUnfinished
             | Command::FinishUnfinished
             | Command::DiscardUnfinished
+            | Command::SaveUnreadable
             | Command::TakeOver => {}
         }
     }

@@ -190,9 +190,15 @@ impl Session {
     }
 }
 
+/// Shows that a text was cut.
+const CUT: &str = "…";
+
 /// The server refuses longer texts, and a label is not worth a refused item.
 fn cut(text: &str, bytes_max: usize) -> String {
-    text[..text.floor_char_boundary(bytes_max)].to_owned()
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    [&text[..text.floor_char_boundary(bytes_max - CUT.len())], CUT].concat()
 }
 
 #[cfg(test)]
@@ -200,8 +206,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!(cut("Mikrofon", 256), "Mikrofon");
-        assert_eq!(cut("Gerät", 4), "Ger");
+    fn a_text_is_cut_between_characters_and_shows_it() {
+        assert_eq!(cut("Mikrofon", 8), "Mikrofon");
+        assert_eq!(cut("Mikrofone", 8), "Mikro…");
+        assert_eq!(cut("Geräte", 6), "Ger…");
     }
 }

@@ -7,7 +7,8 @@
 //! | `items` | [session id, seq] | an item and its media time |
 //!
 //! Values hold byte arrays and never `File` or `Blob` objects, which iOS stores corruptly; `stored`
-//! has their form. The service worker reads them too, and only reads.
+//! has their forms. What cannot be read stays where it is, and is told. The service worker reads the
+//! values too, and only reads.
 
 pub(crate) mod stored;
 
@@ -19,14 +20,15 @@ use js_sys::Array;
 use protocol::sender::SessionRecord;
 use protocol::{Item, Millis, Seq, SeqSet, SessionId};
 use rexie::{KeyRange, ObjectStore, Rexie, Store, Transaction, TransactionMode};
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::browser;
 use stored::Stored;
 
 const DATABASE: &str = "holdfast";
-/// To be raised with any change of the stores, or of the values that older code would misread.
+/// To be raised with a change of the stores. Values say their own form: a database of a higher version
+/// cannot even be opened by an older page.
 const DATABASE_VERSION: u32 = 1;
 const SESSIONS: &str = "sessions";
 const ITEMS: &str = "items";
@@ -51,6 +53,8 @@ pub(crate) enum SpoolError {
     Failed(String),
     #[error("the browser's storage does not answer")]
     TimedOut,
+    #[error("what is stored of the recording cannot be read by this version")]
+    Unreadable,
 }
 
 /// What an earlier page left behind of a session.
@@ -58,6 +62,31 @@ pub(crate) struct Unfinished {
     pub(crate) record: SessionRecord,
     /// Each item's seq, payload bytes and media time.
     pub(crate) items: Vec<(Seq, usize, Millis)>,
+    pub(crate) unreadable: Unreadable,
+}
+
+/// The same, as far as it can be read.
+pub(crate) enum Left {
+    Nothing,
+    Unfinished(Unfinished),
+    /// Not even its record can be read: nothing of it can be sent.
+    Unreadable(Unreadable),
+}
+
+/// What is stored and cannot be read by this version.
+#[derive(Default)]
+pub(crate) struct Unreadable {
+    /// Where each piece lies: see js/unreadable.js.
+    pub(crate) places: Array,
+    /// Which items they are, as far as is known.
+    pub(crate) seqs: Vec<Option<Seq>>,
+}
+
+impl Unreadable {
+    fn add(&mut self, seq: Option<Seq>, store: &str, key: &JsValue) {
+        self.places.push(&Array::of2(&store.into(), key));
+        self.seqs.push(seq);
+    }
 }
 
 /// A handle; its clones share one database. Operations reach the database in the order in which
@@ -141,28 +170,38 @@ impl Spool {
         commit(transaction, requests).await
     }
 
-    /// Those of `seqs` that are here; what is missing or unreadable in the result is gone.
+    /// Those of `seqs` that are here, without what cannot be read of them; what is missing in the result
+    /// is gone.
     pub(crate) async fn load(
         &self,
         session: SessionId,
         seqs: &SeqSet,
-    ) -> Result<Vec<Item>, SpoolError> {
+    ) -> Result<Vec<(Option<Seq>, Option<Item>)>, SpoolError> {
         let mut items = Vec::new();
         for range in seqs.ranges() {
             let keys = item_keys(session, *range.start(), *range.end())?;
-            items.extend(self.read_items(keys, None).await?.into_iter().map(|stored| stored.item));
+            for (key, value) in self.read_items(keys, None).await? {
+                let (seq, stored) = item_in(&key, &value);
+                items.push((seq, stored.map(|stored| stored.item)));
+            }
         }
         Ok(items)
     }
 
-    /// Every session of which something is here.
-    pub(crate) async fn sessions(&self) -> Result<Vec<SessionId>, SpoolError> {
+    /// Every session of which something is here, and what stands there for none.
+    pub(crate) async fn sessions(&self) -> Result<(Vec<SessionId>, Unreadable), SpoolError> {
         let spool = self.clone();
         let keys = in_time(async move {
             spool.read(&[SESSIONS])?.store(SESSIONS)?.get_all_keys(None, None).await.map_err(failed)
         });
-        let sessions = keys.await?.into_iter().filter_map(|key| key.as_string()?.parse().ok());
-        Ok(sessions.collect())
+        let (mut sessions, mut unreadable) = (Vec::new(), Unreadable::default());
+        for key in keys.await? {
+            match key.as_string().and_then(|id| id.parse().ok()) {
+                Some(session) => sessions.push(session),
+                None => unreadable.add(None, SESSIONS, &key),
+            }
+        }
+        Ok((sessions, unreadable))
     }
 
     /// The session's record, if the session is here.
@@ -175,42 +214,60 @@ impl Spool {
             let sessions = spool.read(&[SESSIONS])?.store(SESSIONS)?;
             sessions.get(session_key(session)).await.map_err(failed)
         });
-        Ok(value.await?.and_then(|value| stored::record_from_value(&value)))
+        let Some(value) = value.await? else { return Ok(None) };
+        let record = stored::record_from_value(&value).filter(|record| record.session == session);
+        record.map(Some).ok_or(SpoolError::Unreadable)
     }
 
-    /// The session's record and the numbers of its items, or `None` when there is no such session.
-    pub(crate) async fn unfinished(
-        &self,
-        session: SessionId,
-    ) -> Result<Option<Unfinished>, SpoolError> {
-        let Some(record) = self.record(session).await? else {
-            return Ok(None);
+    /// The session's record and the numbers of its items.
+    pub(crate) async fn left_of(&self, session: SessionId) -> Result<Left, SpoolError> {
+        let (mut items, mut unreadable) = (Vec::new(), Unreadable::default());
+        let record = match self.record(session).await {
+            Ok(Some(record)) => Some(record),
+            Ok(None) => return Ok(Left::Nothing),
+            Err(SpoolError::Unreadable) => {
+                unreadable.add(None, SESSIONS, &session_key(session));
+                None
+            }
+            Err(error) => return Err(error),
         };
-        let mut items = Vec::new();
-        let mut from = Seq::ZERO;
+        let last = item_key(session, Seq::new(u64::MAX));
+        let mut keys = item_keys(session, Seq::ZERO, Seq::new(u64::MAX))?;
         loop {
-            let keys = item_keys(session, from, Seq::new(u64::MAX))?;
             let page = self.read_items(keys, Some(PAGE_ITEMS)).await?;
-            let Some(last) = page.last() else {
-                return Ok(Some(Unfinished { record, items }));
-            };
-            from = last.item.seq.next();
-            items.extend(
-                page.iter().map(|Stored { span, item }| (item.seq, item.payload_bytes(), *span)),
-            );
+            let Some((end, _)) = page.last() else { break };
+            keys = range(end, &last, Some(true))?;
+            for (key, value) in &page {
+                let (seq, stored) = item_in(key, value);
+                // Without its record, what could be read cannot be sent.
+                match stored.filter(|_| record.is_some()) {
+                    Some(Stored { span, item }) => {
+                        items.push((item.seq, item.payload_bytes(), span));
+                    }
+                    None => unreadable.add(seq, ITEMS, key),
+                }
+            }
         }
+        Ok(match record {
+            Some(record) => Left::Unfinished(Unfinished { record, items, unreadable }),
+            None => Left::Unreadable(unreadable),
+        })
     }
 
+    /// Keys and values.
     async fn read_items(
         &self,
         keys: KeyRange,
         limit: Option<u32>,
-    ) -> Result<Vec<Stored>, SpoolError> {
+    ) -> Result<Vec<(JsValue, JsValue)>, SpoolError> {
         let spool = self.clone();
-        let values = in_time(async move {
-            spool.read(&[ITEMS])?.store(ITEMS)?.get_all(Some(keys), limit).await.map_err(failed)
+        let read = in_time(async move {
+            let items = spool.read(&[ITEMS])?.store(ITEMS)?;
+            let names = items.get_all_keys(Some(keys.clone()), limit).await?;
+            let values = items.get_all(Some(keys), limit).await?;
+            Ok(names.into_iter().zip(values).collect())
         });
-        Ok(values.await?.iter().filter_map(stored::item_from_value).collect())
+        read.await
     }
 
     fn read(&self, stores: &[&str]) -> Result<Transaction, SpoolError> {
@@ -268,8 +325,17 @@ fn item_key(session: SessionId, seq: Seq) -> JsValue {
 }
 
 fn item_keys(session: SessionId, first: Seq, last: Seq) -> Result<KeyRange, SpoolError> {
-    let (first, last) = (item_key(session, first), item_key(session, last));
-    KeyRange::bound(&first, &last, None, None).map_err(|error| rexie::Error::from(error).into())
+    range(&item_key(session, first), &item_key(session, last), None)
+}
+
+fn range(from: &JsValue, to: &JsValue, is_after: Option<bool>) -> Result<KeyRange, SpoolError> {
+    KeyRange::bound(from, to, is_after, None).map_err(|error| rexie::Error::from(error).into())
+}
+
+/// The number in the key, and the item that lies under it, unless it cannot be read.
+fn item_in(key: &JsValue, value: &JsValue) -> (Option<Seq>, Option<Stored>) {
+    let seq = stored::whole_number(&key.unchecked_ref::<Array>().get(1)).map(Seq::new);
+    (seq, stored::item_from_value(value).filter(|stored| Some(stored.item.seq) == seq))
 }
 
 fn failed(error: rexie::Error) -> SpoolError {

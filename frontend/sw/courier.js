@@ -14,6 +14,8 @@ const SESSION_LOCK_PREFIX = 'holdfast-session-';
 
 /** See frontend/src/spool.rs for its stores and values. */
 const SPOOL = 'holdfast';
+/** The newest form of a value that is known here. What is of another one waits for its page. */
+const FORM = 2;
 /** Of frames in one request; the first item goes whatever its size. */
 const BATCH_BYTES_MAX = 1024 * 1024;
 const BATCH_ITEMS_MAX = 200;
@@ -27,8 +29,8 @@ const REFUSED = 2;
 const FAILED = 7;
 const GOODBYE = 9;
 
-/** @typedef {{ hellos?: Uint8Array[], finish?: Uint8Array }} KeptSession */
-/** @typedef {{ frame?: Uint8Array }} KeptItem */
+/** @typedef {{ version?: number, hellos?: Uint8Array[], finish?: Uint8Array }} KeptSession */
+/** @typedef {{ version?: number, frame?: Uint8Array }} KeptItem */
 /** @typedef {[session: string, seq: number]} ItemKey */
 /**
  * @typedef {object} Round
@@ -94,7 +96,7 @@ async function deliverNext(spool, round) {
   const reading = settled(stores.objectStore('sessions').get(session));
   const { frames, next } = await readBatch(stores.objectStore('items'), [session, round.seq]);
   const kept = await reading;
-  if (!kept?.hellos) {
+  if (!isKnown(kept) || !kept?.hellos) {
     return false;
   }
   if (frames.length > 0) {
@@ -126,7 +128,7 @@ function readBatch(items, start) {
     cursors.onsuccess = () => {
       const cursor = cursors.result;
       /** @type {KeptItem | undefined} */
-      const item = cursor?.value;
+      const item = isKnown(cursor?.value) ? cursor?.value : undefined;
       bytes += item?.frame?.length ?? 0;
       const isFull = frames.length >= BATCH_ITEMS_MAX || (frames.length > 0 && bytes > BATCH_BYTES_MAX);
       if (!cursor || isFull) {
@@ -140,6 +142,15 @@ function readBatch(items, start) {
       cursor.continue();
     };
   });
+}
+
+/**
+ * The first form has no version.
+ *
+ * @param {{ version?: number } | undefined} value
+ */
+function isKnown(value) {
+  return (value?.version ?? 1) <= FORM;
 }
 
 /**

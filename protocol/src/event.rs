@@ -167,7 +167,8 @@ impl LossCause {
             | Refusal::HelloExpected
             | Refusal::Fenced
             | Refusal::Outdated { .. }
-            | Refusal::TooManyConnections => Self::Refused,
+            | Refusal::TooManyConnections
+            | Refusal::Other { .. } => Self::Refused,
         }
     }
 }

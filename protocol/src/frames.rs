@@ -91,6 +91,7 @@ fn next_length(body: &mut Bytes) -> Result<Option<usize>, FramesError> {
     }
     let bytes = *body.first_chunk::<LENGTH_BYTES>().ok_or(FramesError::CutOff)?;
     drop(body.split_to(LENGTH_BYTES));
+    // What no `usize` holds is above the limit either way, and refused.
     Ok(Some(usize::try_from(u32::from_le_bytes(bytes)).unwrap_or(usize::MAX)))
 }
 

@@ -67,7 +67,7 @@ impl Seq {
 /// A session's id: a UUID of version 7, made by the client so that a recording can start without
 /// the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "uuid::Uuid", try_from = "uuid::Uuid")]
 pub struct SessionId(uuid::Uuid);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,10 +82,9 @@ impl SessionId {
 
     /// When its client made it, by that client's clock.
     pub fn created_at(&self) -> UnixMillis {
-        let time = self.0.get_timestamp().map(|time| time.to_unix());
-        time.map_or(UnixMillis::new(0), |(seconds, nanos)| {
-            UnixMillis::new(seconds.saturating_mul(1000) + u64::from(nanos) / 1_000_000)
-        })
+        // The first 48 bits (RFC 9562 section 5.7).
+        let [a, b, c, d, e, f, ..] = *self.as_bytes();
+        UnixMillis::new(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
     pub const fn as_bytes(&self) -> &[u8; 16] {
@@ -93,18 +92,23 @@ impl SessionId {
     }
 
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidSessionId> {
-        Self::checked(uuid::Uuid::from_bytes(bytes))
+        uuid::Uuid::from_bytes(bytes).try_into()
     }
+}
 
-    /// True for a UUID of version 7 in the RFC's variant. Deserialisation does not check this, so
-    /// the receiver asks.
-    pub fn is_valid(&self) -> bool {
-        self.0.get_version_num() == 7 && self.0.get_variant() == uuid::Variant::RFC4122
+impl TryFrom<uuid::Uuid> for SessionId {
+    type Error = InvalidSessionId;
+
+    /// Accepts only version 7 in the RFC's variant.
+    fn try_from(uuid: uuid::Uuid) -> Result<Self, InvalidSessionId> {
+        let is_ours = uuid.get_version_num() == 7 && uuid.get_variant() == uuid::Variant::RFC4122;
+        if is_ours { Ok(Self(uuid)) } else { Err(InvalidSessionId) }
     }
+}
 
-    fn checked(uuid: uuid::Uuid) -> Result<Self, InvalidSessionId> {
-        let id = Self(uuid);
-        if id.is_valid() { Ok(id) } else { Err(InvalidSessionId) }
+impl From<SessionId> for uuid::Uuid {
+    fn from(id: SessionId) -> Self {
+        id.0
     }
 }
 
@@ -116,7 +120,7 @@ impl FromStr for SessionId {
         if text.len() != uuid::fmt::Hyphenated::LENGTH {
             return Err(InvalidSessionId);
         }
-        Self::checked(uuid::Uuid::try_parse(text).map_err(|_| InvalidSessionId)?)
+        uuid::Uuid::try_parse(text).map_err(|_| InvalidSessionId)?.try_into()
     }
 }
 

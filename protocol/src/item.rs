@@ -177,8 +177,9 @@ impl TrackKind {
     }
 }
 
-/// Why an item is refused. Nothing of it is stored.
+/// Why an item is refused. Nothing of it is stored. On the wire it is its place in [`ItemError::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(from = "u32", into = "u32")]
 pub enum ItemError {
     #[error("the digest does not match the item: it was damaged on the way")]
     WrongDigest,
@@ -200,6 +201,9 @@ pub enum ItemError {
     DigestConflict,
     #[error("the session takes no more items")]
     SessionFinished,
+    /// What a newer server says and this version has no word for.
+    #[error("the server's reason ({0}) is not known here")]
+    Other(u32),
 }
 
 impl ItemError {
@@ -229,6 +233,32 @@ impl ItemError {
             Self::TextTooLong => "text_too_long",
             Self::DigestConflict => "digest_conflict",
             Self::SessionFinished => "session_finished",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
+impl From<u32> for ItemError {
+    fn from(place: u32) -> Self {
+        let known = usize::try_from(place).ok().and_then(|place| Self::ALL.get(place));
+        known.map_or(Self::Other(place), |error| *error)
+    }
+}
+
+impl From<ItemError> for u32 {
+    fn from(error: ItemError) -> Self {
+        match error {
+            ItemError::WrongDigest => 0,
+            ItemError::EmptyPayload => 1,
+            ItemError::PayloadTooLarge => 2,
+            ItemError::SeqTooLarge => 3,
+            ItemError::TooLate => 4,
+            ItemError::TrackOutOfRange => 5,
+            ItemError::SegmentOutOfRange => 6,
+            ItemError::TextTooLong => 7,
+            ItemError::DigestConflict => 8,
+            ItemError::SessionFinished => 9,
+            ItemError::Other(place) => place,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod seq_set;
 pub mod status;
 pub mod tail;
 pub mod time;
+pub mod version;
 
 mod wire;
 
@@ -35,4 +36,5 @@ pub use receipt::Receipt;
 pub use seq_set::SeqSet;
 pub use status::{SessionEvent, SessionStatus};
 pub use time::{Millis, UnixMillis};
+pub use version::Version;
 pub use wire::ProtocolError;

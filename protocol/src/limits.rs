@@ -1,9 +1,12 @@
 //! Every limit of the protocol, in one place. Each has a test at the limit and one past it.
 
-use crate::Millis;
+use crate::{Millis, Version};
 
-/// The version in `Hello`. Any change to the wire format raises it.
-pub const PROTOCOL_VERSION: u16 = 1;
+/// The newest version, which is spoken wherever the other side knows it.
+pub const PROTOCOL_VERSION: Version = Version::V2;
+
+/// The oldest, which pages and servers of the last release speak.
+pub const PROTOCOL_VERSION_OLDEST: Version = Version::V1;
 
 /// Payload bytes of one item. A larger chunk is split at capture: browsers do hand over 50 MB at
 /// once after sleep.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::item::ItemError;
+use crate::wire::farewell;
 use crate::{Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet, SessionId, SessionStatus};
-use crate::{SessionToken, UnixMillis, limits};
+use crate::{SessionToken, UnixMillis, Version, limits};
 
 /// From the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +21,8 @@ pub enum ClientMessage {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// First, so that any version of the server can read it.
-    pub version: u16,
+    /// First, so that any version of the server can read it. The server answers in it.
+    pub version: Version,
     pub session: SessionId,
     pub token: SessionToken,
     pub opening: Opening,
@@ -116,7 +117,7 @@ pub enum ServerMessage {
     /// The session was thrown away, and everything of it is deleted here.
     Discarded,
     /// The server ends the connection, with the reason. It closes right after.
-    Goodbye(Refusal),
+    Goodbye(#[serde(with = "farewell")] Refusal),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,8 +127,6 @@ pub struct Welcome {
     pub have: SeqSet,
     pub progress: Progress,
     pub status: SessionStatus,
-    pub limits: Limits,
-    pub server_time: UnixMillis,
 }
 
 /// How far the session has come as the server knows it: where a page goes on that knows less.
@@ -137,24 +136,6 @@ pub struct Progress {
     pub next_segment: SegmentNo,
     /// Where the newest stored item lies on the session's timeline.
     pub timeline_end: Millis,
-}
-
-/// The limits that the server enforces on this connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    pub frame_bytes_max: u32,
-    pub in_flight_bytes_max: u32,
-    pub silence_max: Millis,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            frame_bytes_max: limits::FRAME_BYTES_MAX as u32,
-            in_flight_bytes_max: limits::IN_FLIGHT_BYTES_MAX as u32,
-            silence_max: limits::SILENCE_MAX,
-        }
-    }
 }
 
 /// Why the server ends a connection.
@@ -192,6 +173,11 @@ pub enum Refusal {
     DiskFull,
     #[error("the server has as many connections as it allows; connect again")]
     TooManyConnections,
+    /// What a newer server says and this version has no word for. Stays the last, for it is no word of
+    /// the wire.
+    #[serde(skip)]
+    #[error("{words}")]
+    Other { is_temporary: bool, words: String },
 }
 
 impl Refusal {
@@ -214,6 +200,7 @@ impl Refusal {
             Self::Unavailable => "unavailable",
             Self::DiskFull => "disk_full",
             Self::TooManyConnections => "too_many_connections",
+            Self::Other { .. } => "other",
         }
     }
 
@@ -227,7 +214,8 @@ impl Refusal {
             | Self::DiskFull
             | Self::TooManyConnections
             // Bytes can be damaged on the way; the same frame may arrive whole the next time.
-            | Self::UndecodableFrame => true,
+            | Self::UndecodableFrame
+            | Self::Other { is_temporary: true, .. } => true,
             Self::UnsupportedVersion { .. }
             | Self::FrameTooLarge
             | Self::TooManyItems
@@ -236,7 +224,8 @@ impl Refusal {
             | Self::WrongToken
             | Self::Discarded
             | Self::HelloExpected
-            | Self::Fenced => false,
+            | Self::Fenced
+            | Self::Other { is_temporary: false, .. } => false,
         }
     }
 }

@@ -17,10 +17,7 @@ pub struct Receipt {
     pub digest: Digest,
     /// What was captured and never arrived.
     pub missing: SeqSet,
-    /// Recorder runs that are not wholly in a file; the server keeps their chunks. Not in the bytes
-    /// when it is 0, so that a page of before this field reads all other receipts. One that leaves
-    /// something out such a page cannot read: it goes on saying that it saves, until it is reloaded.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Recorder runs that are not wholly in a file; the server keeps their chunks.
     pub left_out: u32,
 }
 
@@ -29,9 +26,4 @@ impl Receipt {
     pub fn is_whole(&self) -> bool {
         self.missing.is_empty() && self.left_out == 0
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }

@@ -6,10 +6,12 @@ use std::collections::VecDeque;
 use crate::item::ItemError;
 use crate::limits::{
     HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_HEADER_BYTES_COUNTED, ITEMS_PER_MESSAGE_MAX,
-    PROTOCOL_VERSION,
+    PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Refusal, ServerMessage, Welcome};
+use crate::wire::v1;
 use crate::{Epoch, Item, Millis, ProtocolError, Receipt, Seq, SeqSet, SessionId};
+use crate::{UnixMillis, Version};
 
 /// What the shell has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Receiver {
     phase: Phase,
+    /// What the client speaks; until it has said so, the oldest that there is.
+    version: Version,
     heard_at: Millis,
     silence_max: Millis,
     /// Bytes of each batch, headers included, that the ledger has not answered, oldest first.
@@ -91,6 +95,7 @@ impl Receiver {
     pub fn new(now: Millis, silence_max: Millis) -> Self {
         Self {
             phase: Phase::AwaitingHello { deadline: now + HELLO_DEADLINE.min(silence_max) },
+            version: PROTOCOL_VERSION_OLDEST,
             heard_at: now,
             silence_max,
             storing: VecDeque::new(),
@@ -124,16 +129,32 @@ impl Receiver {
         }
         match ClientMessage::decode(frame) {
             Ok(message) => self.handle_message(message),
+            Err(error) => self.refuse(self.refusal_of(error)),
+        }
+    }
+
+    fn refusal_of(&self, error: ProtocolError) -> Refusal {
+        match error {
+            ProtocolError::FrameTooLarge(_) => Refusal::FrameTooLarge,
             // Past the first message it is no `Hello`, but bytes that were damaged on the way.
-            Err(ProtocolError::UnsupportedVersion(client))
-                if matches!(self.phase, Phase::AwaitingHello { .. }) =>
+            ProtocolError::UnsupportedVersion(_) | ProtocolError::InvalidSessionId
+                if !matches!(self.phase, Phase::AwaitingHello { .. }) =>
             {
-                self.refuse(Refusal::UnsupportedVersion { client, server: PROTOCOL_VERSION });
+                Refusal::UndecodableFrame
             }
-            Err(ProtocolError::FrameTooLarge(_)) => self.refuse(Refusal::FrameTooLarge),
-            Err(ProtocolError::UnsupportedVersion(_) | ProtocolError::Undecodable) => {
-                self.refuse(Refusal::UndecodableFrame);
+            ProtocolError::UnsupportedVersion(client) => {
+                Refusal::UnsupportedVersion { client, server: PROTOCOL_VERSION.number() }
             }
+            ProtocolError::InvalidSessionId => Refusal::InvalidSessionId,
+            ProtocolError::Undecodable => Refusal::UndecodableFrame,
+        }
+    }
+
+    /// A message for this client as bytes, in the version that it speaks. Version 1 tells the time.
+    pub fn encode(&self, message: &ServerMessage, server_time: UnixMillis) -> Vec<u8> {
+        match self.version {
+            Version::V1 => v1::encode(message, self.silence_max, server_time),
+            Version::V2 => message.encode(),
         }
     }
 
@@ -239,12 +260,9 @@ impl Receiver {
     fn handle_message(&mut self, message: ClientMessage) {
         match (self.phase, message) {
             (Phase::AwaitingHello { .. }, ClientMessage::Hello(hello)) => {
-                if hello.session.is_valid() {
-                    self.phase = Phase::Opening { session: hello.session };
-                    self.effects.push_back(Effect::Open(hello));
-                } else {
-                    self.refuse(Refusal::InvalidSessionId);
-                }
+                self.version = hello.version;
+                self.phase = Phase::Opening { session: hello.session };
+                self.effects.push_back(Effect::Open(hello));
             }
             (Phase::Open { .. }, ClientMessage::Items(items)) => self.handle_items(items),
             (Phase::Open { .. }, ClientMessage::Heartbeat(heartbeat)) => {

@@ -27,7 +27,7 @@ impl SeqSet {
         self.insert_range(seq..=seq);
     }
 
-    /// Adds a range; one that runs backwards adds nothing.
+    /// Adds a range; one that runs backwards is empty, as everywhere in Rust.
     pub fn insert_range(&mut self, range: RangeInclusive<Seq>) {
         let (start, end) = (range.start().get(), range.end().get());
         if start <= end {
@@ -131,6 +131,9 @@ impl<'de> Deserialize<'de> for SeqSet {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut set = Self::new();
         for (start, end) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            if start > end {
+                return Err(serde::de::Error::custom("a range runs backwards"));
+            }
             set.insert_range(Seq::new(start)..=Seq::new(end));
         }
         Ok(set)
@@ -159,9 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn a_backward_or_huge_range_does_no_harm() {
-        let decoded: SeqSet = serde_json::from_str("[[5,2],[0,18446744073709551615]]").unwrap();
+    fn a_huge_range_does_no_harm_and_one_that_runs_backwards_is_refused() {
+        let decoded: SeqSet = serde_json::from_str("[[5,5],[0,18446744073709551615]]").unwrap();
         assert_eq!(decoded.len(), u64::MAX);
+        assert!(serde_json::from_str::<SeqSet>("[[1,2],[5,4]]").is_err());
     }
 
     proptest::proptest! {

@@ -5,14 +5,15 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{ITEM_PAYLOAD_BYTES_MAX, PROTOCOL_VERSION, TAIL_HEADER_BYTES_MAX};
-use crate::{Content, Item, Millis, ProtocolError, SegmentNo, Seq, SessionToken, TrackNo};
+use crate::limits::{ITEM_PAYLOAD_BYTES_MAX, TAIL_HEADER_BYTES_MAX};
+use crate::wire::{to_bytes, whole};
+use crate::{Content, Item, Millis, ProtocolError, SegmentNo, Seq, SessionToken, TrackNo, Version};
 
 /// What stands before the bytes: its length in one byte, then its postcard encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TailHeader {
-    /// First, so that any version of the server can read it.
-    pub version: u16,
+    /// First, so that any version of the server can read it. The header is the same in all of them.
+    pub version: Version,
     pub token: SessionToken,
     /// The number reserved for the chunk; the following ones are its too if it must be split.
     pub first_seq: Seq,
@@ -24,7 +25,7 @@ pub struct TailHeader {
 impl TailHeader {
     /// What to put before the chunk's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let header = postcard::to_stdvec(self).expect("postcard encodes every header");
+        let header = to_bytes(self);
         let length = u8::try_from(header.len()).expect("a header has fixed parts and is short");
         [&[length][..], &header].concat()
     }
@@ -41,15 +42,12 @@ impl TailHeader {
         }
         let chunk = body.split_off(1 + length);
         let header = &body[1..];
-        let version =
-            postcard::take_from_bytes::<u16>(header).map_err(|_| ProtocolError::Undecodable)?.0;
-        if version != PROTOCOL_VERSION {
+        let (version, _) =
+            postcard::take_from_bytes(header).map_err(|_| ProtocolError::Undecodable)?;
+        if Version::try_from(version).is_err() {
             return Err(ProtocolError::UnsupportedVersion(version));
         }
-        match postcard::take_from_bytes(header) {
-            Ok((header, [])) => Ok((header, chunk)),
-            Ok(_) | Err(_) => Err(ProtocolError::Undecodable),
-        }
+        Ok((whole(header).ok_or(ProtocolError::Undecodable)?, chunk))
     }
 
     /// The items of the chunk; none when it is empty.
@@ -66,7 +64,7 @@ mod tests {
 
     fn header() -> TailHeader {
         TailHeader {
-            version: PROTOCOL_VERSION,
+            version: Version::V2,
             token: SessionToken::from_random([7; 32]),
             first_seq: Seq::new(41),
             at: Millis::new(10_250),
@@ -112,10 +110,18 @@ mod tests {
             let refused = TailHeader::decode(Bytes::copy_from_slice(bytes));
             assert_eq!(refused, Err(ProtocolError::Undecodable), "{bytes:?}");
         }
-        let newer = TailHeader { version: PROTOCOL_VERSION + 1, ..header() };
+        let mut newer = header().encode();
+        newer[1] = 3;
         assert_eq!(
-            TailHeader::decode(body(&newer, b"x")),
-            Err(ProtocolError::UnsupportedVersion(PROTOCOL_VERSION + 1))
+            TailHeader::decode([&newer[..], b"x"].concat().into()),
+            Err(ProtocolError::UnsupportedVersion(3))
         );
+    }
+
+    #[test]
+    fn a_tail_of_the_version_before_is_read_like_one_of_this() {
+        let before = TailHeader { version: Version::V1, ..header() };
+        let (read, _) = TailHeader::decode(body(&before, b"x")).unwrap();
+        assert_eq!(read, before);
     }
 }

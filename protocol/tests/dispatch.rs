@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot unwrap is a failure of that test")]
 
 use bytes::Bytes;
-use protocol::message::{Finish, Limits, Opening, Progress, Welcome};
+use protocol::message::{Finish, Opening, Progress, Welcome};
 use protocol::sender::{Effect, Sender, SessionRecord};
 use protocol::{
     Content, Epoch, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId, SessionStatus,
@@ -28,8 +28,6 @@ fn welcomed(epoch: u64) -> Sender {
             epoch: Epoch::new(epoch),
             have: SeqSet::new(),
             status: SessionStatus::Active,
-            limits: Limits::default(),
-            server_time: STARTED,
             progress: Progress::default(),
         }),
     );

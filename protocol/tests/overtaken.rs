@@ -1,6 +1,6 @@
 //! Two connections for one session: which is the newer, and what the older one makes of it.
 
-use protocol::message::{Limits, Opening, Overtaken, Refusal, Welcome};
+use protocol::message::{Opening, Overtaken, Refusal, Welcome};
 use protocol::sender::{Effect, LinkStatus, Sender};
 use protocol::{
     ClientMessage, Epoch, Millis, SeqSet, ServerMessage, SessionId, SessionStatus, SessionToken,
@@ -37,8 +37,6 @@ fn welcome(sender: &mut Sender, now: Millis, epoch: Epoch) {
         have: SeqSet::new(),
         progress: protocol::message::Progress::default(),
         status: SessionStatus::Active,
-        limits: Limits::default(),
-        server_time: STARTED,
     };
     sender.handle_message(now, ServerMessage::Welcome(welcome));
 }

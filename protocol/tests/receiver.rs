@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use protocol::limits::{HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, SILENCE_MAX};
-use protocol::message::{Hello, Limits, Opening, Progress, Refusal, Welcome};
+use protocol::message::{Hello, Opening, Progress, Refusal, Welcome};
 use protocol::receiver::{DiscardStep, Effect, Receiver, Verdict};
 use protocol::{
     ClientMessage, Content, Epoch, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
@@ -30,8 +30,6 @@ fn open() -> Receiver {
         have: SeqSet::new(),
         progress: Progress::default(),
         status: SessionStatus::Active,
-        limits: Limits::default(),
-        server_time: UnixMillis::new(2),
     }));
     effects(&mut receiver);
     receiver

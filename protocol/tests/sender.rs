@@ -7,7 +7,7 @@ use protocol::limits::{
     IN_FLIGHT_ITEMS_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX,
     SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE,
 };
-use protocol::message::{Finish, Limits, Opening, Progress, Refusal, Welcome};
+use protocol::message::{Finish, Opening, Progress, Refusal, Welcome};
 use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
 use protocol::{
     ClientMessage, Content, Digest, Epoch, Item, Millis, Receipt, SegmentNo, Seq, SeqSet,
@@ -87,8 +87,6 @@ impl Page {
             have,
             progress: Progress::default(),
             status: SessionStatus::Active,
-            limits: Limits::default(),
-            server_time: UnixMillis::new(2),
         }));
     }
 
@@ -559,8 +557,6 @@ fn a_session_whose_local_part_is_gone_goes_on_where_the_server_is() {
         have: SeqSet::up_to(Seq::new(40)),
         progress: Progress { next_segment: SegmentNo::new(2), timeline_end: later(500) },
         status: SessionStatus::Incomplete,
-        limits: Limits::default(),
-        server_time: UnixMillis::new(2),
     }));
     let record = page.sender.record();
     assert_eq!((record.next_seq, record.next_segment), (Seq::new(41), SegmentNo::new(2)));

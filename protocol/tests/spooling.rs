@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use protocol::limits::{SPOOL_CALM_AFTER, SPOOL_DEADLINE, SPOOL_RETRIES_MAX, SPOOL_RETRY_AFTER};
-use protocol::message::{ClientMessage, Limits, Progress, ServerMessage, Welcome};
+use protocol::message::{ClientMessage, Progress, ServerMessage, Welcome};
 use protocol::sender::{Effect, Sender, SessionRecord};
 use protocol::{
     Content, Epoch, Millis, SegmentNo, Seq, SeqSet, SessionId, SessionStatus, SessionToken,
@@ -80,8 +80,6 @@ impl Page {
             have: SeqSet::new(),
             progress: Progress::default(),
             status: SessionStatus::Active,
-            limits: Limits::default(),
-            server_time: UnixMillis::new(2),
         }));
     }
 

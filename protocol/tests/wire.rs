@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use protocol::item::{EndCause, Incident, ItemError, SegmentEnd, SegmentStart, StartCause};
 use protocol::limits::{
     FRAME_BYTES_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    LABEL_BYTES_MAX, MESSAGE_ITEM_BYTES_MAX, MIME_BYTES_MAX, PROTOCOL_VERSION,
+    LABEL_BYTES_MAX, MESSAGE_ITEM_BYTES_MAX, MIME_BYTES_MAX, PROTOCOL_VERSION, SILENCE_MAX,
 };
-use protocol::message::{Finish, Heartbeat, Hello, Limits, Opening, Progress, Refusal, Welcome};
+use protocol::message::{Finish, Heartbeat, Hello, Opening, Progress, Refusal, Welcome};
+use protocol::receiver::Receiver;
 use protocol::{
     ClientMessage, Content, Digest, Epoch, Item, Marker, Millis, ProtocolError, Receipt, SegmentNo,
     Seq, SeqSet, ServerMessage, SessionId, SessionStatus, SessionToken, TrackKind, TrackNo,
@@ -93,8 +94,6 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             have,
             progress: Progress::default(),
             status: SessionStatus::Active,
-            limits: Limits::default(),
-            server_time: UnixMillis::new(epoch),
         })),
         (seqs(), seqs()).prop_map(|(seqs, duplicates)| ServerMessage::Ack { seqs, duplicates }),
         seq().prop_map(|seq| ServerMessage::Refused(vec![(seq, ItemError::WrongDigest)])),
@@ -129,6 +128,16 @@ proptest! {
     }
 
     #[test]
+    fn in_version_1_it_does_so_too_and_is_never_another_message(message in server_message()) {
+        let mut receiver = Receiver::new(Millis::ZERO, SILENCE_MAX);
+        let mut before = hello().encode();
+        before[1] = 1;
+        receiver.handle_frame(Millis::ZERO, &before);
+        let frame = receiver.encode(&message, UnixMillis::new(1_795_257_600_000));
+        prop_assert_eq!(ServerMessage::decode(&frame), Ok(message));
+    }
+
+    #[test]
     fn any_bytes_are_a_message_or_a_typed_error(bytes: Vec<u8>) {
         let _no_panic = ClientMessage::decode(&bytes);
         let _no_panic = ServerMessage::decode(&bytes);
@@ -152,9 +161,9 @@ proptest! {
     }
 }
 
-fn hello(version: u16) -> ClientMessage {
+fn hello() -> ClientMessage {
     ClientMessage::Hello(Hello {
-        version,
+        version: PROTOCOL_VERSION,
         session: a_session(),
         token: SessionToken::from_random([2; 32]),
         opening: Opening::Existing,
@@ -164,8 +173,9 @@ fn hello(version: u16) -> ClientMessage {
 
 #[test]
 fn a_hello_of_another_version_is_told_apart_from_noise() {
-    let other = PROTOCOL_VERSION + 1;
-    let mut frame = hello(other).encode();
+    let other = PROTOCOL_VERSION.number() + 1;
+    let mut frame = hello().encode();
+    frame[1] = 3;
     assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
     frame.extend([0xff; 9]);
     assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::UnsupportedVersion(other)));
@@ -182,36 +192,27 @@ fn the_numbers_that_the_service_worker_knows_stay() {
     assert_eq!(ServerMessage::Goodbye(Refusal::Fenced).encode()[0], 9);
 }
 
-/// `Completed` before receipts told what is left out: a page may be older than its server, and for a
-/// moment a server older than the page.
 #[test]
-fn a_receipt_that_leaves_nothing_out_has_the_bytes_that_it_always_had() {
-    let mut receipt = Receipt {
-        items: 3,
-        bytes: 300,
-        duration: Millis::new(5),
-        digest: Digest::from_bytes([7; 32]),
-        missing: [Seq::new(1)].into_iter().collect(),
-        left_out: 0,
-    };
-    let golden = [&[6, 3, 0xac, 2, 5][..], &[7; 32], &[1, 1, 1]].concat();
-    let whole = ServerMessage::Completed(receipt.clone());
-    assert_eq!(whole.encode(), golden);
-    assert_eq!(ServerMessage::decode(&golden), Ok(whole));
+fn a_hello_for_what_is_no_session_is_told_apart_from_noise() {
+    let mut frame = hello().encode();
+    let id = a_session();
+    let at = frame.windows(16).position(|window| window == id.as_bytes()).unwrap();
+    // Version 4.
+    frame[at + 6] = 0x41;
+    assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::InvalidSessionId));
+}
 
-    receipt.left_out = 2;
-    let message = ServerMessage::Completed(receipt);
-    assert_eq!(message.encode(), [&golden[..], &[2]].concat());
-    assert_eq!(ServerMessage::decode(&message.encode()), Ok(message.clone()));
-    let too_long = [&message.encode()[..], &[0]].concat();
-    assert_eq!(ServerMessage::decode(&too_long), Err(ProtocolError::Undecodable));
-    let too_short = &golden[..golden.len() - 1];
-    assert_eq!(ServerMessage::decode(too_short), Err(ProtocolError::Undecodable));
+#[test]
+fn ranges_that_run_backwards_are_no_message() {
+    let mut frame = ServerMessage::Missing(SeqSet::up_to(Seq::new(2))).encode();
+    assert_eq!(frame, [4, 1, 0, 2]);
+    frame[2] = 3;
+    assert_eq!(ServerMessage::decode(&frame), Err(ProtocolError::Undecodable));
 }
 
 #[test]
 fn trailing_or_missing_bytes_make_a_frame_undecodable() {
-    let mut frame = hello(PROTOCOL_VERSION).encode();
+    let mut frame = hello().encode();
     frame.push(0);
     assert_eq!(ClientMessage::decode(&frame), Err(ProtocolError::Undecodable));
     frame.truncate(frame.len() - 2);
@@ -268,4 +269,15 @@ fn the_fullest_messages_fit_into_a_frame() {
     assert!(ClientMessage::Items(vec![one.clone()]).encode().len() <= ITEM_HEADER_BYTES_MAX);
     let markers = vec![one; ITEMS_PER_MESSAGE_MAX];
     assert!(ClientMessage::Items(markers).encode().len() <= FRAME_BYTES_MAX);
+}
+
+#[test]
+fn a_frame_holds_an_item_only_when_it_holds_nothing_else() {
+    let item = Item::new(Seq::new(7), Millis::new(250), Content::Marker(Marker::Paused));
+    let frame = |items: &[Item]| ClientMessage::Items(items.to_vec()).encode();
+    assert_eq!(Item::of_frame(&frame(std::slice::from_ref(&item))), Some(item.clone()));
+    assert_eq!(Item::of_frame(&frame(&[])), None);
+    assert_eq!(Item::of_frame(&frame(&[item.clone(), item])), None);
+    assert_eq!(Item::of_frame(&ClientMessage::Discard.encode()), None);
+    assert_eq!(Item::of_frame(&[0xff]), None);
 }

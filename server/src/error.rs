@@ -6,7 +6,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::Refused;
-use protocol::limits::PROTOCOL_VERSION;
+use protocol::limits::{PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST};
 use protocol::{SeqSet, SessionStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -59,7 +59,10 @@ pub(crate) enum ApiError {
     RangeNotSatisfiable { bytes: u64 },
     #[error("{0}")]
     Conflict(protocol::ItemError),
-    #[error("Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION}.")]
+    #[error(
+        "Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION_OLDEST} to \
+         {PROTOCOL_VERSION}."
+    )]
     UnsupportedVersion(u16),
     #[error("The request body is above the limit.")]
     BodyTooLarge,

@@ -9,7 +9,7 @@ use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, RoomLine, Safety};
 use super::source::{Preview, SourceChoice};
-use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox};
+use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox, UnreadableBox};
 use crate::format;
 
 /// How far the island has come in the browser.
@@ -82,6 +82,7 @@ fn Panel(ui: Ui) -> impl IntoView {
         >
             <ElsewhereBox ui/>
             <UnfinishedBox ui/>
+            <UnreadableBox ui/>
             <Headline ui/>
             <Preview ui/>
             <Elapsed ui/>

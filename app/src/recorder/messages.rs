@@ -116,6 +116,18 @@ pub(super) fn unfinished(one: &Unfinished) -> String {
     format!("From {}: {recorded} recorded, {safe}.", one.started)
 }
 
+/// What this version cannot read; empty when it can read everything.
+pub(super) fn unreadable(pieces: u32) -> String {
+    let pieces = match pieces {
+        0 => return String::new(),
+        1 => "1 stored piece cannot be read by this version; it is kept: save it".to_owned(),
+        _ => format!(
+            "{pieces} stored pieces cannot be read by this version; they are kept: save them"
+        ),
+    };
+    pieces + " as a file."
+}
+
 /// How much can be recorded without a connection; empty when that is unknown, or short enough to be
 /// warned of.
 pub(super) fn room(room: Room) -> String {

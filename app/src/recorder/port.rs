@@ -168,6 +168,8 @@ pub struct RecorderView {
     pub room: Room,
     /// What an earlier page left, while this page has no session of its own.
     pub unfinished: Option<Unfinished>,
+    /// Pieces stored in this browser that this version cannot read.
+    pub unreadable: u32,
     /// What another tab is recording, while this page has no session of its own.
     pub elsewhere: Option<Elsewhere>,
     /// The address with which this page's session goes on, anywhere.
@@ -268,6 +270,8 @@ pub enum Command {
     FinishUnfinished,
     /// Throw it away, here and on the server.
     DiscardUnfinished,
+    /// Hand out [`RecorderView::unreadable`] as a file.
+    SaveUnreadable,
     /// Go on here with [`RecorderView::elsewhere`].
     TakeOver,
     Retry,

@@ -61,6 +61,24 @@ pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
     }
 }
 
+/// What lies in this browser and cannot be sent from here.
+#[component]
+pub(super) fn UnreadableBox(ui: Ui) -> impl IntoView {
+    let line = Memo::new(move |_| ui.view.with(|view| messages::unreadable(view.unreadable)));
+    view! {
+        <div class="unfinished callout callout-warn" hidden=move || line.with(String::is_empty)>
+            <p aria-live="polite">{line}</p>
+            <div class="controls">
+                <Choice
+                    name="Save as a file"
+                    class="button button-quiet"
+                    command=Command::SaveUnreadable
+                />
+            </div>
+        </div>
+    }
+}
+
 #[component]
 fn Choice(name: &'static str, class: &'static str, command: Command) -> impl IntoView {
     view! {

@@ -1,5 +1,6 @@
 //! Looks through the spool for sessions with something left to do.
 
+use js_sys::Array;
 use protocol::{Millis, Seq, SessionId};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
@@ -10,7 +11,7 @@ use crate::port::Inputs;
 use crate::recovery::Recovery;
 use crate::service_worker::CourierHold;
 use crate::session_lock::{Asking, SessionLock};
-use crate::spool::{Spool, SpoolError, Unfinished};
+use crate::spool::{Left, Spool, SpoolError, Unfinished, Unreadable};
 use crate::stash;
 
 /// How long a tab may take to stop recording and to write down the rest, once it is asked to.
@@ -41,7 +42,10 @@ impl Search {
         let (spool, inputs) = (self.spool.clone(), self.inputs.clone());
         spawn_local(async move {
             match spool.sessions().await {
-                Ok(sessions) => first_of(&spool, sessions, &inputs).await,
+                Ok((sessions, unreadable)) => {
+                    report_unreadable(None, unreadable.places, &inputs);
+                    first_of(&spool, sessions, &inputs).await;
+                }
                 Err(error) => warn(&error),
             }
         });
@@ -52,12 +56,13 @@ impl Search {
         spawn_local(async move { first_of(&spool, rest, &inputs).await });
     }
 
-    /// A session from its recovery link. If it is in this browser, it is found like any other.
+    /// A session from its recovery link. If it is in this browser, readable or not, it is found like any
+    /// other.
     pub(super) fn recovered(&self, recovery: Recovery) {
         let (spool, inputs) = (self.spool.clone(), self.inputs.clone());
         spawn_local(async move {
             let is_here = spool.record(recovery.session).await.inspect_err(warn);
-            if !matches!(is_here, Ok(Some(_))) {
+            if !matches!(is_here, Ok(Some(_)) | Err(SpoolError::Unreadable)) {
                 inputs.send(Input::Recover(recovery));
             }
         });
@@ -73,7 +78,7 @@ impl Search {
                 lock = SessionLock::acquire(session, Asking::Stealing, &inputs).await;
             }
             let taken = match lock {
-                Some(lock) => look_at(&spool, session, lock).await,
+                Some(lock) => look_at(&spool, session, lock, &inputs).await,
                 None => Ok(None),
             };
             let found = taken.inspect_err(warn).ok().flatten();
@@ -88,7 +93,7 @@ async fn first_of(spool: &Spool, mut sessions: Vec<SessionId>, inputs: &Inputs) 
     let _quiet = CourierHold::take().await;
     while let Some(session) = sessions.pop() {
         let found = match SessionLock::acquire(session, Asking::IfFree, inputs).await {
-            Some(lock) => look_at(spool, session, lock).await,
+            Some(lock) => look_at(spool, session, lock, inputs).await,
             None => {
                 report_elsewhere(spool, session, inputs).await;
                 continue;
@@ -110,17 +115,29 @@ async fn look_at(
     spool: &Spool,
     session: SessionId,
     lock: SessionLock,
+    inputs: &Inputs,
 ) -> Result<Option<Found>, SpoolError> {
-    // What cannot be moved now is found again by the page after this one.
-    if let Err(error) = stash::move_into(spool, session).await {
-        warn(&error);
-    }
-    let Some(unfinished) = spool.unfinished(session).await? else {
-        return Ok(None);
+    let put_aside = stash::move_into(spool, session).await;
+    let mut unfinished = match spool.left_of(session).await? {
+        Left::Unfinished(unfinished) => unfinished,
+        Left::Unreadable(unreadable) => {
+            report_unreadable(Some(session), unreadable.places.concat(&put_aside), inputs);
+            return Ok(None);
+        }
+        Left::Nothing => return Ok(None),
     };
+    let Unreadable { places, seqs } = &mut unfinished.unreadable;
+    seqs.extend(put_aside.iter().map(|_| None));
+    report_unreadable(Some(session), places.concat(&put_aside), inputs);
     let record = &unfinished.record;
     let has_something = record.finish_asked || record.next_seq > Seq::ZERO;
     Ok(has_something.then(|| Found { unfinished, lock, rest: Vec::new() }))
+}
+
+fn report_unreadable(session: Option<SessionId>, places: Array, inputs: &Inputs) {
+    if places.length() > 0 {
+        inputs.send(Input::UnreadableFound(session, places));
+    }
 }
 
 async fn report_elsewhere(spool: &Spool, session: SessionId, inputs: &Inputs) {

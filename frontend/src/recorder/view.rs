@@ -239,8 +239,11 @@ fn trouble(pipeline: &Pipeline) -> Option<Alert> {
     if let FinishStatus::Failed(reason) = pipeline.finish_status() {
         return Some(Alert {
             title: "The server could not make your recording".to_owned(),
-            detail: [&reason, ". Everything that has arrived is kept there. Please try again."]
-                .concat(),
+            detail: [
+                &reason,
+                ". Everything that has arrived is kept on the server. Please try again.",
+            ]
+            .concat(),
             retry: true,
         });
     }
@@ -276,7 +279,8 @@ fn refused(refusal: &Refusal) -> Alert {
         | Refusal::ShuttingDown
         | Refusal::Unavailable
         | Refusal::DiskFull
-        | Refusal::TooManyConnections => (
+        | Refusal::TooManyConnections
+        | Refusal::Other { .. } => (
             "The server takes no more of this recording",
             "Please tell whoever runs this server, before you close this page.",
         ),

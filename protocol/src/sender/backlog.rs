@@ -229,7 +229,7 @@ impl Backlog {
     }
 
     /// Un-acked items of which a copy is in memory, newest last: the newest that fit into
-    /// `bytes_max` with their headers, and into one message.
+    /// `bytes_max` with their headers, and into one message. The others stay un-acked, in the spool.
     pub(super) fn at_hand(&self, bytes_max: usize) -> Vec<Item> {
         let entries = self
             .entries
@@ -246,7 +246,8 @@ impl Backlog {
     }
 
     /// Un-acked items that the spool is not known to have, with the media time that each covers: the
-    /// oldest that fit into `bytes_max` with their headers.
+    /// oldest that fit into `bytes_max` with their headers. Of the others the next page may find
+    /// nothing; then it tells the server that they are lost.
     pub(super) fn unspooled(&self, bytes_max: usize) -> Vec<(Item, Millis)> {
         let entries = self.entries.values().filter(|entry| entry.kept != Kept::Spooled);
         entries

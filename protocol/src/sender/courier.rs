@@ -2,6 +2,7 @@
 //! protocol: every message is made for it, and kept beside the session's record.
 
 use super::SessionRecord;
+use crate::limits::PROTOCOL_VERSION;
 use crate::message::{Finish, Hello, Opening};
 use crate::{Epoch, Seq, SeqSet};
 
@@ -31,8 +32,9 @@ impl SessionRecord {
             }
             Opening::Existing => return None,
         };
+        let hello = |opening| self.hello(PROTOCOL_VERSION, opening, 0);
         (!self.discard_asked).then(|| Dispatch {
-            hellos: openings.into_iter().map(|opening| self.hello(opening, 0)).collect(),
+            hellos: openings.into_iter().map(hello).collect(),
             finish: self.finish_asked.then(|| self.courier_finish()),
         })
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::PROTOCOL_VERSION;
 use crate::message::{ClientMessage, Hello, Opening, Refusal};
-use crate::{Item, Millis, Receipt, SegmentNo, Seq, SessionId, SessionToken, UnixMillis};
+use crate::wire::{to_bytes, whole};
+use crate::{Item, Millis, Receipt, SegmentNo, Seq, SessionId, SessionToken, UnixMillis, Version};
 
 /// What the spool must remember of a session beside its items.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +52,31 @@ impl SessionRecord {
         }
     }
 
-    pub(super) fn hello(&self, opening: Opening, failed_tries: u32) -> Hello {
+    /// Takes in what another copy of it knows, an older or a newer one. How to open the session stays:
+    /// a server that knows better says so.
+    pub fn catch_up(&mut self, other: &Self) {
+        self.next_segment = self.next_segment.max(other.next_segment);
+        self.timeline_end = self.timeline_end.max(other.timeline_end);
+        self.recorded = self.recorded.max(other.recorded);
+        self.next_seq = self.next_seq.max(other.next_seq);
+        self.finish_asked |= other.finish_asked;
+        self.discard_asked |= other.discard_asked;
+        self.unspooled_sent |= other.unspooled_sent;
+    }
+
+    /// As it lies in the spool.
+    pub fn encode(&self) -> Vec<u8> {
+        to_bytes(self)
+    }
+
+    /// `None` when the bytes are something else, or more than that.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        whole(bytes)
+    }
+
+    pub(super) fn hello(&self, version: Version, opening: Opening, failed_tries: u32) -> Hello {
         let Self { session, token, .. } = self;
-        let (session, token) = (*session, token.clone());
-        Hello { version: PROTOCOL_VERSION, session, token, opening, failed_tries }
+        Hello { version, session: *session, token: token.clone(), opening, failed_tries }
     }
 
     /// Takes in what [`Effect::Note`] wrote down last. To be called before
@@ -94,11 +115,12 @@ pub enum Effect {
         next_seq: Seq,
     },
     /// Read these from the spool, then call [`super::Sender::handle_loaded`] for each, or
-    /// [`super::Sender::handle_vanished`].
+    /// [`super::Sender::handle_vanished`] or [`super::Sender::handle_unreadable`].
     Load(Vec<Seq>),
     /// Nothing of this session is needed here any more, because all of it is safe on the server or
     /// thrown away: delete its record and all its items. Some may be left that
-    /// [`Effect::Forget`] named, when the disk was full.
+    /// [`Effect::Forget`] named, when the disk was full. Some may be unreadable, when the candidate has
+    /// thrown it away.
     Erase,
     /// Open a connection, then call [`super::Sender::handle_connected`] or
     /// [`super::Sender::handle_disconnected`].
@@ -124,7 +146,8 @@ pub enum FinishStatus {
     /// Items are still being sent, or the recording is being made.
     Finishing,
     Completed(Receipt),
-    /// The server could make no recording; what it has is kept.
+    /// There is no recording: the server could make none, or misses what is here and cannot be read.
+    /// What it has is kept.
     Failed(String),
     /// The candidate has said "discard"; the server does not know yet.
     Discarding,

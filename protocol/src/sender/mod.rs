@@ -6,6 +6,7 @@ mod courier;
 mod effect;
 mod link;
 mod spooling;
+mod unreadable;
 
 use std::collections::VecDeque;
 
@@ -15,15 +16,20 @@ pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    MESSAGE_ITEM_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
+    MESSAGE_ITEM_BYTES_MAX, PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
 use crate::message::{ServerMessage, Welcome};
 use crate::{Content, Epoch, Item, Millis, Receipt, Seq, SeqSet};
 use crate::{Refusal, SegmentNo, UnixMillis};
-use crate::{SessionId, SessionStatus, SessionToken};
+use crate::{SessionId, SessionStatus, SessionToken, Version};
 use backlog::Backlog;
 use link::{Due, Link, Phase};
+use unreadable::Unreadable;
+
+/// Why a session cannot finish whose missing items lie here.
+const WITHHELD: &str =
+    "Some of it is only on this device, where this version of the page cannot read it";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Finishing {
@@ -45,7 +51,10 @@ enum Finishing {
 #[derive(Debug)]
 pub struct Sender {
     record: SessionRecord,
+    /// What the server understands.
+    version: Version,
     backlog: Backlog,
+    unreadable: Unreadable,
     link: Link,
     finishing: Finishing,
     /// Reserved, and not filled yet.
@@ -130,7 +139,9 @@ impl Sender {
         Self {
             finishing,
             record,
+            version: PROTOCOL_VERSION,
             backlog: Backlog::default(),
+            unreadable: Unreadable::default(),
             link: Link::new(now, jitter_seed),
             unfilled: SeqSet::new(),
             lost: SeqSet::new(),
@@ -148,6 +159,11 @@ impl Sender {
     /// What is remembered of the session beside its items.
     pub fn record(&self) -> &SessionRecord {
         &self.record
+    }
+
+    /// In which to speak to the server, outside the connection too.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     pub fn backlog_status(&self) -> BacklogStatus {
@@ -181,10 +197,15 @@ impl Sender {
         }
     }
 
-    /// True when numbers were used for what will never arrive: it could not be read, or has gone from
-    /// the spool.
+    /// True when numbers were used for what will never arrive, because it could not be read or has gone
+    /// from the spool, or for what this version cannot read there.
     pub fn has_losses(&self) -> bool {
-        !self.lost.is_empty()
+        !self.lost.is_empty() || !self.unreadable.is_empty()
+    }
+
+    /// Pieces in the spool that this version cannot read.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.count()
     }
 
     /// True when every un-acked item is on disk here: another page can take up all of it.
@@ -234,6 +255,7 @@ impl Sender {
     ) {
         let Reserved { first, last } = reserved;
         self.unfilled.remove_range(first..=last);
+        // As many as there are numbers, which were reserved by the length of the same bytes.
         let parts = content.into_parts();
         for (seq, part) in (first.get()..=last.get()).map(Seq::new).zip(parts) {
             self.capture_one(now, seq, at, span, part);
@@ -308,6 +330,22 @@ impl Sender {
         self.pump(now);
     }
 
+    /// A piece in the spool that this version cannot read, and its number, if that is known. The server
+    /// is not told that it is lost: as long as it misses it, the session does not finish from here.
+    pub fn handle_unreadable(&mut self, now: Millis, seq: Option<Seq>) {
+        self.unreadable.note(seq);
+        match seq {
+            Some(seq) => {
+                self.lost.remove(seq);
+                self.backlog.vanished(seq);
+                self.record.next_seq = self.record.next_seq.max(seq.next());
+            }
+            // Whatever was given up may be it.
+            None => self.lost = SeqSet::new(),
+        }
+        self.pump(now);
+    }
+
     pub fn handle_connected(&mut self, now: Millis) {
         if self.link.connected(now) {
             let hello = self.hello(self.record.opening);
@@ -371,13 +409,7 @@ impl Sender {
                 }
             }
             ServerMessage::HeartbeatAck => {}
-            ServerMessage::Missing(missing) => {
-                let lost = self.backlog.undeliverable(&missing);
-                for range in lost.ranges() {
-                    self.lost.insert_range(range);
-                }
-                self.finish_again();
-            }
+            ServerMessage::Missing(missing) => self.missing(&missing),
             ServerMessage::Finalizing => {
                 self.server_status = Some(SessionStatus::Finalizing);
                 if let Finishing::Sent { since } = &mut self.finishing {
@@ -455,7 +487,20 @@ impl Sender {
     }
 
     fn hello(&self, opening: Opening) -> Hello {
-        self.record.hello(opening, self.link.failed_tries())
+        self.record.hello(self.version, opening, self.link.failed_tries())
+    }
+
+    fn missing(&mut self, missing: &SeqSet) {
+        let absent = self.backlog.undeliverable(missing);
+        let lost = self.unreadable.lost_of(&absent);
+        for range in lost.ranges() {
+            self.lost.insert_range(range);
+        }
+        if lost == absent {
+            self.finish_again();
+        } else {
+            self.finishing = Finishing::Failed(WITHHELD.to_owned());
+        }
     }
 
     fn welcomed(&mut self, now: Millis, welcome: Welcome) {
@@ -489,13 +534,23 @@ impl Sender {
         self.link.turned_away();
         self.effects.push_back(Effect::Disconnect);
         self.lose_link(now);
-        if let Refusal::Outdated { current } = refusal {
+        if let Some(version) = self.version_for(&refusal) {
+            self.version = version;
+            self.link.network_is_back(now);
+        } else if let Refusal::Outdated { current } = refusal {
             self.outdated(now, current);
         } else if refusal.is_temporary() {
             self.turned_away = Some(refusal);
         } else {
             self.link.stopped(refusal);
         }
+    }
+
+    /// What to speak with a server of the release before: one may be there for a moment while servers
+    /// are replaced, or for longer when that was taken back.
+    fn version_for(&self, refusal: &Refusal) -> Option<Version> {
+        let Refusal::UnsupportedVersion { server, .. } = refusal else { return None };
+        Version::try_from(*server).ok().filter(|older| *older < self.version)
     }
 
     /// A newer connection was welcomed: one of this session's own that was given up, or that of a
@@ -535,8 +590,8 @@ impl Sender {
     fn completed(&mut self, receipt: Receipt) {
         self.server_status = Some(SessionStatus::Completed);
         self.finishing = Finishing::Completed(receipt);
-        // What the server would not take stays in the spool: it is nowhere else.
-        if self.backlog.is_empty() {
+        // What the server would not take, or could not be told, stays in the spool: it is nowhere else.
+        if self.backlog.is_empty() && self.unreadable.is_empty() {
             self.effects.push_back(Effect::Erase);
         }
         self.effects.push_back(Effect::Disconnect);

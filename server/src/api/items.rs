@@ -34,7 +34,7 @@ struct Frames(#[expect(dead_code, reason = "says what a body is, and is none")] 
 ///
 /// For networks that do not let WebSockets through, and for uploads in the background. The messages
 /// are those of the WebSocket, one after another. `Hello` comes first; a client that was welcomed before joins its own writer with
-/// `Joining`. The answer holds the server's messages in the same form. What ends a connection, such
+/// `Joining`. The answer holds the server's messages in the same form, and in the version that `Hello` names. What ends a connection, such
 /// as a wrong token, is a `Goodbye` in the answer. `Finish` is about everything before it; when the
 /// recording takes long, `Finalizing` is the last answer, and the client asks again. Each request
 /// counts as a sign of life.
@@ -125,10 +125,9 @@ impl Answer {
     async fn take_from(&mut self, writer: &mut Writer) -> Result<(), ApiError> {
         while let Some(outgoing) = writer.next_outgoing().await {
             match outgoing {
-                Outgoing::Message(message) => self
-                    .joined
-                    .push(&message.encode())
-                    .map_err(|error| ApiError::Internal(error.into()))?,
+                Outgoing::Frame(frame) => {
+                    self.joined.push(&frame).map_err(|error| ApiError::Internal(error.into()))?
+                }
                 Outgoing::Close => {
                     self.ended = true;
                     return Ok(());

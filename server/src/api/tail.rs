@@ -95,7 +95,9 @@ impl From<ProtocolError> for ApiError {
         match error {
             ProtocolError::FrameTooLarge(_) => Self::BodyTooLarge,
             ProtocolError::UnsupportedVersion(version) => Self::UnsupportedVersion(version),
-            ProtocolError::Undecodable => Self::BadRequest("The body is no tail.".into()),
+            ProtocolError::Undecodable | ProtocolError::InvalidSessionId => {
+                Self::BadRequest("The body is no tail.".into())
+            }
         }
     }
 }

@@ -72,9 +72,7 @@ impl Connection {
         }
         while let Some(outgoing) = self.writer.next_outgoing().await {
             match outgoing {
-                Outgoing::Message(message) => {
-                    self.send(Message::Binary(message.encode().into())).await?;
-                }
+                Outgoing::Frame(frame) => self.send(Message::Binary(frame.into())).await?,
                 Outgoing::Close => {
                     self.send(Message::Close(None)).await?;
                     return ControlFlow::Break(());

@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use ledger::{Append, Appended, By, Command};
 use protocol::event::{LossCause, Transport};
-use protocol::message::{Finish, Heartbeat, Hello, Limits, Progress, Welcome};
+use protocol::message::{Finish, Heartbeat, Hello, Progress, Welcome};
 use protocol::receiver::{Effect, Receiver, Verdict};
-use protocol::{Item, Refusal, ServerMessage};
+use protocol::{Item, Refusal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -47,7 +47,8 @@ pub(crate) struct Writer {
 /// What the transport is to do.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
-    Message(ServerMessage),
+    /// A message, in the version that the client speaks.
+    Frame(Vec<u8>),
     /// End the connection; nothing follows.
     Close,
 }
@@ -137,7 +138,8 @@ impl Writer {
                 Effect::Finish(finish) => self.asked = Some(finish),
                 Effect::Send(message) => {
                     self.observer.sending(&message);
-                    return Some(Outgoing::Message(message));
+                    let frame = self.receiver.encode(&message, clock::wall());
+                    return Some(Outgoing::Frame(frame));
                 }
                 Effect::Close => return Some(Outgoing::Close),
             }
@@ -202,9 +204,7 @@ impl Writer {
         self.observer.welcomed(hello, &opened);
         tracing::info!(%session, %epoch, %status, have = have.len(), "welcome");
         let progress = Progress { next_segment, timeline_end: captured };
-        let limits =
-            Limits { silence_max: self.state.config.heartbeat_timeout.0, ..Limits::default() };
-        Ok(Welcome { epoch, have, progress, status, limits, server_time: clock::wall() })
+        Ok(Welcome { epoch, have, progress, status })
     }
 
     fn store(&mut self, items: Vec<Item>) {

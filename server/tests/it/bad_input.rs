@@ -3,7 +3,7 @@
 
 use protocol::item::ItemError;
 use protocol::limits::{FRAME_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, PROTOCOL_VERSION};
-use protocol::message::{Heartbeat, Hello, Opening, Refusal};
+use protocol::message::{Heartbeat, Opening, Refusal};
 use protocol::{
     ClientMessage, Item, Millis, Seq, SeqSet, ServerMessage, SessionId, SessionToken, UnixMillis,
 };
@@ -21,19 +21,16 @@ async fn refused(socket: &mut Socket) -> Vec<(Seq, ItemError)> {
 async fn an_unknown_protocol_version_is_named() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(1);
-    let mut socket = server.connect().await;
-    socket
-        .send(&ClientMessage::Hello(Hello {
-            version: 99,
-            session: candidate.session,
-            token: candidate.token,
-            opening: Opening::Existing,
-            failed_tries: 0,
-        }))
-        .await;
-    let expected = Refusal::UnsupportedVersion { client: 99, server: PROTOCOL_VERSION };
-    assert_eq!(socket.expect_goodbye().await, expected);
-    assert_eq!(socket.receive().await, None);
+    for client in [0, 3, 99] {
+        let mut frame = candidate.hello(Opening::Existing).encode();
+        frame[1] = client;
+        let mut socket = server.connect().await;
+        socket.send_frame(frame).await;
+        let (client, server) = (client.into(), PROTOCOL_VERSION.number());
+        let expected = Refusal::UnsupportedVersion { client, server };
+        assert_eq!(socket.expect_goodbye().await, expected);
+        assert_eq!(socket.receive().await, None);
+    }
 }
 
 #[tokio::test]

@@ -192,11 +192,13 @@ impl Socket {
 
     /// The next message; `None` when the connection has ended, in whatever way.
     pub(crate) async fn receive(&mut self) -> Option<ServerMessage> {
+        Some(ServerMessage::decode(&self.receive_frame().await?).unwrap())
+    }
+
+    pub(crate) async fn receive_frame(&mut self) -> Option<Bytes> {
         loop {
             match timeout(PATIENCE, self.0.next()).await.expect("the server says nothing") {
-                Some(Ok(Message::Binary(frame))) => {
-                    return Some(ServerMessage::decode(&frame).unwrap());
-                }
+                Some(Ok(Message::Binary(frame))) => return Some(frame),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }

@@ -31,4 +31,5 @@ mod tail;
 mod told;
 mod tools;
 mod tracks;
+mod versions;
 mod waveform;

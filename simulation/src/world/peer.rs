@@ -7,7 +7,7 @@ use ledger::{By, Command, Refused};
 use protocol::event::{LossCause, Transport};
 use protocol::item::ItemError;
 use protocol::limits::{SESSION_DURATION_MAX, SILENCE_MAX, TRACKS_PER_SESSION_MAX};
-use protocol::message::{Finish, Hello, Limits, Opening, Progress, Refusal, Welcome};
+use protocol::message::{Finish, Hello, Opening, Progress, Refusal, Welcome};
 use protocol::receiver::{DiscardStep, Effect, FinishStep, Receiver, Verdict};
 use protocol::tail::TailHeader;
 use protocol::{ClientMessage, Content, Epoch, Item, Millis, SeqSet, ServerMessage};
@@ -192,8 +192,6 @@ impl<D: Drive> World<D> {
             have: self.have_as_told(opened.after.have),
             progress: Progress::default(),
             status: opened.after.status,
-            limits: Limits::default(),
-            server_time: wall,
         });
         let epoch = welcome.as_ref().ok().map(|welcome| welcome.epoch);
         if let Some(epoch) = epoch {

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use protocol::limits::{
     FRAME_BYTES_MAX, HEARTBEAT_EVERY, HELLO_DEADLINE, ITEMS_PER_MESSAGE_MAX, PROTOCOL_VERSION,
-    SILENCE_MAX,
+    PROTOCOL_VERSION_OLDEST, SILENCE_MAX,
 };
 
 use crate::format;
@@ -65,7 +65,9 @@ pub(super) fn SocketSection() -> impl IntoView {
             <p>
                 "One binary frame is one message: a "<code>"ClientMessage"</code>" or a "
                 <code>"ServerMessage"</code>" of the "<code>"protocol"</code>
-                " crate in the postcard encoding. This is version "{PROTOCOL_VERSION}"."
+                " crate in the postcard encoding. This is version "{PROTOCOL_VERSION.number()}
+                "; a client that says version "{PROTOCOL_VERSION_OLDEST.number()}" in its "
+                <code>"Hello"</code>" is answered in that."
             </p>
             <table class="spec" aria-labelledby="websocket-messages">
                 <thead>
