@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 
 use crate::item::ItemError;
 use crate::limits::{
-    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_HEADER_BYTES_COUNTED, ITEMS_PER_MESSAGE_MAX,
-    PROTOCOL_VERSION,
+    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, PROTOCOL_VERSION, counted_bytes,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Refusal, ServerMessage, Welcome};
 use crate::{Epoch, Item, Millis, ProtocolError, Receipt, Seq, SeqSet, SessionId};
@@ -283,8 +282,7 @@ impl Receiver {
             self.send(ServerMessage::Refused(refused));
         }
         if !good.is_empty() {
-            let counted = |item: &Item| item.payload_bytes() + ITEM_HEADER_BYTES_COUNTED;
-            let bytes = good.iter().map(counted).sum();
+            let bytes = good.iter().map(|item| counted_bytes(item.payload_bytes())).sum();
             self.storing.push_back(bytes);
             self.storing_bytes += bytes;
             self.effects.push_back(Effect::Store(good));

@@ -15,7 +15,7 @@ pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    MESSAGE_ITEM_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED,
+    SEQ_SKIP_AFTER_UNSPOOLED,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
 use crate::message::{ServerMessage, Welcome};
@@ -624,11 +624,8 @@ impl Sender {
         loop {
             let bytes_free = IN_FLIGHT_BYTES_MAX.saturating_sub(self.backlog.in_flight_bytes());
             let items_free = IN_FLIGHT_ITEMS_MAX.saturating_sub(self.backlog.in_flight_items());
-            let batch = self.backlog.next_batch(
-                now,
-                bytes_free.min(MESSAGE_ITEM_BYTES_MAX),
-                items_free.min(ITEMS_PER_MESSAGE_MAX),
-            );
+            let items_max = items_free.min(ITEMS_PER_MESSAGE_MAX);
+            let batch = self.backlog.next_batch(now, bytes_free, items_max);
             if batch.items.is_empty() && batch.to_load.is_empty() {
                 break;
             }
