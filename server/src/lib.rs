@@ -20,6 +20,7 @@ mod folder;
 mod janitor;
 mod listen;
 mod pages;
+mod quotas;
 mod recording;
 mod routes;
 mod serve;
