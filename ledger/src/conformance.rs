@@ -6,6 +6,7 @@ use std::future::Future;
 use bytes::Bytes;
 use protocol::event::{LossCause, Transport};
 use protocol::item::ItemError;
+use protocol::limits::counted_bytes;
 use protocol::message::Opening;
 use protocol::receiver::Verdict;
 use protocol::{
@@ -26,6 +27,7 @@ pub const POLICY: Policy = Policy {
     resume_window: Millis::from_secs(3_600),
     discarded_kept: Millis::from_secs(7_200),
     failed_kept: Millis::from_secs(14_400),
+    session_bytes_max: 8 * 1024 * 1024,
 };
 
 /// A claim that does not hold.
@@ -198,7 +200,16 @@ fn item(seq: u64) -> Item {
 }
 
 fn item_with(seq: u64, bytes: &'static [u8]) -> Item {
-    let bytes = Bytes::from_static(bytes);
+    item_of(seq, Bytes::from_static(bytes))
+}
+
+/// One that counts for so many bytes.
+fn item_counted(seq: u64, bytes: u64) -> Item {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    item_of(seq, vec![0; bytes.saturating_sub(counted_bytes(0))].into())
+}
+
+fn item_of(seq: u64, bytes: Bytes) -> Item {
     let content = Content::Chunk { track: TrackNo::new(0), segment: SegmentNo::new(0), bytes };
     Item::new(Seq::new(seq), Millis::new(seq * 100), content)
 }
@@ -241,6 +252,7 @@ claims!(
     what_is_stored_is_told_in_ranges_and_sums,
     numbers_far_ahead_are_refused,
     holes_without_number_are_refused,
+    a_session_grows_up_to_its_limit_and_headers_count,
     a_finished_session_takes_no_new_items_and_knows_the_old_ones,
     a_lost_connection_interrupts_only_its_own_writers_session,
     silence_interrupts_an_active_session,
@@ -481,6 +493,29 @@ mod claims {
         same("between two ranges", filling, Verdict::Stored)?;
         let another = trial.verdict(writer(1), item(2 * most + 2)).await?;
         same("a range where there is room again", another, Verdict::Stored)
+    }
+
+    pub(super) async fn a_session_grows_up_to_its_limit_and_headers_count<L: Ledger>(
+        trial: &Trial<'_, L>,
+    ) -> Holds {
+        trial.begun().await?;
+        let half = POLICY.session_bytes_max / 2;
+        same(
+            "half of it",
+            trial.verdict(writer(1), item_counted(0, half)).await?,
+            Verdict::Stored,
+        )?;
+        let past = trial.verdict(writer(1), item_counted(1, half + 1)).await?;
+        same("one byte past the limit", past, Verdict::SessionFull)?;
+        let smaller = trial.verdict(writer(1), item_counted(1, half)).await?;
+        same("at the limit", smaller, Verdict::Stored)?;
+        let header = trial.verdict(writer(1), item_counted(2, 0)).await?;
+        same("a header alone", header, Verdict::SessionFull)?;
+        let again = trial.verdict(writer(1), item_counted(1, half)).await?;
+        same("what is stored", again, Verdict::Duplicate)?;
+        same("the status", trial.status().await?, SessionStatus::Active)?;
+        same("what is stored", trial.session().await?.have, seqs(0..=1))?;
+        trial.done(finish(writer(1), Some(1)), at(1_000)).await.map(drop)
     }
 
     pub(super) async fn a_finished_session_takes_no_new_items_and_knows_the_old_ones<L: Ledger>(

@@ -1,6 +1,7 @@
 //! A store beside the reference: the same random commands to both, and the same answers from both.
 
 use protocol::event::{LossCause, Transport};
+use protocol::limits::ITEM_HEADER_BYTES_COUNTED;
 use protocol::message::Opening;
 use protocol::{
     Content, Epoch, Item, Marker, Millis, Seq, SeqSet, SessionId, SessionStatus, TokenHash,
@@ -8,9 +9,17 @@ use protocol::{
 };
 
 use crate::command::{By, Command};
+use crate::conformance;
 use crate::jobs::{JobEnd, JobKind, Worker};
 use crate::memory::Memory;
+use crate::rules::Policy;
 use crate::store::{Append, Ledger};
+
+/// What both are to be made with: a session is full before all numbers are stored.
+pub const POLICY: Policy = Policy {
+    session_bytes_max: (SEQS * 3 / 4) * ITEM_HEADER_BYTES_COUNTED as u64,
+    ..conformance::POLICY
+};
 
 const START: UnixMillis = UnixMillis::new(1_795_257_600_000);
 /// Few, so that commands meet.

@@ -61,9 +61,9 @@ impl Kept {
         Ok(Applied { before, after: change.after, events: change.events })
     }
 
-    fn append(&mut self, append: &Append, now: UnixMillis) -> Appended {
+    fn append(&mut self, append: &Append, now: UnixMillis, policy: &Policy) -> Appended {
         let session = self.sessions.get(&append.session).ok_or(Refused::UnknownSession)?;
-        let mut appending = Appending::new(session.clone());
+        let mut appending = Appending::new(session.clone(), policy);
         appending.begin(append.by, append.transport, now)?;
         let items = self.items.entry(append.session).or_default();
         let mut judged = Vec::with_capacity(append.items.len());
@@ -118,7 +118,8 @@ impl Ledger for Memory {
         now: UnixMillis,
     ) -> impl Future<Output = Result<Vec<Appended>, Never>> + Send {
         let mut kept = self.kept();
-        ready(Ok(appends.iter().map(|append| kept.append(append, now)).collect()))
+        let append = |append: &&Append| kept.append(append, now, &self.policy);
+        ready(Ok(appends.iter().map(append).collect()))
     }
 
     fn find(&self, id: SessionId) -> impl Future<Output = Result<Option<Session>, Never>> + Send {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use protocol::event::{Asker, LossCause, Transport};
 use protocol::item::ItemError;
+use protocol::limits::counted_bytes;
 use protocol::message::Opening;
 use protocol::receiver::Verdict;
 use protocol::{
@@ -16,7 +17,7 @@ use crate::jobs::{JobKind, shortened};
 use crate::limits::{HAVE_RANGES_MAX, SEQ_AHEAD_MAX};
 use crate::session::Session;
 
-/// How long what lasts.
+/// How long what lasts, and how large a session may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How long a lost connection may take to come back.
@@ -27,6 +28,8 @@ pub struct Policy {
     pub discarded_kept: Millis,
     /// How long a session is kept of which no recording could be made.
     pub failed_kept: Millis,
+    /// How large a session may grow, the headers of its items counted.
+    pub session_bytes_max: u64,
 }
 
 /// What is to be written, all of it or nothing.
@@ -382,13 +385,15 @@ fn is_too_far_ahead(have: &SeqSet, seq: Seq) -> bool {
 #[derive(Debug)]
 pub struct Appending {
     session: Session,
+    bytes_max: u64,
     new: HashMap<Seq, Digest>,
     has_changed: bool,
 }
 
 impl Appending {
-    pub fn new(session: Session) -> Self {
-        Self { session, new: HashMap::new(), has_changed: false }
+    pub fn new(session: Session, policy: &Policy) -> Self {
+        let bytes_max = policy.session_bytes_max;
+        Self { session, bytes_max, new: HashMap::new(), has_changed: false }
     }
 
     /// Whether items are taken at all on somebody's word. Those that come by a connection are signs of
@@ -416,13 +421,15 @@ impl Appending {
         if let Some(first) = self.new.get(&item.seq).or(stored) {
             return Verdict::of_second(first, &item.digest);
         }
-        match self.refusal(item.seq) {
-            Some(error) => Verdict::Refused(error),
-            None => {
-                self.take(item);
-                Verdict::Stored
-            }
+        if let Some(error) = self.refusal(item.seq) {
+            return Verdict::Refused(error);
         }
+        let item_bytes = counted_bytes(item.payload_bytes()) as u64;
+        if self.session.counted_bytes().saturating_add(item_bytes) > self.bytes_max {
+            return Verdict::SessionFull;
+        }
+        self.take(item);
+        Verdict::Stored
     }
 
     fn refusal(&self, seq: Seq) -> Option<ItemError> {

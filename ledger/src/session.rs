@@ -1,5 +1,6 @@
 //! What of a session decides what may happen to it.
 
+use protocol::limits::ITEM_HEADER_BYTES_COUNTED;
 use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
 
 /// A session as the rules see it. A store keeps more of it, which only shows.
@@ -43,6 +44,12 @@ impl Session {
             playable: false,
             captured: Millis::ZERO,
         }
+    }
+
+    /// What it takes of the size that a session may have: headers count.
+    pub fn counted_bytes(&self) -> u64 {
+        let headers_bytes = self.have.len().saturating_mul(ITEM_HEADER_BYTES_COUNTED as u64);
+        self.payload_bytes.saturating_add(headers_bytes)
     }
 
     /// Nothing was ever stored, none was said to exist.

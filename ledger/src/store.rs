@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use protocol::event::Transport;
+use protocol::limits::counted_bytes;
 use protocol::receiver::Verdict;
 use protocol::{Digest, Event, Item, Seq, SessionId, UnixMillis};
 
@@ -18,6 +19,13 @@ pub struct Append {
     /// What comes by a connection is a sign of life.
     pub transport: Transport,
     pub items: Vec<Item>,
+}
+
+impl Append {
+    /// What it takes of whatever bounds bytes.
+    pub fn counted_bytes(&self) -> usize {
+        self.items.iter().map(|item| counted_bytes(item.payload_bytes())).sum()
+    }
 }
 
 /// What became of an [`Append`]: of each item, or of all of it.

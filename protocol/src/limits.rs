@@ -24,13 +24,18 @@ pub const ITEM_HEADER_BYTES_MAX: usize = 96 + MIME_BYTES_MAX + LABEL_BYTES_MAX;
 /// What an item counts for beside its payload wherever bytes are bounded: markers take room, too.
 pub const ITEM_HEADER_BYTES_COUNTED: usize = 128;
 
+/// What an item with so many payload bytes counts for wherever bytes are bounded.
+pub const fn counted_bytes(payload_bytes: usize) -> usize {
+    payload_bytes + ITEM_HEADER_BYTES_COUNTED
+}
+
 /// Bytes of the items that the sender puts into one `Items` message, each with a full header.
 pub const MESSAGE_ITEM_BYTES_MAX: usize = FRAME_BYTES_MAX - 1024;
 
 /// Bytes of the header of a tail: version, token, number, time and place.
 pub const TAIL_HEADER_BYTES_MAX: usize = 128;
 
-/// Payload bytes sent and not yet acked; what is above waits in the spool.
+/// Bytes sent and not yet acked, headers counted; what is above waits in the spool.
 pub const IN_FLIGHT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Items sent and not yet acked.
@@ -100,7 +105,7 @@ pub const FRAMES_PER_REQUEST_MAX: usize = IN_FLIGHT_ITEMS_MAX + 16;
 /// Frames in the body of an answer: a message may be answered by up to three.
 pub const FRAMES_PER_ANSWER_MAX: usize = 4 * FRAMES_PER_REQUEST_MAX;
 
-/// Payload bytes of un-acked items that the sender keeps in memory beside the spool.
+/// Bytes of un-acked items, headers counted, that the sender keeps in memory beside the spool.
 pub const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How often an item that the server found damaged is sent again.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use crate::item::ItemError;
 use crate::limits::{
-    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_HEADER_BYTES_COUNTED, ITEMS_PER_MESSAGE_MAX,
-    PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST,
+    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, PROTOCOL_VERSION,
+    PROTOCOL_VERSION_OLDEST, counted_bytes,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Refusal, ServerMessage, Welcome};
 use crate::wire::v1;
@@ -42,6 +42,8 @@ pub enum Verdict {
     Duplicate,
     /// Not stored.
     Refused(ItemError),
+    /// Not stored: with it the session would be larger than it may be.
+    SessionFull,
 }
 
 impl Verdict {
@@ -189,6 +191,9 @@ impl Receiver {
                     duplicates.insert(seq);
                 }
                 Verdict::Refused(error) => refused.push((seq, error)),
+                // This version of the protocol has no word of its own for it. What it means is the
+                // same: the session is finished without what it takes no more.
+                Verdict::SessionFull => refused.push((seq, ItemError::SessionFinished)),
             }
         }
         if self.writer().is_none() {
@@ -301,8 +306,7 @@ impl Receiver {
             self.send(ServerMessage::Refused(refused));
         }
         if !good.is_empty() {
-            let counted = |item: &Item| item.payload_bytes() + ITEM_HEADER_BYTES_COUNTED;
-            let bytes = good.iter().map(counted).sum();
+            let bytes = good.iter().map(|item| counted_bytes(item.payload_bytes())).sum();
             self.storing.push_back(bytes);
             self.storing_bytes += bytes;
             self.effects.push_back(Effect::Store(good));

@@ -1,12 +1,15 @@
 //! The receiver's deadlines and bounds.
 
 use bytes::Bytes;
-use protocol::limits::{HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, SILENCE_MAX};
+use protocol::limits::{
+    HELLO_DEADLINE, IN_FLIGHT_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
+    SILENCE_MAX, counted_bytes,
+};
 use protocol::message::{Hello, Opening, Progress, Refusal, Welcome};
 use protocol::receiver::{DiscardStep, Effect, Receiver, Verdict};
 use protocol::{
-    ClientMessage, Content, Epoch, Item, Millis, SegmentNo, Seq, SeqSet, ServerMessage, SessionId,
-    SessionStatus, SessionToken, TrackNo, UnixMillis,
+    ClientMessage, Content, Epoch, Item, Marker, Millis, SegmentNo, Seq, SeqSet, ServerMessage,
+    SessionId, SessionStatus, SessionToken, TrackNo, UnixMillis,
 };
 
 const NOW: Millis = Millis::from_secs(50);
@@ -71,7 +74,8 @@ fn any_sign_of_life_puts_the_end_off() {
 #[test]
 fn a_full_window_stops_the_reading_until_something_is_committed() {
     let mut receiver = open();
-    let fit = (IN_FLIGHT_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX) as u64;
+    // One past those that fit with their headers.
+    let fit = (IN_FLIGHT_BYTES_MAX / counted_bytes(ITEM_PAYLOAD_BYTES_MAX)) as u64 + 1;
     for seq in 0..fit {
         assert!(receiver.wants_input());
         let frame = ClientMessage::Items(vec![full_item(seq)]).encode();
@@ -80,6 +84,23 @@ fn a_full_window_stops_the_reading_until_something_is_committed() {
     assert!(!receiver.wants_input());
     receiver.handle_stored([(Seq::ZERO, Verdict::Stored)]);
     assert!(receiver.wants_input());
+}
+
+/// With messages of markers alone, the window is full by their headers.
+#[test]
+fn headers_fill_the_window_too() {
+    let mut receiver = open();
+    let message_bytes = ITEMS_PER_MESSAGE_MAX * counted_bytes(0);
+    let fit = IN_FLIGHT_BYTES_MAX / message_bytes;
+    assert_eq!(fit * message_bytes, IN_FLIGHT_BYTES_MAX, "whole messages fill it");
+    let marker = |seq| Item::new(Seq::new(seq), Millis::ZERO, Content::Marker(Marker::Paused));
+    let frame = ClientMessage::Items((0..ITEMS_PER_MESSAGE_MAX as u64).map(marker).collect());
+    let frame = frame.encode();
+    for _ in 0..fit {
+        assert!(receiver.wants_input());
+        receiver.handle_frame(NOW, &frame);
+    }
+    assert!(!receiver.wants_input());
 }
 
 #[test]

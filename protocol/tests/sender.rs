@@ -4,8 +4,8 @@ use bytes::Bytes;
 use protocol::item::ItemError;
 use protocol::limits::{
     ANSWER_DEADLINE, CONNECT_DEADLINE, DAMAGED_RETRIES_MAX, IN_FLIGHT_BYTES_MAX,
-    IN_FLIGHT_ITEMS_MAX, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX, MEMORY_BYTES_MAX,
-    SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE,
+    IN_FLIGHT_ITEMS_MAX, ITEM_HEADER_BYTES_COUNTED, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX,
+    MEMORY_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE, counted_bytes,
 };
 use protocol::message::{Finish, Opening, Progress, Refusal, Welcome};
 use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
@@ -185,17 +185,31 @@ fn a_chunk_at_the_limit_is_one_item_and_a_byte_more_makes_two() {
 #[test]
 fn the_window_of_unacked_bytes_is_never_exceeded() {
     let mut page = Page::online();
-    let fit = IN_FLIGHT_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX;
+    let fit = IN_FLIGHT_BYTES_MAX / counted_bytes(ITEM_PAYLOAD_BYTES_MAX);
     for _ in 0..fit + 2 {
         page.capture(ITEM_PAYLOAD_BYTES_MAX);
     }
     page.spooled();
-    let in_flight: usize = page.sent.iter().map(Item::payload_bytes).sum();
-    assert!(in_flight <= IN_FLIGHT_BYTES_MAX, "{in_flight}");
-    assert!(page.sent.len() >= fit - 1);
-    let before = page.sent.len();
+    assert_eq!(page.sent.len(), fit);
     page.ack(&[0]);
-    assert_eq!(page.sent.len(), before + 1);
+    assert_eq!(page.sent.len(), fit + 1);
+}
+
+#[test]
+fn headers_fill_the_window_too() {
+    let fit = IN_FLIGHT_BYTES_MAX / counted_bytes(ITEM_PAYLOAD_BYTES_MAX);
+    let rest = IN_FLIGHT_BYTES_MAX - fit * counted_bytes(ITEM_PAYLOAD_BYTES_MAX);
+    for (payload_bytes, more) in
+        [(rest - ITEM_HEADER_BYTES_COUNTED, 1), (rest - ITEM_HEADER_BYTES_COUNTED + 1, 0)]
+    {
+        let mut page = Page::online();
+        for _ in 0..fit {
+            page.capture(ITEM_PAYLOAD_BYTES_MAX);
+        }
+        page.capture(payload_bytes);
+        page.spooled();
+        assert_eq!(page.sent.len(), fit + more, "{payload_bytes}");
+    }
 }
 
 #[test]
@@ -213,7 +227,7 @@ fn the_window_of_unacked_items_is_never_exceeded() {
 #[test]
 fn what_memory_does_not_hold_is_read_back_from_the_spool() {
     let mut page = Page::new();
-    let fit = MEMORY_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX;
+    let fit = MEMORY_BYTES_MAX / counted_bytes(ITEM_PAYLOAD_BYTES_MAX);
     for _ in 0..=fit {
         page.capture(ITEM_PAYLOAD_BYTES_MAX);
         let item = page.spooling.last().unwrap().clone();

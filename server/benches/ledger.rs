@@ -15,6 +15,7 @@ use criterion::{
     BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use ledger::conformance::POLICY;
+use ledger::rules::Policy;
 use ledger::{Append, By, Command};
 use protocol::event::Transport;
 use protocol::message::Opening;
@@ -67,7 +68,8 @@ struct OpenLedger {
 impl OpenLedger {
     async fn new() -> Self {
         let folder = folder();
-        let store = Store::open(&folder.path().join("bench.db"), None, POLICY)
+        let policy = Policy { session_bytes_max: u64::MAX, ..POLICY };
+        let store = Store::open(&folder.path().join("bench.db"), None, policy)
             .await
             .expect("the store opens");
         let now = UnixMillis::new(1_795_257_600_000);

@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ledger::{Append, Appended, By, Command, Ledger as _};
-use protocol::limits::{ITEM_HEADER_BYTES_COUNTED, ITEM_PAYLOAD_BYTES_MAX};
-use protocol::{Item, SessionId};
+use protocol::SessionId;
+use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
 use crate::metrics::Metrics;
+use crate::quotas::Limit;
 use crate::store::{Store, StoreError};
 
 /// What may wait to be taken over by the task; more make their connections wait.
@@ -36,6 +37,9 @@ pub enum CommitError {
     DiskFull,
     #[error("the items could not be stored: {0}")]
     Failed(Arc<str>),
+    /// They are not even tried.
+    #[error("past a limit: {}", .0.as_str())]
+    Past(Limit),
 }
 
 impl From<StoreError> for CommitError {
@@ -179,7 +183,7 @@ impl Turns {
             }
             if let Some(next) = queue.pop_front() {
                 items += more;
-                bytes += next.append.items.iter().map(counted_bytes).sum::<usize>();
+                bytes += next.append.counted_bytes();
                 batch.push(next);
             }
             if queue.is_empty() {
@@ -190,10 +194,6 @@ impl Turns {
         }
         batch
     }
-}
-
-fn counted_bytes(item: &Item) -> usize {
-    item.payload_bytes() + ITEM_HEADER_BYTES_COUNTED
 }
 
 async fn write(store: &Store, metrics: &Metrics, batch: Vec<Waiting>) {
@@ -261,8 +261,10 @@ async fn note_heartbeats(store: &Store, heartbeats: &mut HashMap<SessionId, By>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use protocol::event::Transport;
-    use protocol::{Content, Epoch, Marker, Millis, Seq, UnixMillis};
+    use protocol::limits::ITEM_HEADER_BYTES_COUNTED;
+    use protocol::{Content, Epoch, Item, Marker, Millis, SegmentNo, Seq, TrackNo, UnixMillis};
 
     fn waiting(seqs: std::ops::Range<u64>) -> Waiting {
         let session = SessionId::from_parts(UnixMillis::new(0), [0; 10]);
@@ -308,7 +310,18 @@ mod tests {
 
     #[test]
     fn headers_fill_a_transaction_too() {
-        let item = waiting(0..1).append.items.remove(0);
-        assert_eq!(counted_bytes(&item), ITEM_HEADER_BYTES_COUNTED);
+        let fit = BATCH_BYTES_MAX / ITEM_PAYLOAD_BYTES_MAX;
+        let full = ITEM_PAYLOAD_BYTES_MAX - ITEM_HEADER_BYTES_COUNTED;
+        for (payload_bytes, appends) in [(full, fit), (full - 1, fit + 1)] {
+            let bytes = Bytes::from(vec![0; payload_bytes]);
+            let (track, segment) = (TrackNo::new(0), SegmentNo::new(0));
+            let content = Content::Chunk { track, segment, bytes };
+            let item = Item::new(Seq::new(0), Millis::ZERO, content);
+            let mut turns = turns((0..2 * fit as u64).map(|lane| (lane, 0..1)));
+            for queue in turns.waiting.values_mut() {
+                queue[0].append.items[0] = item.clone();
+            }
+            assert_eq!(turns.next_batch().len(), appends, "{payload_bytes}");
+        }
     }
 }

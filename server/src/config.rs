@@ -60,7 +60,10 @@ pub struct Config {
 
     /// How large the database file may grow, such as 20GB; then the server takes nothing until
     /// sessions are finished or discarded [default: as large as the disk].
-    #[arg(long, env = "HOLDFAST_DATABASE_SIZE_MAX", value_name = "SIZE")]
+    #[arg(
+        long, env = "HOLDFAST_DATABASE_SIZE_MAX", value_name = "SIZE",
+        value_parser = database_size
+    )]
     pub database_size_max: Option<Size>,
 
     /// How long a lost connection may take to come back before its session counts as incomplete.
@@ -86,6 +89,36 @@ pub struct Config {
     /// WebSocket connections at the same time; one more is refused.
     #[arg(long, env = "HOLDFAST_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000)]
     pub connections_max: usize,
+
+    /// How large one session may grow, such as 64GB; its items count for at least 128 bytes each. Then
+    /// it takes no more, and can be finished with what it has.
+    #[arg(long, env = "HOLDFAST_SESSION_SIZE_MAX", value_name = "SIZE", default_value = "64GB")]
+    pub session_size_max: Size,
+
+    /// Sessions that one address (of IPv6: one /64 network) may begin in a day, in UTC. Behind a
+    /// proxy all candidates have one address.
+    #[arg(
+        long,
+        env = "HOLDFAST_SESSIONS_PER_ADDRESS_DAY",
+        value_name = "N",
+        default_value_t = 2_000
+    )]
+    pub sessions_per_address_day: u64,
+
+    /// Bytes that one address may bring in a day, as above. Browsers keep what is past it, and try
+    /// again.
+    #[arg(
+        long,
+        env = "HOLDFAST_BYTES_PER_ADDRESS_DAY",
+        value_name = "SIZE",
+        default_value = "2TB"
+    )]
+    pub bytes_per_address_day: Size,
+
+    /// Room on the disk that is kept for sessions in progress: with less than that, none is begun
+    /// [default: 2GB, or a twentieth of the disk where that is less].
+    #[arg(long, env = "HOLDFAST_NEW_SESSION_RESERVE", value_name = "SIZE")]
+    pub new_session_reserve: Option<Size>,
 
     /// How often a candidate's recorder hands over what it has: 20ms to 1s. What is longer loses
     /// more with a browser that is killed; browsers make sound in pieces of 60 ms.
@@ -157,9 +190,13 @@ impl FromStr for Size {
             _ => return Err(SizeError::Unknown),
         };
         let number: u64 = number.parse().map_err(|_| SizeError::Unknown)?;
-        let bytes = number.checked_mul(1 << shift).ok_or(SizeError::Unknown)?;
-        if bytes < DATABASE_SIZE_MIN { Err(SizeError::TooSmall) } else { Ok(Self(bytes)) }
+        number.checked_mul(1 << shift).map(Self).ok_or(SizeError::Unknown)
     }
+}
+
+fn database_size(text: &str) -> Result<Size, SizeError> {
+    let size: Size = text.parse()?;
+    if size.0 < DATABASE_SIZE_MIN { Err(SizeError::TooSmall) } else { Ok(size) }
 }
 
 /// A span of time written like `30s`, `5m` or `24h`.
@@ -219,13 +256,14 @@ impl FromStr for DatabaseUrl {
 }
 
 impl Config {
-    /// How long what lasts.
+    /// How long what lasts, and how large a session may be.
     pub fn policy(&self) -> Policy {
         Policy {
             grace: self.grace.0,
             resume_window: self.resume_window.0,
             discarded_kept: DISCARDED_KEPT,
             failed_kept: self.failed_kept.0,
+            session_bytes_max: self.session_size_max.0,
         }
     }
 
@@ -293,12 +331,12 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_written_with_units_and_not_too_small() {
+    fn sizes_are_written_with_units_and_a_database_is_not_too_small() {
         let size = |text: &str| text.parse::<Size>();
         assert_eq!(size("20GB"), Ok(Size(20 << 30)));
         assert_eq!(size("512 MiB"), Ok(Size(512 << 20)));
-        assert_eq!(size("8388608"), Ok(Size(DATABASE_SIZE_MIN)));
-        assert_eq!(size("8388607"), Err(SizeError::TooSmall));
+        assert_eq!(database_size("8388608"), Ok(Size(DATABASE_SIZE_MIN)));
+        assert_eq!(database_size("8388607"), Err(SizeError::TooSmall));
         for text in ["", "GB", "-1GB", "1.5GB", "many", "99999999TB"] {
             assert_eq!(size(text), Err(SizeError::Unknown), "{text}");
         }

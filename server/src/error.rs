@@ -70,6 +70,14 @@ pub(crate) enum ApiError {
     BodyTooSlow,
     #[error("The server's disk is full; try again.")]
     DiskFull,
+    #[error("The server's disk is nearly full, and no session is begun; try again.")]
+    NoRoomForNewSessions,
+    #[error("The session is as large as it may be; finish it.")]
+    SessionFull,
+    #[error("This address has begun as many sessions as it may in a day; try again tomorrow.")]
+    TooManySessions,
+    #[error("This address has brought as much as it may in a day; try again tomorrow.")]
+    TooManyBytes,
     #[error("The server has as many connections as it allows; try again.")]
     TooManyConnections,
     #[error("The server is shutting down; try again.")]
@@ -147,6 +155,14 @@ impl ApiError {
             Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large"),
             Self::BodyTooSlow => (S::REQUEST_TIMEOUT, "body-too-slow", "Body too slow"),
             Self::DiskFull => (S::INSUFFICIENT_STORAGE, "disk-full", "Disk full"),
+            Self::NoRoomForNewSessions => {
+                (S::INSUFFICIENT_STORAGE, "disk-full", "No room for new sessions")
+            }
+            Self::SessionFull => (S::CONFLICT, "session-full", "Session full"),
+            Self::TooManySessions => {
+                (S::TOO_MANY_REQUESTS, "too-many-sessions", "Too many sessions today")
+            }
+            Self::TooManyBytes => (S::TOO_MANY_REQUESTS, "too-many-bytes", "Too many bytes today"),
             Self::TooManyConnections => {
                 (S::SERVICE_UNAVAILABLE, "too-many-connections", "Too many connections")
             }
@@ -204,6 +220,10 @@ impl IntoResponse for ApiError {
             | Self::BodyTooLarge
             | Self::BodyTooSlow
             | Self::DiskFull
+            | Self::NoRoomForNewSessions
+            | Self::SessionFull
+            | Self::TooManySessions
+            | Self::TooManyBytes
             | Self::TooManyConnections
             | Self::ShuttingDown
             | Self::Internal(_) => {}

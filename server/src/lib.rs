@@ -23,6 +23,7 @@ mod folder;
 mod janitor;
 mod listen;
 mod pages;
+mod quotas;
 mod recording;
 mod render;
 mod routes;

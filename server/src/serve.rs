@@ -17,6 +17,7 @@ use crate::events::Events;
 use crate::export::Exports;
 use crate::folder::DataFolder;
 use crate::metrics::Metrics;
+use crate::quotas::Quotas;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
@@ -162,6 +163,7 @@ async fn open(config: Config) -> anyhow::Result<Opened> {
     let state = AppState {
         connections: Arc::new(Semaphore::new(config.connections_max)),
         body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
+        quotas: Quotas::new(&config),
         config: Arc::new(config),
         exports,
         store,

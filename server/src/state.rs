@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
 use crate::metrics::Metrics;
+use crate::quotas::Quotas;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
 use crate::supervise::Supervisor;
@@ -21,6 +22,7 @@ pub(crate) struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
     pub(crate) committer: Committer,
+    pub(crate) quotas: Quotas,
     pub(crate) recordings: Recordings,
     pub(crate) files: RecordingFiles,
     pub(crate) exports: Exports,

@@ -41,17 +41,17 @@ fn each_broken_rule_is_noticed() {
 
 #[test]
 fn a_store_that_differs_from_the_reference_is_noticed() {
+    let a_memory = || Memory::new(differential::POLICY);
     let noticed = |mutation: Mutation| {
         (0..200).any(|seed| {
-            let mutant = Mutant::new(Memory::new(POLICY), Some(mutation));
-            at_once(differential::agree(&mutant, &Memory::new(POLICY), seed, 200)).is_err()
+            let mutant = Mutant::new(a_memory(), Some(mutation));
+            at_once(differential::agree(&mutant, &a_memory(), seed, 200)).is_err()
         })
     };
     let missed: Vec<_> = Mutation::ALL.iter().filter(|one| !noticed(**one)).collect();
     // Numbers so far ahead, and so many holes, are no matter of chance.
     assert_eq!(missed, [&Mutation::TakeWhateverIsAhead]);
     for seed in 0..50 {
-        let (one, other) = (Memory::new(POLICY), Memory::new(POLICY));
-        at_once(differential::agree(&one, &other, seed, 200)).unwrap();
+        at_once(differential::agree(&a_memory(), &a_memory(), seed, 200)).unwrap();
     }
 }

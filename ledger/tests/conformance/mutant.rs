@@ -60,6 +60,8 @@ mutations!(
     RefuseDuplicates,
     /// No number is too far ahead.
     TakeWhateverIsAhead,
+    /// No session is too large.
+    TakeWhateverIsLarge,
     /// A job that somebody works on may be taken away.
     StealJobs,
     /// What is asked for while a job runs is forgotten.
@@ -160,6 +162,7 @@ impl Mutant {
         for (_, verdict) in &mut verdicts {
             match (self.mutation, *verdict) {
                 (Some(Mutation::TakeLateItems), Verdict::Refused(ItemError::SessionFinished))
+                | (Some(Mutation::TakeWhateverIsLarge), Verdict::SessionFull)
                 | (Some(Mutation::TakeWhateverIsAhead), Verdict::Refused(ItemError::SeqTooLarge)) =>
                 {
                     *verdict = Verdict::Stored;

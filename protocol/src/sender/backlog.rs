@@ -7,7 +7,7 @@ use super::spooling::Spooling;
 use crate::item::ItemError;
 use crate::limits::{
     DAMAGED_RETRIES_MAX, ITEM_HEADER_BYTES_MAX, ITEMS_PER_MESSAGE_MAX, MEMORY_BYTES_MAX,
-    SPOOL_DEADLINE,
+    MESSAGE_ITEM_BYTES_MAX, SPOOL_DEADLINE, counted_bytes,
 };
 use crate::{Item, Millis, Seq, SeqSet};
 
@@ -118,7 +118,7 @@ impl Backlog {
             times_damaged: 0,
             item: Some(item.clone()),
         };
-        self.memory_bytes += entry.payload_bytes;
+        self.memory_bytes += counted_bytes(entry.payload_bytes);
         self.insert(item.seq, entry);
     }
 
@@ -203,16 +203,20 @@ impl Backlog {
         [answer, self.spooling.deadline()].into_iter().flatten().min()
     }
 
-    /// The next items to send in seq order: at most `items_max` of them and `bytes_max` with their
-    /// headers.
-    pub(super) fn next_batch(&mut self, now: Millis, bytes_max: usize, items_max: usize) -> Batch {
+    /// The next items to send in seq order: at most `items_max` of them, as they fit into what is free
+    /// of the window and into one message.
+    pub(super) fn next_batch(&mut self, now: Millis, bytes_free: usize, items_max: usize) -> Batch {
         let mut batch = Batch::default();
-        let mut bytes = 0;
+        let (mut window_bytes, mut message_bytes) = (0, 0);
         while let Some(seq) = self.waiting.first().copied()
             && let Some(entry) = self.entries.get(&seq)
         {
-            bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
-            if bytes > bytes_max || batch.items.len() + batch.to_load.len() >= items_max {
+            window_bytes += counted_bytes(entry.payload_bytes);
+            message_bytes += entry.payload_bytes + ITEM_HEADER_BYTES_MAX;
+            if window_bytes > bytes_free
+                || message_bytes > MESSAGE_ITEM_BYTES_MAX
+                || batch.items.len() + batch.to_load.len() >= items_max
+            {
                 break;
             }
             if let Some(item) = &entry.item {
@@ -339,7 +343,7 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    /// Payload bytes sent, or being read back to be sent.
+    /// Bytes sent, or being read back to be sent, headers counted.
     pub(super) fn in_flight_bytes(&self) -> usize {
         self.in_flight_bytes
     }
@@ -377,7 +381,7 @@ impl Backlog {
         self.unspooled_items -= usize::from(entry.kept != Kept::Spooled);
         self.spooling.settled(seq);
         if entry.item.is_some() {
-            self.memory_bytes -= entry.payload_bytes;
+            self.memory_bytes -= counted_bytes(entry.payload_bytes);
         }
         Some(entry.kept)
     }
@@ -402,7 +406,7 @@ impl Backlog {
             }
             Progress::Loading { since } | Progress::InFlight { since } => {
                 self.asked.insert((since, seq));
-                self.in_flight_bytes += payload_bytes;
+                self.in_flight_bytes += counted_bytes(payload_bytes);
             }
             Progress::Refused => self.status.refused_items += 1,
         }
@@ -418,7 +422,7 @@ impl Backlog {
             }
             Progress::Loading { since } | Progress::InFlight { since } => {
                 self.asked.remove(&(since, seq));
-                self.in_flight_bytes -= payload_bytes;
+                self.in_flight_bytes -= counted_bytes(payload_bytes);
             }
             Progress::Refused => self.status.refused_items -= 1,
         }
@@ -433,7 +437,7 @@ impl Backlog {
             && entry.kept == Kept::Spooled
             && entry.item.take().is_some()
         {
-            self.memory_bytes -= entry.payload_bytes;
+            self.memory_bytes -= counted_bytes(entry.payload_bytes);
         }
     }
 }

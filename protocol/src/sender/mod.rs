@@ -679,11 +679,8 @@ impl Sender {
         loop {
             let bytes_free = IN_FLIGHT_BYTES_MAX.saturating_sub(self.backlog.in_flight_bytes());
             let items_free = IN_FLIGHT_ITEMS_MAX.saturating_sub(self.backlog.in_flight_items());
-            let batch = self.backlog.next_batch(
-                now,
-                bytes_free.min(MESSAGE_ITEM_BYTES_MAX),
-                items_free.min(ITEMS_PER_MESSAGE_MAX),
-            );
+            let items_max = items_free.min(ITEMS_PER_MESSAGE_MAX);
+            let batch = self.backlog.next_batch(now, bytes_free, items_max);
             if batch.items.is_empty() && batch.to_load.is_empty() {
                 break;
             }

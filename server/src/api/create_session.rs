@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::extract::optional_body;
 use crate::clock;
 use crate::error::{ApiError, Problem};
+use crate::quotas::Address;
 use crate::state::AppState;
 
 /// Everything is optional: what the client does not make, the server makes.
@@ -45,11 +46,13 @@ pub(super) struct CreatedSession {
         (status = 200, description = "It was there already", body = CreatedSession),
         (status = 400, description = "Bad id, token or body", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The id is taken by another token", body = Problem, content_type = "application/problem+json"),
-        (status = 507, description = "The disk is full; try again", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The address has begun as many sessions, or brought as much, as it may in a day", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "The disk is full, or has no room for new sessions; try again", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn create_session(
     State(state): State<AppState>,
+    from: Address,
     body: Bytes,
 ) -> Result<(StatusCode, Json<CreatedSession>), ApiError> {
     let bad_request = |error: &dyn std::fmt::Display| ApiError::BadRequest(error.to_string());
@@ -69,8 +72,8 @@ pub(super) async fn create_session(
     };
     let started_at = request.started_at_ms.map_or(now, UnixMillis::new);
     let create = Command::Create { token: token.hash(), started_at };
-    let created = state.store.carry_out(id, &create, now).await?.is_new();
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let opened = state.quotas.open(&state.store, from, id, &create, now).await?;
+    let status = if opened.is_new() { StatusCode::CREATED } else { StatusCode::OK };
     let body = CreatedSession {
         id: id.to_string(),
         token: token.expose(),

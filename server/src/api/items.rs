@@ -9,20 +9,30 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use protocol::event::Transport;
 use protocol::frames::{self, FramesError, Joined};
-use protocol::limits::{FRAMES_BYTES_MAX, FRAMES_PER_ANSWER_MAX, FRAMES_PER_REQUEST_MAX};
+use protocol::limits::{
+    FRAMES_BYTES_MAX, FRAMES_PER_ANSWER_MAX, FRAMES_PER_REQUEST_MAX, IN_FLIGHT_BYTES_MAX,
+    ITEM_HEADER_BYTES_COUNTED, ITEMS_PER_MESSAGE_MAX,
+};
 use protocol::{ClientMessage, SessionId};
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
-use super::body;
+use super::body::{self, BodyMax};
 use super::extract::SessionPath;
 use crate::error::{ApiError, Problem};
+use crate::quotas::Address;
 use crate::state::AppState;
 use crate::writer::{Outgoing, Writer};
 
 /// How long an answer waits for the recording to be made. Then it says `Finalizing`, and the client
 /// asks again.
 const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Of a body of many markers, the window keeps all but these waiting.
+const BODY: BodyMax = BodyMax {
+    bytes: FRAMES_BYTES_MAX,
+    items: IN_FLIGHT_BYTES_MAX / ITEM_HEADER_BYTES_COUNTED + ITEMS_PER_MESSAGE_MAX,
+};
 
 /// Messages of the protocol in the postcard encoding, each with its length before it: 4 bytes,
 /// little-endian.
@@ -53,16 +63,17 @@ struct Frames(#[expect(dead_code, reason = "says what a body is, and is none")] 
 pub(super) async fn items(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
+    from: Address,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let body = body::read(&state, request, FRAMES_BYTES_MAX).await?;
+    let body = body::read(&state, request, BODY).await?;
     let frames = frames::split(body.bytes.clone(), FRAMES_PER_REQUEST_MAX)?;
     check_session(&frames, id)?;
     // To its end even when the client goes away: what came is stored.
     let tracked = state.tasks.token();
     let answered = tokio::spawn(async move {
         let _held_to_the_end = (body, tracked);
-        answer(state, frames).await
+        answer(state, from, frames).await
     });
     let answer = answered.await.map_err(|error| ApiError::Internal(error.into()))??;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], answer).into_response())
@@ -79,9 +90,9 @@ fn check_session(frames: &[Bytes], id: SessionId) -> Result<(), ApiError> {
     }
 }
 
-async fn answer(state: AppState, frames: Vec<Bytes>) -> Result<Vec<u8>, ApiError> {
+async fn answer(state: AppState, from: Address, frames: Vec<Bytes>) -> Result<Vec<u8>, ApiError> {
     let stopping = state.stopping.clone();
-    let mut writer = Writer::new(state, Transport::Http);
+    let mut writer = Writer::new(state, Transport::Http, from);
     let mut answer = Answer::new();
     for frame in frames {
         while !answer.ended && !writer.wants_input() {

@@ -11,14 +11,16 @@ use protocol::{Event, ItemError, ProtocolError, Seq};
 
 use utoipa::ToSchema;
 
-use super::body;
+use super::body::{self, BodyMax};
 use super::extract::SessionPath;
 use crate::committer::CommitError;
 use crate::error::{ApiError, Problem};
+use crate::quotas::{Address, Limit};
 use crate::state::AppState;
 
 /// The length, the header and one chunk.
-const TAIL_BYTES_MAX: usize = 1 + TAIL_HEADER_BYTES_MAX + ITEM_PAYLOAD_BYTES_MAX;
+const BODY: BodyMax =
+    BodyMax { bytes: 1 + TAIL_HEADER_BYTES_MAX + ITEM_PAYLOAD_BYTES_MAX, items: 1 };
 
 /// The protocol's `TailHeader` (its length in one byte, then version, token, item number, time,
 /// track and segment in the postcard encoding), and right behind it the bytes of one chunk.
@@ -40,8 +42,9 @@ struct Tail(#[expect(dead_code, reason = "says what a body is, and is none")] St
         (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The session takes no more items, or has another one under this number", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The session takes no more items, is as large as it may be, or has another one under this number", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The chunk is above the limit", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The address has brought as much as it may in a day; nothing is stored", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests, or the server is shutting down; try again", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full; nothing is stored", body = Problem, content_type = "application/problem+json"),
     )
@@ -49,9 +52,10 @@ struct Tail(#[expect(dead_code, reason = "says what a body is, and is none")] St
 pub(super) async fn tail(
     State(state): State<AppState>,
     SessionPath(id): SessionPath,
+    from: Address,
     request: Request,
 ) -> Result<StatusCode, ApiError> {
-    let body = body::read(&state, request, TAIL_BYTES_MAX).await?;
+    let body = body::read(&state, request, BODY).await?;
     let (header, chunk) = TailHeader::decode(body.bytes.clone())?;
     let items = header.seal(chunk);
     for item in &items {
@@ -61,7 +65,7 @@ pub(super) async fn tail(
     let by = By::Candidate { token: header.token.hash(), epoch: None };
     let lane = state.committer.lane();
     let append = Append { session: id, by, transport: Transport::Http, items };
-    let verdicts = state.committer.append(lane, append).await??;
+    let verdicts = state.quotas.append(&state.committer, from, lane, append).await??;
     judged(&state, id, verdicts).await
 }
 
@@ -74,6 +78,7 @@ async fn judged(
         match verdict {
             Verdict::Stored => {}
             Verdict::Duplicate => state.metrics.duplicates(1),
+            Verdict::SessionFull => return Err(Limit::SessionSize.into()),
             Verdict::Refused(ItemError::SessionFinished) => {
                 return Err(ApiError::WrongStatus(state.store.session(id).await?.status));
             }
@@ -106,6 +111,7 @@ impl From<CommitError> for ApiError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::DiskFull => Self::DiskFull,
+            CommitError::Past(limit) => limit.into(),
             CommitError::Failed(_) => Self::Internal(error.into()),
         }
     }

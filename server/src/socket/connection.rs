@@ -10,6 +10,7 @@ use protocol::event::{LossCause, Transport};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::quotas::Address;
 use crate::state::AppState;
 use crate::writer::{Outgoing, Writer};
 
@@ -29,14 +30,14 @@ struct Connection {
     next_ping: Instant,
 }
 
-pub(super) async fn run(state: AppState, socket: WebSocket) {
+pub(super) async fn run(state: AppState, from: Address, socket: WebSocket) {
     let silence_max = state.config.heartbeat_timeout.0;
     let mut connection = Connection {
         socket,
         stopping: state.stopping.clone(),
         send_deadline: SEND_DEADLINE.min(Duration::from_millis(silence_max.get())),
         next_ping: Instant::now() + PING_EVERY,
-        writer: Writer::new(state, Transport::WebSocket),
+        writer: Writer::new(state, Transport::WebSocket, from),
     };
     while connection.turn().await.is_continue() {}
     let Connection { socket, writer, .. } = connection;

@@ -9,6 +9,7 @@ use axum::routing::{MethodRouter, get};
 use protocol::limits::FRAME_BYTES_MAX;
 
 use crate::error::ApiError;
+use crate::quotas::Address;
 use crate::state::AppState;
 
 pub(crate) fn route() -> MethodRouter<AppState> {
@@ -19,7 +20,11 @@ pub(crate) fn route() -> MethodRouter<AppState> {
 /// connection is cut.
 const FRAME_BYTES_READ_MAX: usize = 2 * FRAME_BYTES_MAX;
 
-async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Response {
+async fn upgrade(
+    State(state): State<AppState>,
+    from: Address,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if state.stopping.is_cancelled() {
         return ApiError::ShuttingDown.into_response();
     }
@@ -34,6 +39,6 @@ async fn upgrade(State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Re
         .on_failed_upgrade(|error| tracing::debug!(%error, "upgrade failed"))
         .on_upgrade(move |socket| async move {
             let _held_to_the_end = (permit, tracked);
-            connection::run(state, socket).await;
+            connection::run(state, from, socket).await;
         })
 }

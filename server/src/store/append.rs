@@ -43,8 +43,10 @@ impl Store {
         let ids: HashSet<SessionId> = appends.iter().map(|append| append.session).collect();
         let ids: Vec<SessionId> = ids.into_iter().collect();
         let sessions = ruled::load_all(tx, &ids).await?;
-        let mut sessions: HashMap<SessionId, Appending> =
-            sessions.into_iter().map(|(id, session)| (id, Appending::new(session))).collect();
+        let mut sessions: HashMap<SessionId, Appending> = sessions
+            .into_iter()
+            .map(|(id, session)| (id, Appending::new(session, &self.policy)))
+            .collect();
         let stored = digests(tx, &second_ones(appends, &sessions)).await?;
         let mut new = Vec::new();
         let judged = appends

@@ -36,7 +36,7 @@ pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub use jobs::{ListedJob, STATE_WORDS, state_word};
 pub(crate) use outside::{NamedFile, Outside};
-pub(crate) use room::{Room, check_room, is_full, watch as watch_room};
+pub(crate) use room::{Disk, Room, check_room, is_full, watch as watch_room};
 pub use rows::{Recording, Session};
 pub use sessions::{Page, PageKey};
 pub use timelines::{MARKS_PER_SESSION_MAX, PAUSES_PLACED_MAX};

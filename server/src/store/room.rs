@@ -40,6 +40,14 @@ struct Inner {
     full_before: Mutex<Duration>,
 }
 
+/// How large a disk is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disk {
+    /// What a process without privileges may still write.
+    pub(crate) free_bytes: u64,
+    pub(crate) all_bytes: u64,
+}
+
 /// The limit of a database's size, in its pages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PagesMax {
@@ -75,6 +83,11 @@ impl Room {
     pub(crate) fn full_in_all(&self) -> Duration {
         let now = self.full_since().map_or(Duration::ZERO, |since| since.elapsed());
         *self.full_before() + now
+    }
+
+    /// The disk that the database is on.
+    pub(crate) fn disk(&self) -> io::Result<Disk> {
+        disk_of(&self.0.folder)
     }
 
     /// As [`check_room`].
@@ -233,10 +246,14 @@ pub(crate) fn check_room(folder: &Path, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What a process without privileges may still write.
 fn free_bytes(folder: &Path) -> io::Result<u64> {
+    Ok(disk_of(folder)?.free_bytes)
+}
+
+fn disk_of(folder: &Path) -> io::Result<Disk> {
     let statistics = rustix::fs::statvfs(folder)?;
-    Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+    let bytes = |blocks: u64| blocks.saturating_mul(statistics.f_frsize);
+    Ok(Disk { free_bytes: bytes(statistics.f_bavail), all_bytes: bytes(statistics.f_blocks) })
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use finish::Step;
 use crate::clock::{self, Monotonic};
 use crate::committer::{CommitError, Lane};
 use crate::events::Observer;
+use crate::quotas::{Address, Turned};
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::writers::Writing;
@@ -31,6 +32,7 @@ type Storing = BoxFuture<'static, (usize, Result<Appended, CommitError>)>;
 pub(crate) struct Writer {
     state: AppState,
     transport: Transport,
+    from: Address,
     clock: Monotonic,
     receiver: Receiver,
     observer: Observer,
@@ -54,13 +56,14 @@ pub(crate) enum Outgoing {
 }
 
 impl Writer {
-    pub(crate) fn new(state: AppState, transport: Transport) -> Self {
+    pub(crate) fn new(state: AppState, transport: Transport, from: Address) -> Self {
         let clock = Monotonic::start();
         let silence_max = state.config.heartbeat_timeout.0;
         let (steps_in, steps) = mpsc::channel(FINISH_STEPS_MAX);
         let lane = state.committer.lane();
         Self {
             transport,
+            from,
             receiver: Receiver::new(clock.now(), silence_max),
             observer: Observer::new(&state.events, &state.metrics, transport),
             state,
@@ -187,18 +190,22 @@ impl Writer {
 
     async fn open(&mut self, hello: &Hello) -> Result<Welcome, Refusal> {
         let (session, transport) = (hello.session, self.transport);
-        let refused = |error: StoreError| {
+        let refused = |error: Turned| match error {
+            Turned::Past(limit) => limit.goodbye(),
             // That of a full disk is said once, when it begins.
-            if !matches!(error, StoreError::DiskFull) {
+            Turned::Store(StoreError::DiskFull) => Refusal::DiskFull,
+            Turned::Store(error) => {
                 tracing::info!(%session, %error, "refused");
+                refusal_of(&error)
             }
-            refusal_of(&error)
         };
         let token = hello.token.hash();
         let open = Command::Open { token, opening: hello.opening, transport };
-        let store = &self.state.store;
-        let opened = store.carry_out(session, &open, clock::wall()).await.map_err(refused)?;
-        let next_segment = store.next_segment(session).await.map_err(refused)?;
+        let (store, quotas) = (&self.state.store, &self.state.quotas);
+        let opened = quotas.open(store, self.from, session, &open, clock::wall()).await;
+        let opened = opened.map_err(refused)?;
+        let next_segment =
+            store.next_segment(session).await.map_err(|error| refused(error.into()))?;
         let ledger::Session { epoch, status, captured, have, .. } = opened.after.clone();
         self.writing = Some(self.state.writers.enter(session, epoch, transport));
         self.observer.welcomed(hello, &opened);
@@ -212,12 +219,12 @@ impl Writer {
             return;
         };
         self.observer.storing();
-        let (committer, lane, transport) =
-            (self.state.committer.clone(), self.lane, self.transport);
+        let (quotas, committer) = (self.state.quotas.clone(), self.state.committer.clone());
+        let (from, lane, transport) = (self.from, self.lane, self.transport);
         self.storing.push_back(Box::pin(async move {
             let count = items.len();
             let append = Append { session, by: By::Writer(epoch), transport, items };
-            (count, committer.append(lane, append).await)
+            (count, quotas.append(&committer, from, lane, append).await)
         }));
     }
 
@@ -225,15 +232,19 @@ impl Writer {
         self.observer.stored(matches!(result, Ok(Ok(_))));
         match result {
             Ok(Ok(verdicts)) => {
-                for (seq, verdict) in &verdicts {
-                    if let Verdict::Refused(error) = verdict {
-                        tracing::warn!(%seq, %error, "item refused");
-                    }
+                let mut refused = verdicts.iter().filter_map(|(seq, verdict)| match verdict {
+                    Verdict::Refused(error) => Some((seq, error)),
+                    // Those past the size of a session are told of elsewhere, once.
+                    Verdict::Stored | Verdict::Duplicate | Verdict::SessionFull => None,
+                });
+                if let Some((seq, error)) = refused.next() {
+                    tracing::warn!(%seq, %error, more = refused.count(), "items refused");
                 }
                 self.receiver.handle_stored(verdicts);
             }
             Ok(Err(refused)) => self.receiver.refuse(refused.goodbye()),
             Err(CommitError::DiskFull) => self.receiver.refuse(Refusal::DiskFull),
+            Err(CommitError::Past(limit)) => self.receiver.refuse(limit.goodbye()),
             Err(error @ CommitError::Failed(_)) => {
                 tracing::error!(items, %error, "nothing acked");
                 self.receiver.refuse(Refusal::Unavailable);

@@ -176,6 +176,12 @@ impl Ballast {
         while file.write_all(&[0; 4096]).is_ok() {}
         Self(path)
     }
+
+    fn of_megabytes(folder: &Path, megabytes: usize) -> Self {
+        let path = folder.join(format!("ballast-{}", rand_name()));
+        std::fs::write(&path, vec![0; megabytes * 1024 * 1024]).unwrap();
+        Self(path)
+    }
 }
 
 impl Drop for Ballast {
@@ -189,8 +195,8 @@ fn rand_name() -> u128 {
 }
 
 /// The disk of the process under test, small and its own; `None` where that cannot be had.
-async fn small_disk(folder: &TempDir) -> Option<Process> {
-    let server = Process::start_on_small_disk(folder.path(), 48).await;
+async fn small_disk(folder: &TempDir, options: &[&str]) -> Option<Process> {
+    let server = Process::start_on_small_disk(folder.path(), 48, options).await;
     #[expect(clippy::print_stderr, reason = "a test that proves nothing must say so")]
     if server.is_none() {
         eprintln!("not tested: this user may not mount a file system");
@@ -201,7 +207,7 @@ async fn small_disk(folder: &TempDir) -> Option<Process> {
 #[tokio::test]
 async fn a_full_disk_loses_nothing_and_fails_nothing_and_the_server_goes_on_by_itself() {
     let folder = TempDir::new().unwrap();
-    let Some(server) = small_disk(&folder).await else { return };
+    let Some(server) = small_disk(&folder, &[]).await else { return };
     let (small, streaming) = (Candidate::new(1), Candidate::new(2));
     let (mut finishing, _) = small.open(&server).await;
     let items = run(0, 0, "beep1");
@@ -242,7 +248,7 @@ async fn a_full_disk_loses_nothing_and_fails_nothing_and_the_server_goes_on_by_i
 #[tokio::test]
 async fn the_reserve_lets_short_sessions_end_and_others_be_discarded_on_a_full_disk() {
     let folder = TempDir::new().unwrap();
-    let Some(server) = small_disk(&folder).await else { return };
+    let Some(server) = small_disk(&folder, &[]).await else { return };
     let (short, to_discard, streaming) = (Candidate::new(1), Candidate::new(2), Candidate::new(3));
     let (mut finishing, _) = short.open(&server).await;
     let items = run(0, 0, "beep1");
@@ -257,4 +263,27 @@ async fn the_reserve_lets_short_sessions_end_and_others_be_discarded_on_a_full_d
     let path = format!("/api/sessions/{}/discard", to_discard.session);
     assert_eq!(server.post(&path, Value::Null).await.0, 200);
     assert_eq!(server.readiness().await.0, 503, "there is no more room than before");
+}
+
+#[tokio::test]
+async fn with_less_room_than_the_reserve_no_session_is_begun_and_those_in_progress_go_on() {
+    let folder = TempDir::new().unwrap();
+    let option = "--new-session-reserve";
+    let Some(server) = small_disk(&folder, &[option, "30MB"]).await else { return };
+    let (running, late) = (Candidate::new(1), Candidate::new(2));
+    let (mut socket, _) = running.open(&server).await;
+    let ballast = Ballast::of_megabytes(&server.inside(folder.path()), 20);
+    let goodbye = ServerMessage::Goodbye(Refusal::DiskFull);
+    assert_eq!(late.try_open(&server).await.1, Some(goodbye.clone()));
+    assert_eq!(late.exchange(&server, NEW, &[]).await, [goodbye]);
+    let (status, problem) = server.post("/api/sessions", json!({})).await;
+    assert_eq!((status, &problem["type"]), (507, &"disk-full".into()));
+    socket.deliver(vec![large(0)]).await;
+    running.open(&server).await.0.deliver(vec![large(1)]).await;
+    assert_eq!(server.readiness().await.0, 200);
+    drop(ballast);
+    late.open(&server).await.0.deliver(vec![large(0)]).await;
+    let is_told = async || (server.lines_with(option) > 0).then_some(());
+    eventually("the log tells of the limit", is_told).await;
+    assert_eq!(server.lines_with(option), 1);
 }

@@ -23,6 +23,7 @@ mod metrics;
 mod operating;
 mod pages;
 mod process;
+mod quotas;
 mod recording;
 mod simulation;
 mod slow_peers;

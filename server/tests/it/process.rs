@@ -26,8 +26,12 @@ impl Process {
     }
 
     /// On a file system of its own that holds `megabytes`. `None` where this user may not mount.
-    pub(crate) async fn start_on_small_disk(folder: &Path, megabytes: u32) -> Option<Self> {
-        Self::run(program_on_small_disk(folder, megabytes), folder, &[]).await
+    pub(crate) async fn start_on_small_disk(
+        folder: &Path,
+        megabytes: u32,
+        options: &[&str],
+    ) -> Option<Self> {
+        Self::run(program_on_small_disk(folder, megabytes), folder, options).await
     }
 
     /// `None` when the program ends before it serves.

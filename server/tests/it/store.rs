@@ -3,6 +3,7 @@
 
 use ledger::conformance::{self, POLICY};
 use ledger::memory::Memory;
+use ledger::rules::Policy;
 use ledger::{Append, By, Command, Ledger as _, Refused, differential};
 use protocol::event::Transport;
 use protocol::item::Marker;
@@ -17,23 +18,24 @@ use crate::harness::Candidate;
 
 const NOW: UnixMillis = UnixMillis::new(1_795_257_600_000);
 
-async fn a_store(folder: &TempDir) -> Store {
+async fn a_store(folder: &TempDir, policy: Policy) -> Store {
     let name = format!("{:016x}.db", rand::random::<u64>());
-    Store::open(&folder.path().join(name), None, POLICY).await.unwrap()
+    Store::open(&folder.path().join(name), None, policy).await.unwrap()
 }
 
 #[tokio::test]
 async fn the_store_keeps_every_rule_of_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
-    conformance::all(|| a_store(&folder)).await.unwrap();
+    conformance::all(|| a_store(&folder, POLICY)).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_store_answers_like_the_reference_whatever_it_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     for seed in 0..20 {
-        let store = a_store(&folder).await;
-        differential::agree(&store, &Memory::new(POLICY), seed, 150).await.unwrap();
+        let store = a_store(&folder, differential::POLICY).await;
+        let reference = Memory::new(differential::POLICY);
+        differential::agree(&store, &reference, seed, 150).await.unwrap();
         store.close().await;
     }
 }
@@ -46,7 +48,7 @@ struct Opened {
 
 async fn active_session() -> Opened {
     let folder = tempfile::tempdir().unwrap();
-    let store = a_store(&folder).await;
+    let store = a_store(&folder, POLICY).await;
     let Candidate { session, token } = Candidate::new(1);
     let opening = Opening::New { started_at: NOW };
     let transport = Transport::WebSocket;

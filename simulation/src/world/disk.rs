@@ -81,6 +81,7 @@ pub(super) fn policy(faults: &mut Faults) -> Policy {
         resume_window: span(FaultKind::ShortWindow, 1_000, 15_000, Millis::from_secs(86_400)),
         discarded_kept: Millis::from_secs(86_400),
         failed_kept: Millis::from_secs(86_400),
+        session_bytes_max: u64::MAX,
     }
 }
 
