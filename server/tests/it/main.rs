@@ -32,3 +32,4 @@ mod told;
 mod tools;
 mod tracks;
 mod waveform;
+mod work;
