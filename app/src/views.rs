@@ -44,6 +44,8 @@ pub struct JobRow {
     pub standing: JobStanding,
     /// Of what waits: not before then.
     pub begins: Option<Instant>,
+    /// Of what runs: thousandths of it, if anybody knows.
+    pub progress: Option<u16>,
     pub tries: u32,
     pub error: Option<String>,
 }

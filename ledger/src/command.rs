@@ -5,6 +5,7 @@ use protocol::message::{Opening, Overtaken, Refusal};
 use protocol::status::IllegalTransition;
 use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
 
+use crate::jobs::Beside;
 use crate::limits::SEQ_AHEAD_MAX;
 
 /// On whose word something is done.
@@ -40,7 +41,16 @@ pub enum Command {
     /// A recording can be played that was begun when the session was `began_in`.
     RecordingPlayable { began_in: SessionStatus },
     /// The same recording is done: its digest is known, too.
-    RecordingDone { began_in: SessionStatus, duration: Millis, bytes: u64, took: Millis },
+    /// `sounds` of it can be drawn.
+    RecordingDone {
+        began_in: SessionStatus,
+        duration: Millis,
+        bytes: u64,
+        took: Millis,
+        sounds: u32,
+    },
+    /// Somebody misses what is made of the recording.
+    Want { beside: Beside },
     /// No recording can be made of what is there.
     RecordingFailed { reason: String, took: Millis },
     /// The candidate, or a reviewer, throws away what is not finished.
@@ -72,6 +82,8 @@ pub enum Refused {
     /// It was begun before the last items came, and the session takes none any more.
     #[error("the recording lacks what came after it was begun")]
     RecordingOutdated,
+    #[error("there is no recording")]
+    NoRecording,
 }
 
 impl From<Overtaken> for Refused {
@@ -92,9 +104,11 @@ impl Refused {
             Self::Fenced => Refusal::Fenced,
             Self::Outdated { current } => Refusal::Outdated { current: *current },
             Self::Discarded => Refusal::Discarded,
-            Self::Illegal(_) | Self::Missing(_) | Self::TooFarAhead | Self::RecordingOutdated => {
-                Refusal::Unavailable
-            }
+            Self::Illegal(_)
+            | Self::Missing(_)
+            | Self::TooFarAhead
+            | Self::RecordingOutdated
+            | Self::NoRecording => Refusal::Unavailable,
         }
     }
 }

@@ -10,7 +10,7 @@ use protocol::{
 
 use crate::command::{By, Command};
 use crate::conformance;
-use crate::jobs::{JobEnd, JobKind, Worker};
+use crate::jobs::{Beside, JobEnd, JobKind, Worker};
 use crate::memory::Memory;
 use crate::rules::Policy;
 use crate::store::{Append, Ledger};
@@ -152,7 +152,7 @@ impl Dice {
     }
 
     fn command(&mut self) -> Command {
-        match self.below(16) {
+        match self.below(17) {
             0 => Command::Create { token: self.token(), started_at: START },
             1..=3 => {
                 let opening = match self.below(4) {
@@ -184,8 +184,11 @@ impl Dice {
                 duration: Millis::from_secs(3),
                 bytes: 1_000,
                 took: Millis::new(20),
+                sounds: self.below(3) as u32,
             },
             14 => Command::RecordingFailed { reason: "no".into(), took: Millis::new(5) },
+            15 if self.once_in(2) => Command::Want { beside: Beside::Waveform },
+            15 => Command::Want { beside: Beside::Mix },
             _ if self.once_in(3) => Command::Delete,
             _ => Command::Discard { by: self.by() },
         }

@@ -20,10 +20,16 @@ pub enum JobKind {
     Release,
     /// Remove what a session that was thrown away has left: payloads, files, and in the end its rows.
     Erase,
+    /// Draw the sound of the recording, and measure how loud it is.
+    Waveform,
+    /// Mix the sounds of the recording into one, for players that play only one.
+    Mix,
 }
 
 impl JobKind {
-    pub const ALL: [Self; 3] = [Self::Assemble, Self::Release, Self::Erase];
+    /// In the order in which they are looked for.
+    pub const ALL: [Self; 5] =
+        [Self::Assemble, Self::Release, Self::Erase, Self::Waveform, Self::Mix];
 
     /// The word in the database, in the API and in the metrics.
     pub const fn as_str(self) -> &'static str {
@@ -31,11 +37,30 @@ impl JobKind {
             Self::Assemble => "assemble",
             Self::Release => "release",
             Self::Erase => "erase",
+            Self::Waveform => "waveform",
+            Self::Mix => "mix",
         }
     }
 
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What is made of a recording, is kept beside it, and can be made again as long as that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    Waveform,
+    Mix,
+}
+
+impl Beside {
+    /// The job that makes it.
+    pub const fn job(self) -> JobKind {
+        match self {
+            Self::Waveform => JobKind::Waveform,
+            Self::Mix => JobKind::Mix,
+        }
     }
 }
 
@@ -155,6 +180,11 @@ impl Job {
         self.tries > JOB_TRIES_MAX
     }
 
+    /// Only who insists has it tried once more.
+    pub const fn is_spent(&self) -> bool {
+        self.tries >= JOB_TRIES_MAX
+    }
+
     /// Somebody was ended by it before: better done with nothing else beside it.
     pub const fn is_suspect(&self) -> bool {
         self.tries > 1
@@ -204,6 +234,9 @@ impl Job {
                 Some(self)
             }
             JobEnd::Failed(why) => {
+                if !self.is_poison() {
+                    self.tries = self.tries.saturating_sub(1);
+                }
                 self.state = JobState::Stopped;
                 self.error = Some(shortened(why));
                 Some(self)
@@ -318,6 +351,18 @@ mod tests {
         job.wanted(NOW, true);
         assert!(job.claim(ME, NOW));
         assert!(!job.is_poison());
+    }
+
+    #[test]
+    fn what_fails_with_an_end_of_its_own_is_not_counted_unless_it_is_given_up() {
+        let failed = |before| claimed(before).ended(ME, JobEnd::Failed("no".into()), NOW).unwrap();
+        let mut job = failed(0);
+        assert_eq!((job.state, job.tries, job.is_spent()), (JobState::Stopped, 0, false));
+        job.wanted(NOW, false);
+        assert!(job.claim(ME, NOW));
+        assert!(!job.is_suspect(), "it has ended nobody");
+        assert!(!failed(JOB_TRIES_MAX - 1).is_spent());
+        assert!(failed(JOB_TRIES_MAX).is_spent());
     }
 
     #[test]

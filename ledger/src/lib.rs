@@ -20,7 +20,7 @@ pub mod session;
 mod store;
 
 pub use command::{By, Command, Refused};
-pub use jobs::{Job, JobKind};
+pub use jobs::{Beside, Job, JobKind};
 pub use rules::Change;
 pub use session::Session;
 pub use store::{Append, Appended, Applied, Ledger};

@@ -13,7 +13,7 @@ use protocol::{
 };
 
 use crate::command::{By, Command, Refused};
-use crate::jobs::{JobKind, shortened};
+use crate::jobs::{Beside, JobKind, shortened};
 use crate::limits::{HAVE_RANGES_MAX, SEQ_AHEAD_MAX};
 use crate::session::Session;
 
@@ -74,15 +74,16 @@ pub fn decide(
         Command::NoteSilence { since } => of(before)?.note_silence(*since, now, policy),
         Command::CheckDeadline => of(before)?.check_deadline(now, policy),
         Command::Finish { by, last_seq, lost } => of(before)?.finish(*by, *last_seq, lost),
-        Command::RecordingDone { began_in, duration, bytes, took } => {
+        Command::RecordingDone { began_in, duration, bytes, took, sounds } => {
             let made = |complete| Event::RecordingMade {
                 duration_ms: *duration,
                 bytes: *bytes,
                 took_ms: *took,
                 complete,
             };
-            of(before)?.recording_done(*began_in, made)
+            of(before)?.recording_done(*began_in, *sounds, made)
         }
+        Command::Want { beside } => of(before)?.want(*beside),
         Command::RecordingPlayable { began_in } => of(before)?.recording_playable(*began_in),
         Command::RecordingFailed { reason, took } => {
             of(before)?.recording_failed(reason, *took, now, policy)
@@ -320,18 +321,33 @@ impl Change {
         Ok(self)
     }
 
-    /// Completes the session if that was being finalized before the recording was begun.
+    /// Completes the session if that was being finalized before the recording was begun. Only then
+    /// something is made of it unasked: what is recorded later makes another one.
     fn recording_done(
         mut self,
         began_in: SessionStatus,
+        sounds: u32,
         made: impl FnOnce(bool) -> Event,
     ) -> Result<Self, Refused> {
         self.after.takes_recording(began_in)?;
         let is_complete = self.after.status.after(SessionEvent::RecordingDurable).is_ok();
         if is_complete {
             self = self.to(SessionEvent::RecordingDurable)?.wanting(JobKind::Release, false);
+            if sounds > 0 {
+                self = self.wanting(JobKind::Waveform, false);
+            }
+            if sounds > 1 {
+                self = self.wanting(JobKind::Mix, false);
+            }
         }
         Ok(self.with(made(is_complete)))
+    }
+
+    fn want(self, beside: Beside) -> Result<Self, Refused> {
+        if !self.after.playable {
+            return Err(Refused::NoRecording);
+        }
+        Ok(self.wanting(beside.job(), false))
     }
 
     /// A session that still takes items goes on. What cannot be played expires.

@@ -75,12 +75,13 @@ async fn delete_all(DeleteArgs { data, sessions }: &DeleteArgs) -> Result<String
     Ok(told)
 }
 
-/// Nothing waits for any time here.
+/// Nothing waits for any time here, and nothing is taken.
 const POLICY: ledger::rules::Policy = ledger::rules::Policy {
     grace: Millis::ZERO,
     resume_window: Millis::ZERO,
     discarded_kept: DISCARDED_KEPT,
     failed_kept: Millis::ZERO,
+    session_bytes_max: 0,
 };
 
 async fn delete_one(

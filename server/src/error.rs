@@ -261,6 +261,7 @@ impl From<Refused> for ApiError {
             Refused::Discarded => Self::WrongStatus(SessionStatus::Discarded),
             Refused::Missing(missing) => Self::Missing(missing),
             refused @ Refused::TooFarAhead => Self::BadRequest(refused.to_string()),
+            Refused::NoRecording => Self::NoRecording,
             refused @ Refused::RecordingOutdated => Self::Internal(refused.into()),
         }
     }

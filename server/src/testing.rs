@@ -107,6 +107,7 @@ impl World {
         };
         let made = Made {
             recording: recording.clone(),
+            sounds: 1,
             runs: Vec::new(),
             tracks: tracks.iter().map(file).collect(),
             frames: Vec::new(),
@@ -114,7 +115,7 @@ impl World {
         };
         let (began_in, digest) = (SessionStatus::Finalizing, Digest::from_bytes([1; 32]));
         self.store.recording_playable(id, &made, began_in, START).await.unwrap();
-        let done = self.store.recording_done(id, &recording, digest, Millis::ZERO, began_in, START);
+        let done = self.store.recording_done(id, &made, digest, Millis::ZERO, began_in, START);
         assert_eq!(done.await.unwrap().unwrap().after.status, SessionStatus::Completed);
         let recording = Recording { digest: Some(digest), ..recording };
         (id, recording)

@@ -27,16 +27,18 @@ pub fn JobsPage(view: JobsView) -> impl IntoView {
             <p class="back"><a href=paths::HISTORY>"All recordings"</a></p>
             <h1>"Work"</h1>
             <p>
-                "Making recordings, letting chunks go that are in their files, and erasing what was \
-                 thrown away. It goes on by itself, after a restart too."
+                "Making recordings, drawing and mixing their sound, letting chunks go that are in \
+                 their files, and erasing what was thrown away. It goes on by itself, after a restart \
+                 too."
             </p>
             {(stopped > 0)
                 .then(|| view! {
                     <div class="callout callout-bad">
                         <p>
                             {format::count(stopped as u64, "job was", "jobs were")}
-                            " given up. Nothing is lost: all chunks are kept. Finishing the session \
-                             once more, by the API, tries again."
+                            " given up. Nothing is lost: of a recording that is not made all chunks \
+                             are kept, and finishing the session once more, by the API, tries again. One \
+                             that cannot be drawn or mixed can be played all the same."
                         </p>
                     </div>
                 })}
@@ -83,9 +85,43 @@ fn Row(job: JobRow) -> impl IntoView {
             <td role="cell" data-label="State">
                 <span class=class>{standing}</span>
                 {job.begins.map(|at| view! { " · "<Moment at/> })}
+                {job.progress.map(|done| format!(" · {} %", done / 10))}
             </td>
             <td role="cell" class="number" data-label="Tries">{job.tries}</td>
             <td role="cell" class="whole-row" data-label="Last trouble">{job.error.unwrap_or_else(|| "–".to_owned())}</td>
         </tr>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rendering::{html, instant, session_id, text};
+
+    #[test]
+    fn a_job_says_when_it_begins_or_how_far_it_is_and_what_stands_in_its_way() {
+        let row = |standing| JobRow {
+            session: session_id(1),
+            what: "Draw the sound",
+            standing,
+            begins: None,
+            progress: None,
+            tries: 2,
+            error: None,
+        };
+        let jobs = vec![
+            JobRow { error: Some("it broke off".into()), ..row(JobStanding::Stopped) },
+            JobRow { progress: Some(437), ..row(JobStanding::Running) },
+            JobRow { begins: Some(instant(9)), ..row(JobStanding::Waiting) },
+        ];
+        let page = text(&html(|| view! { <JobsPage view=JobsView { jobs, more: false }/> }));
+        for told in [
+            "1 job was given up",
+            "Draw the sound Given up 2 it broke off",
+            "Running · 43 % 2 –",
+            "Waiting · 14 Nov 2026, 09:30 UTC 2 –",
+        ] {
+            assert!(page.contains(told), "{told}: {page}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A ledger in which one rule is broken on purpose.
 
-use ledger::jobs::{Job, JobEnd, JobKind, Worker};
+use ledger::jobs::{Beside, Job, JobEnd, JobKind, Worker};
 use ledger::limits::SEQ_AHEAD_MAX;
 use ledger::memory::Memory;
 use ledger::{Append, Appended, Applied, By, Command, Ledger, Refused, Session};
@@ -48,6 +48,18 @@ mutations!(
     WaitForLost,
     /// A recording of what was there before the end completes the session.
     CompleteWithPartial,
+    /// A recording of one sound is as good as one of none.
+    OverlookOneSound,
+    /// A recording of one sound is mixed.
+    HearDouble,
+    /// A recording of what is there so far is drawn, too.
+    DrawPartial,
+    /// Who misses a waveform or a mix is not heard.
+    IgnoreWants,
+    /// Who misses one gets the other.
+    MakeTheOther,
+    /// Of what was never recorded something is made.
+    WantOfNothing,
     /// What is completed can be discarded.
     DiscardCompleted,
     /// The job is not written down that became due.
@@ -136,6 +148,21 @@ impl Mutant {
             {
                 *began_in = SessionStatus::Finalizing;
             }
+            Command::RecordingDone { sounds, .. }
+                if mutation == Some(Mutation::OverlookOneSound) && *sounds == 1 =>
+            {
+                *sounds = 0;
+            }
+            Command::RecordingDone { sounds, .. } if mutation == Some(Mutation::HearDouble) => {
+                *sounds *= 2;
+            }
+            Command::Want { .. } if mutation == Some(Mutation::IgnoreWants) => return None,
+            Command::Want { beside } if mutation == Some(Mutation::MakeTheOther) => {
+                *beside = match *beside {
+                    Beside::Waveform => Beside::Mix,
+                    Beside::Mix => Beside::Waveform,
+                };
+            }
             Command::Discard { .. }
                 if mutation == Some(Mutation::DiscardCompleted) && is_completed =>
             {
@@ -203,7 +230,17 @@ impl Ledger for Mutant {
             }
             _ => now,
         };
-        let applied = self.inner.apply(id, &instead, now).await;
+        let mut applied = self.inner.apply(id, &instead, now).await;
+        match (self.mutation, &instead, &applied) {
+            (Some(Mutation::DrawPartial), Command::RecordingDone { .. }, Ok(Ok(_))) => {
+                let drawn = Command::Want { beside: Beside::Waveform };
+                self.inner.apply(id, &drawn, now).await?.ok();
+            }
+            (Some(Mutation::WantOfNothing), _, Ok(Err(Refused::NoRecording))) => {
+                applied = Ok(self.nothing_done(id).await);
+            }
+            _ => {}
+        }
         if self.mutation == Some(Mutation::ForgetJob) {
             for kind in JobKind::ALL {
                 let worker = Worker(u64::MAX);

@@ -16,7 +16,7 @@ pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    MESSAGE_ITEM_BYTES_MAX, PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
+    PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
 use crate::message::{ServerMessage, Welcome};

@@ -202,6 +202,8 @@ impl From<ExportError> for ApiError {
             ExportError::DiskFull => Self::DiskFull,
             ExportError::PastLimit(_) => Self::ExportPastLimit(error.to_string()),
             ExportError::Refused(_)
+            | ExportError::NotMixed
+            | ExportError::MixPutOff
             | ExportError::NotConverted
             | ExportError::Storage
             | ExportError::BrokeOff => Self::ExportFailed(error.to_string()),

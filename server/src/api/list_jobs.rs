@@ -24,7 +24,8 @@ pub(super) struct JobList {
 pub(super) struct JobDto {
     session: String,
     /// `assemble`: make the recording. `release`: let the chunks go that are in its files. `erase`: remove
-    /// what is left of a session that was thrown away.
+    /// what is left of a session that was thrown away. `waveform`: draw the sound of its recording. `mix`:
+    /// mix the sounds of its recording into one.
     kind: &'static str,
     /// `waiting`, `running`, or `stopped`: given up.
     state: &'static str,
@@ -41,8 +42,8 @@ pub(super) struct JobDto {
 
 /// List the work that is due
 ///
-/// Making recordings, letting chunks go and erasing are rows in the database, which outlive the server
-/// that works on them.
+/// Making recordings, drawing and mixing their sound, letting chunks go and erasing are rows in the
+/// database, which outlive the server that works on them.
 #[utoipa::path(
     get, path = "/jobs", tag = "jobs",
     responses((status = 200, description = "At most 500 of them", body = JobList))

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use super::extract::SessionPath;
 use super::recording::{is_unchanged, respond};
 use crate::error::{ApiError, Problem};
-use crate::recording::{WaveformError, version_of};
+use crate::recording::{NotMade, WaveformError, version_of};
 use crate::state::AppState;
 
 /// Buckets of an answer when nobody says how many: a wide window's worth.
@@ -36,7 +36,7 @@ pub(super) struct WaveformQuery {
 /// The lowest and highest sample of each bucket of time, as signed bytes: `HFPK`, a byte for the
 /// version (1), a byte for the level (a bucket lasts 10 ms × 2^level), two zero bytes, the number of
 /// buckets as a little-endian 32-bit number, then two bytes for each bucket. It is drawn when the
-/// recording is made; the first request of an older one waits for it.
+/// recording is made; the first request of an older one has it drawn, and waits for it.
 #[utoipa::path(
     get, path = "/sessions/{id}/waveform", tag = "sessions",
     params(("id" = String, Path, description = "The session's id"), WaveformQuery),
@@ -77,15 +77,17 @@ const OCTET_STREAM: header::HeaderValue =
 impl From<WaveformError> for ApiError {
     fn from(error: WaveformError) -> Self {
         match error {
-            WaveformError::NoSound => Self::NoWaveform,
-            WaveformError::ShuttingDown => Self::ShuttingDown,
-            WaveformError::Store(error) => error.into(),
-            WaveformError::Files(_)
-            | WaveformError::Io(_)
-            | WaveformError::Media(_)
-            | WaveformError::Damaged(_)
-            | WaveformError::DamagedList(_)
-            | WaveformError::BrokeOff => Self::Internal(error.into()),
+            WaveformError::NoSound | WaveformError::NotMade(NotMade::GivenUp(_)) => {
+                Self::NoWaveform
+            }
+            WaveformError::Replaced | WaveformError::NotMade(NotMade::PutOff) => {
+                Self::WaveformNotDrawn
+            }
+            WaveformError::NotMade(NotMade::ShuttingDown) => Self::ShuttingDown,
+            WaveformError::NotMade(NotMade::Store(error)) => error.into(),
+            WaveformError::Files(_) | WaveformError::Damaged(_) | WaveformError::DamagedList(_) => {
+                Self::Internal(error.into())
+            }
         }
     }
 }

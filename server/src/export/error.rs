@@ -8,7 +8,7 @@ use tokio::task::JoinError;
 use zip::result::ZipError;
 
 use super::ffmpeg::PastLimit;
-use crate::recording::MixError;
+use crate::recording::{MixError, NotMade};
 use crate::store::{self, StoreError};
 
 /// Nothing of the server's insides is in it.
@@ -28,6 +28,10 @@ pub(crate) enum ExportError {
     PastLimit(PastLimit),
     #[error("The recording cannot be put into this form: {0}.")]
     Refused(Refusal),
+    #[error("Its sounds cannot be mixed into one; the operator's log says why.")]
+    NotMixed,
+    #[error("Its sounds cannot be mixed into one now; try again.")]
+    MixPutOff,
     #[error("ffmpeg could not convert the recording; the operator's log says why.")]
     NotConverted,
     #[error("The server could not read or write what this takes; the operator's log says why.")]
@@ -66,26 +70,29 @@ impl MakeError {
     /// What whoever asked for it is told.
     pub(super) fn told(&self) -> ExportError {
         match self {
-            Self::ShuttingDown | Self::Mix(MixError::ShuttingDown) => ExportError::ShuttingDown,
-            Self::Store(StoreError::DiskFull) => ExportError::DiskFull,
+            Self::ShuttingDown | Self::Mix(MixError::NotMade(NotMade::ShuttingDown)) => {
+                ExportError::ShuttingDown
+            }
+            Self::Store(StoreError::DiskFull)
+            | Self::Mix(MixError::NotMade(NotMade::Store(StoreError::DiskFull))) => {
+                ExportError::DiskFull
+            }
             Self::Io(error)
             | Self::Archive(ZipError::Io(error))
             | Self::Media(MediaError::Io(error))
-            | Self::Mix(MixError::Io(error) | MixError::Media(MediaError::Io(error)))
                 if store::is_full(error) =>
             {
                 ExportError::DiskFull
             }
-            Self::Media(MediaError::Refused(refusal))
-            | Self::Mix(MixError::Media(MediaError::Refused(refusal))) => {
-                ExportError::Refused(refusal.clone())
-            }
+            Self::Media(MediaError::Refused(refusal)) => ExportError::Refused(refusal.clone()),
+            Self::Mix(MixError::NotMade(NotMade::GivenUp(_))) => ExportError::NotMixed,
+            Self::Mix(MixError::NotMade(NotMade::PutOff)) => ExportError::MixPutOff,
             Self::PastLimit(limit) => ExportError::PastLimit(*limit),
             Self::Ffmpeg(_) => ExportError::NotConverted,
-            Self::BrokeOff(_) | Self::Mix(MixError::BrokeOff) => ExportError::BrokeOff,
+            Self::BrokeOff(_) => ExportError::BrokeOff,
             Self::Store(_)
             | Self::Media(_)
-            | Self::Mix(MixError::Io(_) | MixError::Files(_) | MixError::Media(_))
+            | Self::Mix(MixError::Files(_) | MixError::NotMade(NotMade::Store(_)))
             | Self::Io(_)
             | Self::Files(_)
             | Self::Archive(_)
@@ -107,7 +114,6 @@ mod tests {
             MakeError::Store(StoreError::Database(sqlx::Error::Protocol(INSIDE.to_owned()))),
             MakeError::Media(MediaError::Io(io())),
             MakeError::Media(MediaError::Encoding(INSIDE.to_owned())),
-            MakeError::Mix(MixError::Io(io())),
             MakeError::Io(io()),
             MakeError::Files(files),
             MakeError::Archive(ZipError::Io(io())),
@@ -127,14 +133,14 @@ mod tests {
         for error in [
             MakeError::Io(full()),
             MakeError::Media(MediaError::Io(full())),
-            MakeError::Mix(MixError::Media(MediaError::Io(full()))),
+            MakeError::Mix(NotMade::Store(StoreError::DiskFull).into()),
             MakeError::Store(StoreError::DiskFull),
         ] {
             assert_eq!(error.told(), ExportError::DiskFull, "{error}");
         }
         let empty = MakeError::Media(MediaError::Refused(Refusal::Empty));
         assert!(empty.told().to_string().contains("the segment is empty"));
-        let stopping = MakeError::Mix(MixError::ShuttingDown);
+        let stopping = MakeError::Mix(NotMade::ShuttingDown.into());
         assert_eq!(stopping.told(), ExportError::ShuttingDown);
     }
 }

@@ -118,7 +118,7 @@ impl Exports {
     ) -> Result<KeptFile, MakeError> {
         let recording = &task.recording;
         if has_several_sounds(recording, tracks)
-            && let Some(mix) = self.0.recordings.mixed(recording).await?
+            && let Some(mix) = self.0.recordings.mixed(task.session.id, recording).await?
         {
             return Ok(mix);
         }

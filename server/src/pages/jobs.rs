@@ -36,7 +36,10 @@ fn row(ListedJob { session, kind, job }: ListedJob) -> JobRow {
         JobState::Stopped => JobStanding::Stopped,
     };
     let begins = job.may_begin_at().filter(|_| standing == JobStanding::Waiting).map(instant);
-    JobRow { session, what: what(kind), standing, begins, tries: job.tries, error: job.error }
+    let is_running = standing == JobStanding::Running;
+    let progress = Some(job.progress).filter(|done| is_running && *done > 0);
+    let (tries, error) = (job.tries, job.error);
+    JobRow { session, what: what(kind), standing, begins, progress, tries, error }
 }
 
 const fn what(kind: JobKind) -> &'static str {
@@ -44,5 +47,7 @@ const fn what(kind: JobKind) -> &'static str {
         JobKind::Assemble => "Make the recording",
         JobKind::Release => "Let chunks go",
         JobKind::Erase => "Erase",
+        JobKind::Waveform => "Draw the sound",
+        JobKind::Mix => "Mix the sounds into one",
     }
 }

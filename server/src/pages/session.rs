@@ -5,6 +5,7 @@ use app::views::{ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, Sessio
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use ledger::Beside;
 use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 use timeline::origin;
@@ -14,7 +15,7 @@ use super::history::{duration, instant};
 use super::tracks::{frame_view, track_views};
 use crate::error::ApiError;
 use crate::export::{ExportError, Format, can_be_exported};
-use crate::recording::{has_several_sounds, tracks_in};
+use crate::recording::{NotMade, has_several_sounds, tracks_in};
 use crate::render;
 use crate::state::AppState;
 use crate::store::{LeftOutRun, LoggedEvent, Recording, Session};
@@ -44,7 +45,10 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         && !view.is_mixed
         && has_several_sounds(kept, &files)
     {
-        state.recordings.mix_in_time(kept.clone());
+        match state.recordings.want(id, Beside::Mix).await {
+            Ok(()) | Err(NotMade::GivenUp(_)) => {}
+            Err(error) => tracing::warn!(session = %id, %error, "no mixed sound"),
+        }
     }
     Ok(SessionView {
         id,

@@ -266,6 +266,7 @@ const fn makes_session(command: &Command) -> bool {
         | Command::RecordingPlayable { .. }
         | Command::RecordingDone { .. }
         | Command::RecordingFailed { .. }
+        | Command::Want { .. }
         | Command::Discard { .. }
         | Command::Delete => false,
     }

@@ -28,7 +28,8 @@ impl RecordingFiles {
         let runs_left_out = u32::try_from(left_out.len()).unwrap_or(u32::MAX);
         let left_out = left_out.into_iter().take(LEFT_OUT_LISTED_MAX).collect();
         let has_the_whole = whole.as_ref().or_else(|| first.first().map(|(_, media)| media));
-        let its_file = has_the_whole.ok_or(AssembleError::NothingRecorded)?.file.reopen()?;
+        let has_the_whole = has_the_whole.ok_or(AssembleError::NothingRecorded)?;
+        let (its_file, its_sounds) = (has_the_whole.file.reopen()?, has_the_whole.sounds);
         let mut tracks = Vec::new();
         let of_tracks = first.into_iter().map(|(track, media)| (track, 0, media)).chain(parts);
         for (track, part, MediaFile { file, file_type, duration, sounds }) in of_tracks {
@@ -50,7 +51,8 @@ impl RecordingFiles {
             tracks.push(TrackFile { track, part, key, mime, bytes, duration, sounds });
         }
         tracks.sort_by_key(|file| (file.track, file.part));
-        Ok((Made { recording, runs, tracks, frames, left_out }, its_file))
+        let made = Made { recording, sounds: its_sounds, runs, tracks, frames, left_out };
+        Ok((made, its_file))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod ahead;
 mod assemble;
+mod beside;
 mod files;
 mod keeping;
 mod packing;
@@ -11,6 +12,7 @@ mod pictures;
 mod plan;
 mod playback;
 mod postponed;
+mod progress;
 mod stitching;
 mod waveform;
 mod worker;
@@ -30,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
+pub(crate) use beside::NotMade;
 pub(crate) use files::{
     RecordingFiles, delete_aged, extension_of, is_of, made_beside, version_of, writer_into,
 };
@@ -47,8 +50,11 @@ use crate::clock;
 use crate::metrics::{Made, Metrics};
 use crate::store::{KeptFile, Recording, Store, StoreError, TrackFile};
 
-/// Jobs done at the same time: stitching is disk work, more at once only slows each.
+/// Jobs on sessions done at the same time: stitching is disk work, more at once only slows each.
 const CONCURRENT_MAX: usize = 2;
+/// Recordings drawn or mixed at the same time, besides those: that is work for a processor, nobody is in
+/// a hurry, and no recording has to wait for it until it is made.
+const DECODING_MAX: usize = 1;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,19 +80,19 @@ struct Inner {
     /// This process, as the owner of the jobs that it works on.
     worker: Worker,
     permits: Arc<Semaphore>,
-    /// Held for reading by every job, and for writing by one that is better done alone.
+    /// For jobs that decode sound.
+    decoding: Arc<Semaphore>,
+    /// Held for reading by every other job, and for writing by one that is better done alone.
     beside: tokio::sync::RwLock<()>,
     work: Notify,
+    /// Told whenever a job has ended.
+    ended: Notify,
     /// Jobs that are begun, and have not ended.
     running: Mutex<HashSet<(SessionId, JobKind)>>,
     waiters: Mutex<Waiters>,
     tasks: TaskTracker,
     ahead: Ahead,
-    /// Held while a waveform is drawn: that is work for a processor, and nobody is in a hurry.
-    drawing: tokio::sync::Mutex<()>,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
-    /// Keys of recordings whose sound is being mixed, or will be.
-    mixing: Mutex<HashSet<String>>,
     stopping: CancellationToken,
 }
 
@@ -121,15 +127,15 @@ impl Recordings {
             metrics,
             worker: Worker(rand::random()),
             permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
+            decoding: Arc::new(Semaphore::new(DECODING_MAX)),
             beside: tokio::sync::RwLock::default(),
             work: Notify::new(),
+            ended: Notify::new(),
             running: Mutex::default(),
             waiters: Mutex::default(),
             tasks,
             ahead: Ahead::default(),
-            drawing: tokio::sync::Mutex::default(),
             in_the_making: Mutex::default(),
-            mixing: Mutex::default(),
             stopping,
         })))
     }
@@ -202,7 +208,7 @@ impl Recordings {
         let digest = spawn_blocking(move || digest_of(file)).await;
         let digest = digest.map_err(|_| AssembleError::BrokeOff)??;
         let took = clock::millis(started.elapsed());
-        let done = store.recording_done(id, recording, digest, took, began_in, clock::wall());
+        let done = store.recording_done(id, &made, digest, took, began_in, clock::wall());
         let status = match store.noting(done).await {
             Ok(Some(applied)) => applied.after.status,
             Ok(None) | Err(StoreError::Refused(Refused::RecordingOutdated)) => {
@@ -225,10 +231,6 @@ impl Recordings {
                 session = %id, segments = recording.left_out,
                 "not everything fits into a file: the chunks are kept"
             );
-        }
-        self.draw_in_time(id, recording.clone());
-        if has_several_sounds(recording, &made.tracks) {
-            self.mix_in_time(recording.clone());
         }
         let receipt = store.session(id).await?.receipt();
         metrics.lost(receipt.as_ref().map_or(0, |receipt| receipt.missing.len()));

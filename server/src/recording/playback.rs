@@ -1,31 +1,27 @@
-//! Mixes all sound of a recording into one track, for players that play only one. Nobody waits for it
-//! to hand out a receipt; without it the recording itself is played.
+//! Mixes all sound of a recording into one track, for players that play only one. A job does it; nobody
+//! waits for it to hand out a receipt, and without it the recording itself is played.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::sync::{MutexGuard, PoisonError};
 
+use ledger::Beside;
 use media::{MediaError, Mixed, Refusal};
+use protocol::SessionId;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
+use super::beside::{BesideError, NotMade};
 use super::files::{mix_key, writer_into};
+use super::progress::Progress;
 use super::{Packing, Recordings};
 use crate::store::{KeptFile, Recording};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MixError {
-    #[error("the server is shutting down")]
-    ShuttingDown,
-    #[error("it cannot be written: {0}")]
-    Io(#[from] std::io::Error),
-    #[error("it cannot be kept: {0}")]
+    #[error("the mix cannot be reached: {0}")]
     Files(#[from] object_store::Error),
-    #[error("the recording cannot be mixed: {0}")]
-    Media(#[from] MediaError),
-    #[error("mixing broke off")]
-    BrokeOff,
+    #[error(transparent)]
+    NotMade(#[from] NotMade),
 }
 
 impl Recordings {
@@ -39,41 +35,25 @@ impl Recordings {
     }
 
     /// The same, made now if it is not there; `None` when there is nothing to mix.
-    pub(crate) async fn mixed(&self, recording: &Recording) -> Result<Option<KeptFile>, MixError> {
-        match self.mix(recording).await {
-            // A picture without sound beside a voice.
-            Ok(()) | Err(MixError::Media(MediaError::Refused(Refusal::NothingToMix { .. }))) => {
+    pub(crate) async fn mixed(
+        &self,
+        id: SessionId,
+        recording: &Recording,
+    ) -> Result<Option<KeptFile>, MixError> {
+        match self.mix_of(recording).await? {
+            Some(mix) => Ok(Some(mix)),
+            None => {
+                self.made(id, Beside::Mix).await?;
                 Ok(self.mix_of(recording).await?)
             }
-            Err(error) => Err(error),
         }
     }
 
-    /// Unless that is done or about to be done. A restart may have come in between: whoever misses
-    /// the mix asks again.
-    pub(crate) fn mix_in_time(&self, recording: Recording) {
-        if !self.mixing().insert(recording.key.clone()) {
-            return;
-        }
-        let this = self.clone();
-        tokio::spawn(async move {
-            let mixed = this.mixed(&recording).await;
-            this.mixing().remove(&recording.key);
-            match mixed {
-                Ok(_) | Err(MixError::ShuttingDown) => {}
-                Err(error) => tracing::warn!(key = recording.key, %error, "no mixed sound"),
-            }
-        });
-    }
-
-    fn mixing(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.0.mixing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn mix(&self, recording: &Recording) -> Result<(), MixError> {
+    /// Mixes the recording of a session, unless that is done.
+    pub(super) async fn mix(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
         let inner = &*self.0;
-        let _one_at_a_time = inner.drawing.lock().await;
-        if self.mix_of(recording).await?.is_some() {
+        let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
+        if self.mix_of(&recording).await?.is_some() {
             return Ok(());
         }
         // A mix is about as large.
@@ -82,17 +62,25 @@ impl Recordings {
         let file = NamedTempFile::new_in(&inner.scratch)?;
         let mixing = if Packing::of(&recording.mime) == Some(Packing::Mp4) {
             let input = files.seekable(&recording.key, stopping).await?;
+            let input = progress.by_reading(recording.bytes, input);
             spawn_blocking(move || mixed_by(|out| media::mix_mp4(input, out), file))
         } else {
             let input = files.reader(&recording.key, recording.bytes, stopping).await?;
+            let input = progress.by_reading(recording.bytes, input);
             spawn_blocking(move || mixed_by(|out| media::mix(input, out), file))
         };
-        let mixed = mixing.await.map_err(|_| MixError::BrokeOff)?;
+        let mixed = mixing.await.map_err(|_| BesideError::BrokeOff)?;
         // What was read then has ended too early.
         if stopping.is_cancelled() {
-            return Err(MixError::ShuttingDown);
+            return Err(BesideError::ShuttingDown);
         }
-        inner.files.put::<MixError>(&mix_key(&recording.key), mixed?).await
+        let mixed = match mixed {
+            // A picture without sound beside a voice.
+            Err(MediaError::Refused(Refusal::NothingToMix { .. })) => return Ok(()),
+            mixed => mixed?,
+        };
+        let Some(_in_its_place) = self.place_beside(id, &recording).await? else { return Ok(()) };
+        inner.files.put::<BesideError>(&mix_key(&recording.key), mixed).await
     }
 }
 

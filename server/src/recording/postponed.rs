@@ -27,9 +27,7 @@ impl Postponed {
             AssembleError::Io(error) | AssembleError::Media(MediaError::Io(error)) => {
                 Some(Self::by_io(error))
             }
-            AssembleError::Files(error) => {
-                Some(io_cause(error).map_or(Self::Unavailable, Self::by_io))
-            }
+            AssembleError::Files(error) => Some(Self::by_files(error)),
             AssembleError::Store(error) => Self::of_store(error),
             AssembleError::Media(
                 MediaError::Refused(_)
@@ -62,7 +60,11 @@ impl Postponed {
         }
     }
 
-    fn by_io(error: &io::Error) -> Self {
+    pub(super) fn by_files(error: &object_store::Error) -> Self {
+        io_cause(error).map_or(Self::Unavailable, Self::by_io)
+    }
+
+    pub(super) fn by_io(error: &io::Error) -> Self {
         if store::is_full(error) { Self::DiskFull } else { Self::Unavailable }
     }
 

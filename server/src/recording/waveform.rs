@@ -1,34 +1,31 @@
-//! Draws the sound of recordings: peaks, decoded once and kept beside the file. Nobody waits for it
-//! to hand out a receipt.
+//! Draws the sound of recordings: peaks, decoded once and kept beside the file. A job does it; nobody
+//! waits for it to hand out a receipt.
 
 use bytes::Bytes;
-use media::{Loudest, MediaError, Peaks, PeaksError, Waveform, Waveforms};
+use ledger::Beside;
+use media::{Loudest, Peaks, PeaksError, Waveform, Waveforms};
 use protocol::SessionId;
 use tokio::task::spawn_blocking;
 
+use super::beside::{BesideError, NotMade};
+use super::progress::Progress;
 use super::{Packing, Recordings};
-use crate::store::{Recording, StoreError};
+use crate::store::Recording;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WaveformError {
     #[error("the recording has no sound that can be drawn")]
     NoSound,
-    #[error("the server is shutting down")]
-    ShuttingDown,
-    #[error("the waveform cannot be read or kept: {0}")]
+    #[error("another recording has taken the place of this one")]
+    Replaced,
+    #[error(transparent)]
+    NotMade(#[from] NotMade),
+    #[error("the waveform cannot be read: {0}")]
     Files(#[from] object_store::Error),
-    #[error("the recording cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-    #[error("the recording cannot be drawn: {0}")]
-    Media(#[from] MediaError),
     #[error("what is kept of the waveform is damaged: {0}")]
     Damaged(#[from] PeaksError),
     #[error("what is kept of the waveforms is damaged: {0}")]
     DamagedList(#[from] postcard::Error),
-    #[error("how loud it is cannot be noted: {0}")]
-    Store(#[from] StoreError),
-    #[error("drawing broke off")]
-    BrokeOff,
 }
 
 impl Recordings {
@@ -43,9 +40,8 @@ impl Recordings {
         let kept = match self.kept_peaks(recording).await? {
             Some(kept) => kept,
             None => {
-                let (this, recording) = (self.clone(), recording.clone());
-                let drawing = tokio::spawn(async move { this.draw(id, &recording).await });
-                drawing.await.map_err(|_| WaveformError::BrokeOff)??
+                self.made(id, Beside::Waveform).await?;
+                self.0.files.peaks(&recording.key).await?.ok_or(WaveformError::Replaced)?
             }
         };
         let tracks: Vec<&[u8]> = postcard::from_bytes(&kept)?;
@@ -53,60 +49,61 @@ impl Recordings {
         Ok(Peaks::from_bytes(track)?)
     }
 
-    /// Before anybody asks for it. What fails here is tried again by whoever asks.
-    pub(super) fn draw_in_time(&self, id: SessionId, recording: Recording) {
-        let this = self.clone();
-        tokio::spawn(async move {
-            match this.draw(id, &recording).await {
-                Ok(_) | Err(WaveformError::NoSound | WaveformError::ShuttingDown) => {}
-                Err(error) => tracing::warn!(key = recording.key, %error, "no waveform"),
-            }
-        });
-    }
-
     /// What was drawn before. That there is nothing to be seen in an MP4 is not believed: it was said
     /// of all of them before AAC could be decoded.
-    async fn kept_peaks(&self, recording: &Recording) -> Result<Option<Bytes>, WaveformError> {
+    async fn kept_peaks(
+        &self,
+        recording: &Recording,
+    ) -> Result<Option<Bytes>, object_store::Error> {
         let kept = self.0.files.peaks(&recording.key).await?;
-        let nothing = postcard::to_stdvec(&Vec::<&[u8]>::new())?;
         let is_mp4 = Packing::of(&recording.mime) == Some(Packing::Mp4);
-        Ok(kept.filter(|kept| !is_mp4 || *kept != nothing))
+        let is_nothing = |kept: &Bytes| {
+            postcard::from_bytes::<Vec<&[u8]>>(kept).is_ok_and(|tracks| tracks.is_empty())
+        };
+        Ok(kept.filter(|kept| !is_mp4 || !is_nothing(kept)))
     }
 
-    async fn draw(&self, id: SessionId, recording: &Recording) -> Result<Bytes, WaveformError> {
+    /// Draws the recording of a session, unless that is done.
+    pub(super) async fn draw(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
         let inner = &*self.0;
-        let _one_at_a_time = inner.drawing.lock().await;
-        if let Some(kept) = self.kept_peaks(recording).await? {
-            return Ok(kept);
+        let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
+        if self.kept_peaks(&recording).await?.is_some() {
+            return Ok(());
         }
-        let drawn = self.decode(recording).await?;
+        let drawn = self.decode(&recording, progress).await?;
+        let Some(_in_its_place) = self.place_beside(id, &recording).await? else { return Ok(()) };
         // First: once the peaks are there, nothing is drawn any more.
         if let Some(loudest) = loudest(&drawn) {
             inner.store.noting(inner.store.note_loudest(id, &recording.key, loudest)).await?;
         }
         let tracks: Vec<Vec<u8>> = drawn.iter().map(|waveform| waveform.peaks.to_bytes()).collect();
         let kept = Bytes::from(postcard::to_stdvec(&tracks)?);
-        inner.files.store_peaks(&recording.key, kept.clone()).await?;
-        Ok(kept)
+        Ok(inner.files.store_peaks(&recording.key, kept).await?)
     }
 
-    async fn decode(&self, recording: &Recording) -> Result<Vec<Waveform>, WaveformError> {
+    async fn decode(
+        &self,
+        recording: &Recording,
+        progress: &Progress,
+    ) -> Result<Vec<Waveform>, BesideError> {
         let (files, stopping) = (&self.0.files, &self.0.stopping);
         let drawing = match Packing::of(&recording.mime) {
             Some(Packing::Webm) => {
                 let reader = files.reader(&recording.key, recording.bytes, stopping).await?;
+                let reader = progress.by_reading(recording.bytes, reader);
                 spawn_blocking(move || Waveforms::from_webm(reader))
             }
             Some(Packing::Mp4) => {
                 let reader = files.seekable(&recording.key, stopping).await?;
+                let reader = progress.by_reading(recording.bytes, reader);
                 spawn_blocking(move || Waveforms::from_mp4(reader))
             }
             // Sound in other containers is not decoded here.
             None => return Ok(Vec::new()),
         };
-        let waveforms = drawing.await.map_err(|_| WaveformError::BrokeOff)?;
+        let waveforms = drawing.await.map_err(|_| BesideError::BrokeOff)?;
         if stopping.is_cancelled() {
-            return Err(WaveformError::ShuttingDown);
+            return Err(BesideError::ShuttingDown);
         }
         Ok(waveforms?)
     }

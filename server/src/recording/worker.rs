@@ -10,11 +10,12 @@ use ledger::jobs::{JobEnd, JobState};
 use ledger::limits::JOB_TRIES_MAX;
 use ledger::{Command, Job, JobKind, Ledger as _, Refused};
 use protocol::{SessionId, SessionStatus};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::postponed::Postponed;
-use super::{AssembleError, Outcome, RecordingFiles, Recordings};
+use super::progress::Progress;
+use super::{AssembleError, Outcome, RecordingFiles, Recordings, beside};
 use crate::clock;
 use crate::metrics::Made;
 use crate::store::{KeptFile, Store, StoreError};
@@ -22,15 +23,28 @@ use crate::store::{KeptFile, Store, StoreError};
 /// How often it is looked for work that nobody has told of: what waited for its time, or was left by
 /// another server.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a job is said to be still worked on; well within its lease.
-const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How often a job is said to be still worked on, and how far it has come; well within its lease.
+const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 /// How long whoever throws a session away waits until nothing of it is left, and how often it looks.
 const ERASED_WITHIN: Duration = Duration::from_secs(5);
 const ERASED_EVERY: Duration = Duration::from_millis(10);
 
+/// Why what is in no hurry waits that has ended a server before.
+const NOT_ALONE: &str = "it ended the server before, and waits until nothing else is done";
+
 /// Who waits for the recording of a session.
 pub(super) type Waiters = HashMap<SessionId, Vec<oneshot::Sender<Outcome>>>;
+
+/// One try of a job.
+#[derive(Debug, Clone)]
+struct Task {
+    id: SessionId,
+    kind: JobKind,
+    job: Job,
+    started: Instant,
+    progress: Progress,
+}
 
 /// What a job came to.
 enum Ended {
@@ -66,7 +80,7 @@ impl Recordings {
     }
 
     async fn begin_due(&self, kind: JobKind) -> Result<(), StoreError> {
-        while let Ok(permit) = Arc::clone(&self.0.permits).try_acquire_owned() {
+        while let Ok(permit) = Arc::clone(self.permits_of(kind)).try_acquire_owned() {
             if self.0.stopping.is_cancelled() {
                 return Ok(());
             }
@@ -79,12 +93,17 @@ impl Recordings {
         Ok(())
     }
 
+    fn permits_of(&self, kind: JobKind) -> &Arc<Semaphore> {
+        if decodes(kind) { &self.0.decoding } else { &self.0.permits }
+    }
+
     async fn do_job(&self, id: SessionId, kind: JobKind, job: Job, permit: OwnedSemaphorePermit) {
-        let started = Instant::now();
-        let ended = if job.is_poison() {
-            self.give_up(id, kind, &job, started).await
+        let (started, progress) = (Instant::now(), Progress::default());
+        let task = Task { id, kind, job, started, progress };
+        let ended = if task.job.is_poison() {
+            self.give_up(&task).await
         } else {
-            self.do_apart(id, kind, &job, started).await
+            self.do_apart(&task).await
         };
         let (outcome, end) = match ended {
             Ended::Recording(outcome) => {
@@ -109,6 +128,7 @@ impl Recordings {
             ended = store.end_job(id, kind, self.0.worker, end.clone(), clock::wall()).await;
         }
         self.running().remove(&(id, kind));
+        self.0.ended.notify_waiters();
         match ended {
             Ok(Some(Job { state: JobState::Stopped, error, .. })) => {
                 tracing::error!(session = %id, kind = kind.as_str(), ?error, "a job is given up");
@@ -121,19 +141,11 @@ impl Recordings {
         }
     }
 
-    /// In a task of its own, which takes nobody with it. What has ended a server before is done with
-    /// nothing else beside it, so that nobody else's work goes with it.
-    async fn do_apart(&self, id: SessionId, kind: JobKind, job: &Job, started: Instant) -> Ended {
-        let (this, is_suspect) = (self.clone(), job.is_suspect());
-        let mut work = tokio::spawn(async move {
-            if is_suspect {
-                let _alone = this.0.beside.write().await;
-                this.perform(id, kind, started).await
-            } else {
-                let _with_others = this.0.beside.read().await;
-                this.perform(id, kind, started).await
-            }
-        });
+    /// In a task of its own, which takes nobody with it.
+    async fn do_apart(&self, task: &Task) -> Ended {
+        let (id, kind, worker) = (task.id, task.kind, self.0.worker);
+        let (this, its_own) = (self.clone(), task.clone());
+        let mut work = tokio::spawn(async move { this.do_in_company(&its_own).await });
         let mut renewals = interval(RENEW_EVERY);
         renewals.tick().await;
         loop {
@@ -143,7 +155,8 @@ impl Recordings {
                     Ended::Other(JobEnd::BrokeOff("it broke off".into()))
                 }),
                 _ = renewals.tick() => {
-                    let renewed = self.0.store.renew(id, kind, self.0.worker, 0, clock::wall());
+                    let progress = task.progress.thousandths();
+                    let renewed = self.0.store.renew(id, kind, worker, progress, clock::wall());
                     if let Err(error) = renewed.await {
                         tracing::warn!(session = %id, kind = kind.as_str(), %error, "not renewed");
                     }
@@ -152,25 +165,52 @@ impl Recordings {
         }
     }
 
-    async fn perform(&self, id: SessionId, kind: JobKind, started: Instant) -> Ended {
-        let lock = self.lock_of(id);
-        let _one_at_a_time = lock.lock().await;
+    /// What has ended a server before is done with nothing else beside it, so that nobody else's work
+    /// goes with it. What only decodes waits for such a moment, and keeps no recording waiting.
+    async fn do_in_company(&self, task: &Task) -> Ended {
+        let beside = &self.0.beside;
+        match (decodes(task.kind), task.job.is_suspect()) {
+            (false, false) => {
+                let _with_others = beside.read().await;
+                self.perform(task).await
+            }
+            (false, true) => {
+                let _alone = beside.write().await;
+                self.perform(task).await
+            }
+            (true, false) => self.perform(task).await,
+            (true, true) => match beside.try_write() {
+                Ok(_alone) => self.perform(task).await,
+                Err(_) => Ended::Other(JobEnd::Postponed(NOT_ALONE.into())),
+            },
+        }
+    }
+
+    async fn perform(&self, task: &Task) -> Ended {
+        let Task { id, kind, progress, .. } = task;
+        // What only decodes holds nobody up until it puts into its place what it has made.
+        let _one_at_a_time =
+            if decodes(*kind) { None } else { Some(self.lock_of(*id).lock_owned().await) };
         match kind {
-            JobKind::Assemble => Ended::Recording(self.assemble(id, started).await),
-            JobKind::Release => Ended::Other(ended(self.release(id).await)),
-            JobKind::Erase => Ended::Other(ended(self.erase(id).await)),
+            JobKind::Assemble => Ended::Recording(self.assemble(*id, task.started).await),
+            JobKind::Release => Ended::Other(ended(self.release(*id).await)),
+            JobKind::Erase => Ended::Other(ended(self.erase(*id).await)),
+            JobKind::Waveform => Ended::Other(beside::end_of(self.draw(*id, progress).await)),
+            JobKind::Mix => Ended::Other(beside::end_of(self.mix(*id, progress).await)),
         }
     }
 
     /// It was begun too often without coming to an end.
-    async fn give_up(&self, id: SessionId, kind: JobKind, job: &Job, started: Instant) -> Ended {
-        let tries = (job.tries - 1).min(JOB_TRIES_MAX);
-        let error = AssembleError::EndedTheServer { tries };
-        if kind == JobKind::Assemble {
-            self.failed(id, &error.to_string(), started.elapsed()).await;
-            self.tell(id, &Outcome::Failed(error.to_string()));
+    async fn give_up(&self, task: &Task) -> Ended {
+        let tries = (task.job.tries - 1).min(JOB_TRIES_MAX);
+        if task.kind != JobKind::Assemble {
+            let error = format!("it ended the server {tries} times, or broke off");
+            return Ended::Other(JobEnd::Failed(error));
         }
-        Ended::Other(JobEnd::Failed(error.to_string()))
+        let error = AssembleError::EndedTheServer { tries }.to_string();
+        self.failed(task.id, &error, task.started.elapsed()).await;
+        self.tell(task.id, &Outcome::Failed(error.clone()));
+        Ended::Other(JobEnd::Failed(error))
     }
 
     /// The server stops in good order: what is cut off now has not ended it.
@@ -335,6 +375,14 @@ pub(crate) async fn erase(
         tracing::info!(session = %id, "erased");
     }
     Ok(store.empty_wal().await?)
+}
+
+/// Work for a processor on a recording that is there.
+const fn decodes(kind: JobKind) -> bool {
+    match kind {
+        JobKind::Waveform | JobKind::Mix => true,
+        JobKind::Assemble | JobKind::Release | JobKind::Erase => false,
+    }
 }
 
 fn end_of(outcome: &Outcome) -> JobEnd {

@@ -110,6 +110,7 @@ const fn takes_room(command: &Command) -> bool {
         | Command::RecordingPlayable { .. }
         | Command::RecordingDone { .. }
         | Command::RecordingFailed { .. }
+        | Command::Want { .. }
         | Command::Discard { .. }
         | Command::Delete => false,
     }

@@ -6,7 +6,7 @@ use protocol::{Digest, Millis, SessionId, SessionStatus, UnixMillis};
 
 use super::rows::signed;
 use super::tracks::{self, Made};
-use super::{Recording, Store, StoreError};
+use super::{Store, StoreError};
 
 impl Store {
     /// Notes a recording with all that was made beside it: its files are durable, and it can be played.
@@ -45,12 +45,13 @@ impl Store {
     pub async fn recording_done(
         &self,
         id: SessionId,
-        recording: &Recording,
+        made: &Made,
         digest: Digest,
         took: Millis,
         began_in: SessionStatus,
         now: UnixMillis,
     ) -> Result<Option<Applied>, StoreError> {
+        let Made { recording, sounds, .. } = made;
         let mut tx = self.begin().await?;
         let noted = sqlx::query(
             "UPDATE sessions SET recording_digest = ?, worked_ahead = 0 \
@@ -64,8 +65,8 @@ impl Store {
         if noted.rows_affected() == 0 {
             return Ok(None);
         }
-        let (duration, bytes) = (recording.duration, recording.bytes);
-        let done = Command::RecordingDone { began_in, duration, bytes, took };
+        let (duration, bytes, sounds) = (recording.duration, recording.bytes, *sounds);
+        let done = Command::RecordingDone { began_in, duration, bytes, took, sounds };
         let applied = self.apply_in(&mut tx, id, &done, now).await??;
         tx.commit().await?;
         Ok(Some(applied))

@@ -109,6 +109,7 @@ fn started_at(command: &Command) -> Option<UnixMillis> {
         | Command::RecordingPlayable { .. }
         | Command::RecordingDone { .. }
         | Command::RecordingFailed { .. }
+        | Command::Want { .. }
         | Command::Discard { .. }
         | Command::Delete => None,
     }

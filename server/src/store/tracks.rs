@@ -13,6 +13,8 @@ use super::{ROWS_PER_STATEMENT, Recording, Store, StoreError, Tx};
 #[derive(Debug, Clone)]
 pub struct Made {
     pub recording: Recording,
+    /// Sound tracks in the recording that can be drawn.
+    pub sounds: u32,
     pub runs: Vec<StitchedRun>,
     /// Empty when the recording is the file of the only track.
     pub tracks: Vec<TrackFile>,

@@ -104,12 +104,17 @@ async fn ten_kills_while_items_stream_lose_and_double_nothing() {
     }
 }
 
-/// A session handed over whole, of enough runs that making its file takes a while.
-async fn handed_over(folder: &Path, candidate: &Candidate) -> (Vec<Item>, Process) {
+/// Enough runs that making their file takes a while.
+pub(crate) fn long_recording() -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
     for segment in 0..60 {
         items.extend(run(items.len() as u64, segment, "beep1"));
     }
+    items
+}
+
+/// A server to which a session was handed over whole.
+pub(crate) async fn handed_over(folder: &Path, candidate: &Candidate, items: &[Item]) -> Process {
     let server = Process::start(folder, &[]).await;
     let (mut socket, _) = candidate.open(&server).await;
     for some in items.chunks(100) {
@@ -118,7 +123,7 @@ async fn handed_over(folder: &Path, candidate: &Candidate) -> (Vec<Item>, Proces
     let last_seq = items.last().map(|item| item.seq);
     socket.send(&ClientMessage::Finish(Finish { last_seq, lost: SeqSet::new() })).await;
     assert_eq!(socket.receive().await, Some(ServerMessage::Finalizing));
-    (items, server)
+    server
 }
 
 /// Kills the server as soon as the recording is being made, and not there yet.
@@ -149,7 +154,8 @@ fn now() -> i64 {
 async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
     let folder = TempDir::new().unwrap();
     let candidate = Candidate::new(1);
-    let (items, server) = handed_over(folder.path(), &candidate).await;
+    let items = long_recording();
+    let server = handed_over(folder.path(), &candidate, &items).await;
     kill_while_it_is_made(server, folder.path()).await;
 
     let server = Process::start(folder.path(), &[]).await;
@@ -165,8 +171,7 @@ async fn a_kill_while_the_recording_is_made_is_made_good_by_the_next_start() {
 async fn a_recording_that_ends_the_server_waits_longer_each_time_and_clears_that_when_it_is_made() {
     let folder = TempDir::new().unwrap();
     let candidate = Candidate::new(1);
-    let (_, server) = handed_over(folder.path(), &candidate).await;
-    let mut server = server;
+    let mut server = handed_over(folder.path(), &candidate, &long_recording()).await;
     let mut waits = Vec::new();
     for kill in 1..=2_u32 {
         kill_while_it_is_made(server, folder.path()).await;
@@ -188,7 +193,8 @@ async fn a_recording_that_ends_the_server_waits_longer_each_time_and_clears_that
 async fn after_the_last_try_the_session_fails_in_words_and_keeps_its_chunks() {
     let folder = TempDir::new().unwrap();
     let candidate = Candidate::new(1);
-    let (items, server) = handed_over(folder.path(), &candidate).await;
+    let items = long_recording();
+    let server = handed_over(folder.path(), &candidate, &items).await;
     kill_while_it_is_made(server, folder.path()).await;
     sqlx::query("UPDATE jobs SET tries = ?")
         .bind(JOB_TRIES_MAX)

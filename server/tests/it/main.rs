@@ -34,3 +34,4 @@ mod tools;
 mod tracks;
 mod versions;
 mod waveform;
+mod work;

@@ -74,6 +74,7 @@ fn recording(key: &str) -> Made {
     };
     Made {
         recording,
+        sounds: 1,
         runs: Vec::new(),
         tracks: Vec::new(),
         frames: Vec::new(),
@@ -94,7 +95,7 @@ async fn note(
         Err(StoreError::Refused(Refused::RecordingOutdated)) => return None,
         Err(error) => panic!("{error}"),
     }
-    let done = store.recording_done(session, &made.recording, digest, took, began_in, NOW);
+    let done = store.recording_done(session, made, digest, took, began_in, NOW);
     done.await.unwrap().map(|applied| applied.after.status)
 }
 
@@ -130,11 +131,11 @@ async fn a_recording_can_be_played_before_its_digest_is_known() {
     assert_eq!(playable.recording, Some(made.recording.clone()));
 
     // The digest of another one is not its digest.
-    let other = recording("other").recording;
+    let other = recording("other");
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
     let done = store.recording_done(session, &other, digest, took, began_in, NOW);
     assert_eq!(done.await.unwrap(), None);
-    let done = store.recording_done(session, &made.recording, digest, took, began_in, NOW);
+    let done = store.recording_done(session, &made, digest, took, began_in, NOW);
     assert_eq!(done.await.unwrap().unwrap().after.status, SessionStatus::Completed);
     let receipt = store.session(session).await.unwrap().receipt();
     assert_eq!(receipt.map(|receipt| receipt.digest), Some(digest));
@@ -148,7 +149,7 @@ async fn a_recording_begun_before_the_end_is_not_done_after_it() {
     store.recording_playable(session, &early, began_in, NOW).await.unwrap();
     finish(&store, session, None).await;
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
-    let done = store.recording_done(session, &early.recording, digest, took, began_in, NOW);
+    let done = store.recording_done(session, &early, digest, took, began_in, NOW);
     let refused = done.await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused(Refused::RecordingOutdated)), "{refused}");
     assert_eq!(store.session(session).await.unwrap().status, SessionStatus::Finalizing);

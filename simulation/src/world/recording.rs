@@ -110,7 +110,7 @@ impl<D: Drive> World<D> {
         let (duration, took) = (Millis::from_secs(1), Millis::ZERO);
         if self.note(&Command::RecordingPlayable { began_in }) {
             self.disk.known.recording = Some(seqs);
-            self.note(&Command::RecordingDone { began_in, duration, bytes: 1, took });
+            self.note(&Command::RecordingDone { began_in, duration, bytes: 1, took, sounds: 1 });
         }
         if self.disk.known.status() == Some(SessionStatus::Completed) {
             self.model.completed(&self.disk.known);

@@ -141,3 +141,48 @@ async fn an_event_of_a_session_that_is_gone_is_no_error() {
     world.store.log_events(&[late]).await.unwrap();
     assert!(world.store.events(id).await.unwrap().is_empty());
 }
+
+async fn waiting(world: &World, id: SessionId) -> Vec<JobKind> {
+    let jobs = world.store.jobs_of(id).await.unwrap();
+    let waiting = jobs.into_iter().filter(|one| one.job.state == JobState::Waiting);
+    waiting.map(|one| one.kind).collect()
+}
+
+#[tokio::test]
+async fn no_other_job_waits_for_one_that_decodes() {
+    let world = World::new().await;
+    let (id, _) = world.completed(1).await;
+    let due = [JobKind::Assemble, JobKind::Release, JobKind::Waveform];
+    assert_eq!(waiting(&world, id).await, due);
+    let recordings = &world.recordings;
+    let _one_is_drawn = recordings.0.decoding.acquire().await.unwrap();
+    for kind in JobKind::ALL {
+        recordings.begin_due(kind).await.unwrap();
+    }
+    recordings.0.tasks.close();
+    recordings.0.tasks.wait().await;
+    assert_eq!(waiting(&world, id).await, [JobKind::Waveform]);
+    assert_eq!(world.payloads(id).await, 0);
+}
+
+#[tokio::test]
+async fn what_decodes_and_ended_a_server_waits_until_nothing_else_is_done() {
+    let world = World::new().await;
+    let (id, _) = world.completed(1).await;
+    let (recordings, kind) = (&world.recordings, JobKind::Waveform);
+    let gone = ledger::jobs::Worker(7);
+    world.store.claim(kind, gone, START).await.unwrap().unwrap();
+    let beside_a_recording_in_the_making = recordings.0.beside.read().await;
+    recordings.begin_due(kind).await.unwrap();
+    recordings.0.tasks.close();
+    recordings.0.tasks.wait().await;
+    let job = world.store.job(id, kind).await.unwrap().unwrap();
+    assert_eq!((job.state, job.tries), (JobState::Waiting, 1), "waiting is no try");
+    assert_eq!(job.error.as_deref(), Some(NOT_ALONE));
+    drop(beside_a_recording_in_the_making);
+    let job = Job { tries: 2, ..job };
+    let (started, progress) = (Instant::now(), Progress::default());
+    let ended = recordings.do_apart(&Task { id, kind, job, started, progress }).await;
+    // What lies there is no recording.
+    assert!(matches!(ended, Ended::Other(JobEnd::Failed(_))), "it was begun");
+}
