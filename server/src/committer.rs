@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock;
+use crate::config::Limit;
 use crate::metrics::Metrics;
-use crate::quotas::Limit;
 use crate::store::{Store, StoreError};
 
 /// What may wait to be taken over by the task; more make their connections wait.

@@ -1,6 +1,7 @@
 //! What the server is told: by options and by the `HOLDFAST_*` variables.
 
 mod address;
+mod limit;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use ledger::rules::Policy;
 use protocol::Millis;
 
 pub use address::ListenAddress;
+pub use limit::Limit;
 
 /// The database's name in the data folder.
 pub(crate) const DATABASE: &str = "holdfast.db";

@@ -11,6 +11,7 @@ use protocol::{SeqSet, SessionStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::config::Limit;
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -247,6 +248,17 @@ impl From<StoreError> for ApiError {
             StoreError::Database(_) | StoreError::Migration(_) | StoreError::Corrupt(_) => {
                 Self::Internal(error.into())
             }
+        }
+    }
+}
+
+impl From<Limit> for ApiError {
+    fn from(limit: Limit) -> Self {
+        match limit {
+            Limit::SessionSize => Self::SessionFull,
+            Limit::SessionsOfAddress => Self::TooManySessions,
+            Limit::BytesOfAddress => Self::TooManyBytes,
+            Limit::NewSessionReserve => Self::NoRoomForNewSessions,
         }
     }
 }

@@ -24,6 +24,7 @@ const LAYERS: &[&[&str]] = &[
     &["backup", "delete"],
     // What works on sessions.
     &["recording"],
+    &["quotas"],
     &["committer", "events"],
     &["dto", "error", "metrics"],
     // What is stored. The rules are another crate's.

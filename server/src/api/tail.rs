@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::body::{self, BodyMax};
 use super::extract::SessionPath;
 use crate::committer::CommitError;
+use crate::config::Limit;
 use crate::error::{ApiError, Problem};
-use crate::quotas::{Address, Limit};
+use crate::quotas::Address;
 use crate::state::AppState;
 
 /// The length, the header and one chunk.

@@ -7,7 +7,6 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 
 use crate::error::ApiError;
-use crate::state::AppState;
 
 /// An IPv4 address, or the first 64 bits of an IPv6 one: whoever has one of those has all below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,10 +34,10 @@ impl fmt::Display for Address {
 }
 
 /// Of the peer that the request comes from; behind a proxy that is the proxy.
-impl FromRequestParts<AppState> for Address {
+impl<S: Send + Sync> FromRequestParts<S> for Address {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let peer = ConnectInfo::<SocketAddr>::from_request_parts(parts, state).await;
         let ConnectInfo(peer) = peer.map_err(|error| ApiError::Internal(error.into()))?;
         Ok(peer.ip().into())

@@ -11,7 +11,7 @@ use ledger::{Append, Appended, Applied, Command, Ledger as _};
 use protocol::limits::counted_bytes;
 use protocol::message::Opening;
 use protocol::receiver::Verdict;
-use protocol::{Item, Refusal, Seq, SessionId, UnixMillis};
+use protocol::{Item, Seq, SessionId, UnixMillis};
 
 pub(crate) use address::Address;
 use told::{Told, Whom};
@@ -19,7 +19,7 @@ use used::Used;
 
 use crate::clock;
 use crate::committer::{CommitError, Committer, Lane};
-use crate::config::Config;
+use crate::config::{Config, Limit};
 use crate::error::ApiError;
 use crate::store::{Disk, Store, StoreError};
 
@@ -27,56 +27,6 @@ use crate::store::{Disk, Store, StoreError};
 /// small.
 const RESERVE_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const RESERVE_PART_OF_DISK: u64 = 20;
-
-/// A limit that the operator can raise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Limit {
-    SessionSize,
-    SessionsOfAddress,
-    BytesOfAddress,
-    NewSessionReserve,
-}
-
-impl Limit {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionSize => "bytes of a session",
-            Self::SessionsOfAddress => "new sessions of an address in a day",
-            Self::BytesOfAddress => "bytes of an address in a day",
-            Self::NewSessionReserve => "free bytes that new sessions leave",
-        }
-    }
-
-    pub const fn option(self) -> &'static str {
-        match self {
-            Self::SessionSize => "--session-size-max",
-            Self::SessionsOfAddress => "--sessions-per-address-day",
-            Self::BytesOfAddress => "--bytes-per-address-day",
-            Self::NewSessionReserve => "--new-session-reserve",
-        }
-    }
-
-    /// What a connection is told that ends because of it: to try again.
-    pub(crate) const fn goodbye(self) -> Refusal {
-        match self {
-            Self::SessionSize | Self::SessionsOfAddress | Self::BytesOfAddress => {
-                Refusal::Unavailable
-            }
-            Self::NewSessionReserve => Refusal::DiskFull,
-        }
-    }
-}
-
-impl From<Limit> for ApiError {
-    fn from(limit: Limit) -> Self {
-        match limit {
-            Limit::SessionSize => Self::SessionFull,
-            Limit::SessionsOfAddress => Self::TooManySessions,
-            Limit::BytesOfAddress => Self::TooManyBytes,
-            Limit::NewSessionReserve => Self::NoRoomForNewSessions,
-        }
-    }
-}
 
 /// Why a session is neither made nor opened.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,9 @@ use std::fmt;
 
 use protocol::{SessionId, UnixMillis};
 
-use super::Limit;
 use super::address::Address;
 use super::used::day_of;
+use crate::config::Limit;
 
 /// Lines in a day. Whoever makes more has been seen.
 pub(super) const TOLD_MAX: usize = 1_000;
