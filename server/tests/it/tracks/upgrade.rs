@@ -107,3 +107,22 @@ async fn what_an_earlier_log_holds_of_the_timeline_is_taken_out_of_it() {
         assert_eq!(page.contains("The connection was lost more often"), is_full, "{page}");
     }
 }
+
+/// As it was when what is stored was counted anew each time, and work was begun from memory.
+#[tokio::test]
+async fn what_an_earlier_version_stored_is_known_and_what_it_had_begun_goes_on() {
+    const SESSION: &str = "INSERT INTO sessions (id, token_hash, status, created_at, started_at, \
+        last_heartbeat_at, items, last_seq) VALUES (?1, zeroblob(32), 'finalizing', 1, 1, 1, 4, 7)";
+    const ITEMS: &str = "INSERT INTO items (session_id, seq, at_ms, kind, payload_bytes, digest) \
+        VALUES (?1, 5, 5, 'marker', 0, zeroblob(32)), (?1, 0, 0, 'marker', 0, zeroblob(32)), \
+        (?1, 2, 2, 'marker', 0, zeroblob(32)), (?1, 1, 1, 'marker', 0, zeroblob(32))";
+    let mut server = TestServer::start().await;
+    let id = Candidate::new(19).session;
+    go_back(&mut server, "0009", id, &[SESSION, ITEMS]).await;
+    server.start_again().await;
+    let missing = server.json(&format!("/api/sessions/{id}/missing-chunks")).await;
+    assert_eq!(missing["missing"], serde_json::json!([[3, 4], [6, 7]]));
+    assert_eq!((&missing["max_seq"], &missing["total_chunks"]), (&7.into(), &4.into()));
+    let session = server.wait_for_status(id, "failed").await;
+    assert_eq!(session["failure"], "nothing was recorded");
+}
