@@ -59,6 +59,28 @@ pub enum Command {
     Delete,
 }
 
+impl Command {
+    /// Of a command that makes the session if there is none: when it began, by the client's clock.
+    pub const fn started_at(&self) -> Option<UnixMillis> {
+        match self {
+            Self::Create { started_at, .. }
+            | Self::Open { opening: Opening::New { started_at }, .. } => Some(*started_at),
+            Self::Open { .. }
+            | Self::Heartbeat { .. }
+            | Self::LoseConnection { .. }
+            | Self::NoteSilence { .. }
+            | Self::CheckDeadline
+            | Self::Finish { .. }
+            | Self::RecordingPlayable { .. }
+            | Self::RecordingDone { .. }
+            | Self::RecordingFailed { .. }
+            | Self::Want { .. }
+            | Self::Discard { .. }
+            | Self::Delete => None,
+        }
+    }
+}
+
 /// Why a command is not carried out. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

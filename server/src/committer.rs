@@ -12,7 +12,7 @@ use protocol::SessionId;
 use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep_until;
 
 use crate::clock;
 use crate::config::Limit;
@@ -113,8 +113,7 @@ async fn commit(
     every: Duration,
 ) {
     let (mut turns, mut heartbeats) = (Turns::default(), HashMap::new());
-    let mut ticks = interval(every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut noted_at = tokio::time::Instant::now();
     loop {
         if turns.is_empty() {
             tokio::select! {
@@ -122,9 +121,7 @@ async fn commit(
                     Some(one) => turns.take(one, &mut heartbeats),
                     None => break,
                 },
-                _ = ticks.tick(), if !heartbeats.is_empty() => {
-                    note_heartbeats(&store, &mut heartbeats).await;
-                }
+                () = sleep_until(noted_at + every), if !heartbeats.is_empty() => {}
             }
         }
         while let Ok(one) = brought.try_recv() {
@@ -133,6 +130,11 @@ async fn commit(
         let batch = turns.next_batch();
         if !batch.is_empty() {
             write(&store, &metrics, batch).await;
+        }
+        // Also while items never cease.
+        if noted_at.elapsed() >= every {
+            note_heartbeats(&store, &mut heartbeats).await;
+            noted_at = tokio::time::Instant::now();
         }
     }
     note_heartbeats(&store, &mut heartbeats).await;

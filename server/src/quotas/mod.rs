@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ledger::{Append, Appended, Applied, Command, Ledger as _};
 use protocol::limits::counted_bytes;
-use protocol::message::Opening;
 use protocol::receiver::Verdict;
 use protocol::{Item, Seq, SessionId, UnixMillis};
 
@@ -85,7 +84,7 @@ impl Quotas {
         if !self.used().has_bytes_left(from, now) {
             return Err(Turned::Past(self.past_bytes(from, now)));
         }
-        let is_new = makes_session(command) && store.find(id).await?.is_none();
+        let is_new = command.started_at().is_some() && store.find(id).await?.is_none();
         let place = if is_new { Some(self.place(store, from, now)?) } else { None };
         let applied = store.carry_out(id, command, now).await?;
         if let Some(place) = place.filter(|_| applied.is_new()) {
@@ -201,25 +200,6 @@ impl Drop for Place {
 /// What is kept free of a disk that the operator has said nothing of.
 fn reserve_of(disk: Disk) -> u64 {
     RESERVE_BYTES.min(disk.all_bytes / RESERVE_PART_OF_DISK)
-}
-
-/// Whether a command makes the session if there is none.
-const fn makes_session(command: &Command) -> bool {
-    match command {
-        Command::Create { .. } | Command::Open { opening: Opening::New { .. }, .. } => true,
-        Command::Open { .. }
-        | Command::Heartbeat { .. }
-        | Command::LoseConnection { .. }
-        | Command::NoteSilence { .. }
-        | Command::CheckDeadline
-        | Command::Finish { .. }
-        | Command::RecordingPlayable { .. }
-        | Command::RecordingDone { .. }
-        | Command::RecordingFailed { .. }
-        | Command::Want { .. }
-        | Command::Discard { .. }
-        | Command::Delete => false,
-    }
 }
 
 #[cfg(test)]

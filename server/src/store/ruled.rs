@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use ledger::{Command, Session};
-use protocol::message::Opening;
 use protocol::{
     Epoch, Event, Millis, Seq, SeqSet, SessionId, SessionStatus, TokenHash, UnixMillis,
 };
@@ -88,31 +87,11 @@ pub(super) async fn insert(
     .bind(made.status.as_str())
     .bind(signed(made.epoch.get()))
     .bind(signed(now.get()))
-    .bind(signed(started_at(command).unwrap_or(now).get()))
+    .bind(signed(command.started_at().unwrap_or(now).get()))
     .bind(signed(made.heard_at.get()))
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// By the client's clock.
-fn started_at(command: &Command) -> Option<UnixMillis> {
-    match command {
-        Command::Create { started_at, .. }
-        | Command::Open { opening: Opening::New { started_at }, .. } => Some(*started_at),
-        Command::Open { .. }
-        | Command::Heartbeat { .. }
-        | Command::LoseConnection { .. }
-        | Command::NoteSilence { .. }
-        | Command::CheckDeadline
-        | Command::Finish { .. }
-        | Command::RecordingPlayable { .. }
-        | Command::RecordingDone { .. }
-        | Command::RecordingFailed { .. }
-        | Command::Want { .. }
-        | Command::Discard { .. }
-        | Command::Delete => None,
-    }
 }
 
 /// What a command has made of a session. Items have a way of their own.
