@@ -6,7 +6,6 @@ use protocol::status::IllegalTransition;
 use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
 
 use crate::jobs::Beside;
-use crate::limits::SEQ_AHEAD_MAX;
 
 /// On whose word something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +98,7 @@ pub enum Refused {
     /// It cannot be finished before these are there.
     #[error("{} items are missing", .0.len())]
     Missing(SeqSet),
-    #[error("the last item is more than {SEQ_AHEAD_MAX} numbers ahead of all that came")]
+    #[error("the last item's number is too far ahead of all that came")]
     TooFarAhead,
     /// It was begun before the last items came, and the session takes none any more.
     #[error("the recording lacks what came after it was begun")]

@@ -16,7 +16,7 @@ use protocol::{
 
 use crate::command::{By, Command, Refused};
 use crate::jobs::{Beside, JobEnd, JobKind, JobState, Worker};
-use crate::limits::{HAVE_RANGES_MAX, JOB_LEASE, JOB_TRIES_MAX, SEQ_AHEAD_MAX};
+use crate::limits::{JOB_LEASE, JOB_TRIES_MAX};
 use crate::rules::Policy;
 use crate::session::Session;
 use crate::store::{Append, Appended, Applied, Ledger};
@@ -28,6 +28,8 @@ pub const POLICY: Policy = Policy {
     discarded_kept: Millis::from_secs(7_200),
     failed_kept: Millis::from_secs(14_400),
     session_bytes_max: 8 * 1024 * 1024,
+    seq_ahead_max: 1_000,
+    holes_max: 63,
 };
 
 /// A claim that does not hold.
@@ -477,23 +479,21 @@ mod claims {
 
     pub(super) async fn numbers_far_ahead_are_refused<L: Ledger>(trial: &Trial<'_, L>) -> Holds {
         trial.begun().await?;
-        let refused = Verdict::Refused(ItemError::SeqTooLarge);
-        let past = trial.verdict(writer(1), item(SEQ_AHEAD_MAX + 1)).await?;
+        let refused = Verdict::Refused(ItemError::TooFarAhead);
+        let past = trial.verdict(writer(1), item(POLICY.seq_ahead_max + 1)).await?;
         same("one past the limit", past, refused)?;
-        let at_the_limit = trial.verdict(writer(1), item(SEQ_AHEAD_MAX)).await?;
+        let at_the_limit = trial.verdict(writer(1), item(POLICY.seq_ahead_max)).await?;
         same("at the limit", at_the_limit, Verdict::Stored)?;
-        let past = trial.verdict(writer(1), item(2 * SEQ_AHEAD_MAX + 2)).await?;
+        let past = trial.verdict(writer(1), item(2 * POLICY.seq_ahead_max + 2)).await?;
         same("one past the next limit", past, refused)
     }
 
     pub(super) async fn holes_without_number_are_refused<L: Ledger>(trial: &Trial<'_, L>) -> Holds {
         trial.begun().await?;
-        let most = HAVE_RANGES_MAX as u64;
-        for first in (0..most).step_by(256) {
-            trial.stores((first..(first + 256).min(most)).map(|nth| 2 * nth)).await?;
-        }
+        let most = POLICY.holes_max + 1;
+        trial.stores((0..most).map(|nth| 2 * nth)).await?;
         let another = trial.verdict(writer(1), item(2 * most)).await?;
-        same("one more range", another, Verdict::Refused(ItemError::SeqTooLarge))?;
+        same("one more range", another, Verdict::Refused(ItemError::TooManyHoles))?;
         let beside = trial.verdict(writer(1), item(2 * most - 1)).await?;
         same("beside the last range", beside, Verdict::Stored)?;
         let filling = trial.verdict(writer(1), item(1)).await?;
@@ -513,11 +513,11 @@ mod claims {
             Verdict::Stored,
         )?;
         let past = trial.verdict(writer(1), item_counted(1, half + 1)).await?;
-        same("one byte past the limit", past, Verdict::SessionFull)?;
+        same("one byte past the limit", past, Verdict::Refused(ItemError::SessionFull))?;
         let smaller = trial.verdict(writer(1), item_counted(1, half)).await?;
         same("at the limit", smaller, Verdict::Stored)?;
         let header = trial.verdict(writer(1), item_counted(2, 0)).await?;
-        same("a header alone", header, Verdict::SessionFull)?;
+        same("a header alone", header, Verdict::Refused(ItemError::SessionFull))?;
         let again = trial.verdict(writer(1), item_counted(1, half)).await?;
         same("what is stored", again, Verdict::Duplicate)?;
         same("the status", trial.status().await?, SessionStatus::Active)?;
@@ -752,7 +752,7 @@ mod claims {
     ) -> Holds {
         trial.begun().await?;
         trial.stores([0]).await?;
-        let last = SEQ_AHEAD_MAX + 1;
+        let last = POLICY.seq_ahead_max + 1;
         let finish = |last| Command::Finish {
             by: writer(1),
             last_seq: Some(Seq::new(last)),

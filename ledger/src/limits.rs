@@ -2,13 +2,6 @@
 
 use protocol::Millis;
 
-/// How far an item's number, or the last one that `Finish` names, may be ahead of all that came.
-pub const SEQ_AHEAD_MAX: u64 = 100_000;
-
-/// Ranges that what is stored of one session may fall into: each hole makes one more. An item that would
-/// make another is refused until holes are filled.
-pub const HAVE_RANGES_MAX: usize = 4_096;
-
 /// How often a job may be begun without coming to an end before it is left alone.
 pub const JOB_TRIES_MAX: u32 = 5;
 

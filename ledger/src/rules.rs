@@ -14,7 +14,6 @@ use protocol::{
 
 use crate::command::{By, Command, Refused};
 use crate::jobs::{Beside, JobKind, shortened};
-use crate::limits::{HAVE_RANGES_MAX, SEQ_AHEAD_MAX};
 use crate::session::Session;
 
 /// How long what lasts, and how large a session may be.
@@ -30,6 +29,10 @@ pub struct Policy {
     pub failed_kept: Millis,
     /// How large a session may grow, the headers of its items counted.
     pub session_bytes_max: u64,
+    /// How far an item's number, or the last one that `Finish` names, may be ahead of all that came.
+    pub seq_ahead_max: u64,
+    /// Holes that one session may have. An item that would make another is refused until one is filled.
+    pub holes_max: u64,
 }
 
 /// What is to be written, all of it or nothing.
@@ -73,7 +76,7 @@ pub fn decide(
         }
         Command::NoteSilence { since } => of(before)?.note_silence(*since, now, policy),
         Command::CheckDeadline => of(before)?.check_deadline(now, policy),
-        Command::Finish { by, last_seq, lost } => of(before)?.finish(*by, *last_seq, lost),
+        Command::Finish { by, last_seq, lost } => of(before)?.finish(*by, *last_seq, lost, policy),
         Command::RecordingDone { began_in, duration, bytes, took, sounds } => {
             let made = |complete| Event::RecordingMade {
                 duration_ms: *duration,
@@ -286,13 +289,19 @@ impl Change {
     }
 
     /// What is completed stays so: its receipt is there to be given again.
-    fn finish(mut self, by: By, last_seq: Option<Seq>, lost: &SeqSet) -> Result<Self, Refused> {
+    fn finish(
+        mut self,
+        by: By,
+        last_seq: Option<Seq>,
+        lost: &SeqSet,
+        policy: &Policy,
+    ) -> Result<Self, Refused> {
         self.after.allows(by)?;
         if self.after.status == SessionStatus::Completed {
             return Ok(self);
         }
         if let Some(last) = last_seq {
-            if is_too_far_ahead(&self.after.have, last) {
+            if policy.is_too_far_ahead(&self.after.have, last) {
                 return Err(Refused::TooFarAhead);
             }
             let missing = self.after.have.missing_up_to(last).difference(lost);
@@ -391,9 +400,18 @@ impl Change {
     }
 }
 
-fn is_too_far_ahead(have: &SeqSet, seq: Seq) -> bool {
-    let next = have.last().map_or(0, |last| last.next().get());
-    seq.get() > next.saturating_add(SEQ_AHEAD_MAX)
+impl Policy {
+    fn is_too_far_ahead(&self, have: &SeqSet, seq: Seq) -> bool {
+        let next = have.last().map_or(0, |last| last.next().get());
+        seq.get() > next.saturating_add(self.seq_ahead_max)
+    }
+
+    /// Beside all that is there, and no room for another hole.
+    fn is_one_hole_too_many(&self, have: &SeqSet, seq: Seq) -> bool {
+        let touches = have.contains(seq.next())
+            || seq.get().checked_sub(1).is_some_and(|before| have.contains(Seq::new(before)));
+        !touches && have.range_count() as u64 > self.holes_max
+    }
 }
 
 /// A session while items are appended to it. A store tells it the digests of what is stored already, and
@@ -401,15 +419,14 @@ fn is_too_far_ahead(have: &SeqSet, seq: Seq) -> bool {
 #[derive(Debug)]
 pub struct Appending {
     session: Session,
-    bytes_max: u64,
+    policy: Policy,
     new: HashMap<Seq, Digest>,
     has_changed: bool,
 }
 
 impl Appending {
     pub fn new(session: Session, policy: &Policy) -> Self {
-        let bytes_max = policy.session_bytes_max;
-        Self { session, bytes_max, new: HashMap::new(), has_changed: false }
+        Self { session, policy: *policy, new: HashMap::new(), has_changed: false }
     }
 
     /// Whether items are taken at all on somebody's word. Those that come by a connection are signs of
@@ -437,19 +454,15 @@ impl Appending {
         if let Some(first) = self.new.get(&item.seq).or(stored) {
             return Verdict::of_second(first, &item.digest);
         }
-        if let Some(error) = self.refusal(item.seq) {
+        if let Some(error) = self.refusal(item) {
             return Verdict::Refused(error);
-        }
-        let item_bytes = counted_bytes(item.payload_bytes()) as u64;
-        if self.session.counted_bytes().saturating_add(item_bytes) > self.bytes_max {
-            return Verdict::SessionFull;
         }
         self.take(item);
         Verdict::Stored
     }
 
-    fn refusal(&self, seq: Seq) -> Option<ItemError> {
-        let Session { status, have, .. } = &self.session;
+    fn refusal(&self, item: &Item) -> Option<ItemError> {
+        let (seq, Session { status, have, .. }) = (item.seq, &self.session);
         if have.contains(seq) {
             // Said to be stored, and nobody knows what: the first one is kept, whatever it is.
             return Some(ItemError::DigestConflict);
@@ -457,10 +470,15 @@ impl Appending {
         if !status.takes_items() {
             return Some(ItemError::SessionFinished);
         }
-        if is_too_far_ahead(have, seq) || is_one_range_too_many(have, seq) {
-            return Some(ItemError::SeqTooLarge);
+        if self.policy.is_too_far_ahead(have, seq) {
+            return Some(ItemError::TooFarAhead);
         }
-        None
+        if self.policy.is_one_hole_too_many(have, seq) {
+            return Some(ItemError::TooManyHoles);
+        }
+        let item_bytes = counted_bytes(item.payload_bytes()) as u64;
+        let bytes = self.session.counted_bytes().saturating_add(item_bytes);
+        (bytes > self.policy.session_bytes_max).then_some(ItemError::SessionFull)
     }
 
     fn take(&mut self, item: &Item) {
@@ -475,11 +493,4 @@ impl Appending {
     pub fn into_session(self) -> Option<Session> {
         self.has_changed.then_some(self.session)
     }
-}
-
-/// Beside the ranges that are there, and no room for another.
-fn is_one_range_too_many(have: &SeqSet, seq: Seq) -> bool {
-    let touches = have.contains(seq.next())
-        || seq.get().checked_sub(1).is_some_and(|before| have.contains(Seq::new(before)));
-    !touches && have.range_count() >= HAVE_RANGES_MAX
 }

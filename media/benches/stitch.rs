@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use media::limits::FILE_BUFFER_BYTES;
-use media::{Schedule, Source, Stitcher, Waveforms};
+use media::{Schedule, Source, Stitcher, Waveforms, WriteBehind};
 
 const ROUNDS: usize = 5;
 /// Says to this program, started by itself, to stitch and to tell how much memory that took.
@@ -142,7 +142,7 @@ fn recording(name: &str) -> Vec<u8> {
 }
 
 fn stitch<'a>(out: &Path, runs: impl Iterator<Item = &'a Path>) {
-    let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, File::create(out).expect("a file"));
+    let out = WriteBehind::new(File::create(out).expect("a file")).expect("a thread");
     let mut stitcher = Stitcher::new(out).expect("room");
     let mut piece = vec![0; FILE_BUFFER_BYTES];
     for run in runs {

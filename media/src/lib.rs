@@ -75,6 +75,7 @@ mod units;
 mod verify;
 mod waveform;
 mod webm_file;
+mod write_behind;
 mod writer;
 
 pub use self::ogg::{OggReport, mp4_to_ogg, to_ogg};
@@ -102,3 +103,4 @@ pub use tracks::{TrackEntry, TrackKind};
 pub use units::{Millis, SourceTime, TrackNumber};
 pub use verify::{Verified, VerifiedTrack, Verifier, verify};
 pub use waveform::{Waveform, Waveforms};
+pub use write_behind::WriteBehind;

@@ -9,6 +9,9 @@ pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// writes of a megabyte, whose pages it has to find side by side (`benches/stitch.rs`).
 pub const FILE_BUFFER_BYTES: usize = 128 * 1024;
 
+/// So many buffers of [`FILE_BUFFER_BYTES`] wait at most for being written behind what makes them.
+pub const WRITE_BEHIND_BUFFERS: usize = 4;
+
 /// Largest EBML header, Info or Tracks body, or MP4 `ftyp` or `moov`, taken from a source, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;
 

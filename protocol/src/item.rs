@@ -201,13 +201,19 @@ pub enum ItemError {
     DigestConflict,
     #[error("the session takes no more items")]
     SessionFinished,
+    #[error("with it the session would be larger than it may be")]
+    SessionFull,
+    #[error("its number is too far ahead of all that came")]
+    TooFarAhead,
+    #[error("too much is missing before it")]
+    TooManyHoles,
     /// What a newer server says and this version has no word for.
     #[error("the server's reason ({0}) is not known here")]
     Other(u32),
 }
 
 impl ItemError {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::WrongDigest,
         Self::EmptyPayload,
         Self::PayloadTooLarge,
@@ -218,6 +224,9 @@ impl ItemError {
         Self::TextTooLong,
         Self::DigestConflict,
         Self::SessionFinished,
+        Self::SessionFull,
+        Self::TooFarAhead,
+        Self::TooManyHoles,
     ];
 
     /// The word in the event log and in the metrics.
@@ -233,6 +242,9 @@ impl ItemError {
             Self::TextTooLong => "text_too_long",
             Self::DigestConflict => "digest_conflict",
             Self::SessionFinished => "session_finished",
+            Self::SessionFull => "session_full",
+            Self::TooFarAhead => "too_far_ahead",
+            Self::TooManyHoles => "too_many_holes",
             Self::Other(_) => "other",
         }
     }
@@ -258,6 +270,9 @@ impl From<ItemError> for u32 {
             ItemError::TextTooLong => 7,
             ItemError::DigestConflict => 8,
             ItemError::SessionFinished => 9,
+            ItemError::SessionFull => 10,
+            ItemError::TooFarAhead => 11,
+            ItemError::TooManyHoles => 12,
             ItemError::Other(place) => place,
         }
     }

@@ -42,8 +42,6 @@ pub enum Verdict {
     Duplicate,
     /// Not stored.
     Refused(ItemError),
-    /// Not stored: with it the session would be larger than it may be.
-    SessionFull,
 }
 
 impl Verdict {
@@ -191,9 +189,6 @@ impl Receiver {
                     duplicates.insert(seq);
                 }
                 Verdict::Refused(error) => refused.push((seq, error)),
-                // This version of the protocol has no word of its own for it. What it means is the
-                // same: the session is finished without what it takes no more.
-                Verdict::SessionFull => refused.push((seq, ItemError::SessionFinished)),
             }
         }
         if self.writer().is_none() {

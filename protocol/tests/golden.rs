@@ -158,15 +158,22 @@ fn goodbyes() -> [Said; 16] {
     .map(goodbye)
 }
 
+/// Of these, the first are known to version 1 too.
+const KNOWN_TO_V1: usize = 10;
+
+fn refused(errors: &[ItemError]) -> ServerMessage {
+    ServerMessage::Refused((0..).map(Seq::new).zip(errors.iter().copied()).collect())
+}
+
 fn server_messages() -> Vec<Said> {
-    let refused = (0..).map(Seq::new).zip(ItemError::ALL).collect();
+    let known_to_all = &ItemError::ALL[..KNOWN_TO_V1];
     let words = ServerMessage::Failed("no sound".to_owned());
     let mut messages = vec![
         alike(
             ServerMessage::Ack { seqs: seqs(&[0, 1, 2, 5]), duplicates: seqs(&[5]) },
             "010200020505010505",
         ),
-        alike(ServerMessage::Refused(refused), "020a0000010102020303040405050606070708080909"),
+        alike(refused(known_to_all), "020a0000010102020303040405050606070708080909"),
         alike(ServerMessage::HeartbeatAck, "03"),
         alike(ServerMessage::Missing(seqs(&[3, 4])), "04010304"),
         alike(ServerMessage::Finalizing, "05"),
@@ -187,6 +194,16 @@ fn greeted(version: Version) -> Receiver {
     let (hello, _) = client_messages(version).swap_remove(0);
     receiver.handle_frame(Millis::ZERO, &hello.encode());
     receiver
+}
+
+#[test]
+fn refusals_of_items_that_are_new_have_these_bytes_and_the_nearest_ones_in_version_1() {
+    let message = refused(&ItemError::ALL[KNOWN_TO_V1..]);
+    let (to_v1, to_v2) = (greeted(Version::V1), greeted(Version::V2));
+    assert_eq!(hex::encode(to_v1.encode(&message, WALL)), "0203000901030203");
+    let v2 = to_v2.encode(&message, WALL);
+    assert_eq!(hex::encode(&v2), "0203000a010b020c");
+    assert_eq!(ServerMessage::decode(&v2), Ok(message));
 }
 
 #[test]

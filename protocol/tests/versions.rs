@@ -94,9 +94,16 @@ fn what_version_1_has_no_word_for_is_told_by_the_nearest_one() {
         assert_eq!(refusal.is_temporary(), is_temporary, "{refusal}");
         assert!(refusals().iter().any(|known| known.as_str() == refusal.as_str()));
     }
-    let message = ServerMessage::Refused(vec![(Seq::ZERO, ItemError::Other(99))]);
-    let told = told(Version::V1, &message);
-    assert_eq!(told, Ok(ServerMessage::Refused(vec![(Seq::ZERO, ItemError::SessionFinished)])));
+    for (error, nearest) in [
+        (ItemError::SessionFull, ItemError::SessionFinished),
+        (ItemError::TooFarAhead, ItemError::SeqTooLarge),
+        (ItemError::TooManyHoles, ItemError::SeqTooLarge),
+        (ItemError::Other(99), ItemError::SessionFinished),
+    ] {
+        let message = ServerMessage::Refused(vec![(Seq::ZERO, error)]);
+        let nearest = ServerMessage::Refused(vec![(Seq::ZERO, nearest)]);
+        assert_eq!(told(Version::V1, &message), Ok(nearest), "{error}");
+    }
 }
 
 #[test]

@@ -97,6 +97,14 @@ pub struct Config {
     #[arg(long, env = "HOLDFAST_SESSION_SIZE_MAX", value_name = "SIZE", default_value = "64GB")]
     pub session_size_max: Size,
 
+    /// How far ahead of all that came an item may be numbered: more is lost than any recorder loses.
+    #[arg(long, env = "HOLDFAST_ITEMS_AHEAD_MAX", value_name = "N", default_value_t = 100_000)]
+    pub items_ahead_max: u64,
+
+    /// Holes that one session may have at the same time, where items are missing between others.
+    #[arg(long, env = "HOLDFAST_HOLES_MAX", value_name = "N", default_value_t = 4_096)]
+    pub holes_max: u64,
+
     /// Sessions that one address (of IPv6: one /64 network) may begin in a day, in UTC. Behind a
     /// proxy all candidates have one address.
     #[arg(
@@ -266,6 +274,8 @@ impl Config {
             discarded_kept: DISCARDED_KEPT,
             failed_kept: self.failed_kept.0,
             session_bytes_max: self.session_size_max.0,
+            seq_ahead_max: self.items_ahead_max,
+            holes_max: self.holes_max,
         }
     }
 

@@ -82,6 +82,8 @@ const POLICY: ledger::rules::Policy = ledger::rules::Policy {
     discarded_kept: DISCARDED_KEPT,
     failed_kept: Millis::ZERO,
     session_bytes_max: 0,
+    seq_ahead_max: 0,
+    holes_max: 0,
 };
 
 async fn delete_one(

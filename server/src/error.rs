@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ledger::Refused;
 use protocol::limits::{PROTOCOL_VERSION, PROTOCOL_VERSION_OLDEST};
-use protocol::{SeqSet, SessionStatus};
+use protocol::{ItemError, SeqSet, SessionStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -59,7 +59,7 @@ pub(crate) enum ApiError {
     #[error("The range cannot be satisfied.")]
     RangeNotSatisfiable { bytes: u64 },
     #[error("{0}")]
-    Conflict(protocol::ItemError),
+    Conflict(ItemError),
     #[error(
         "Protocol version {0} is not spoken here; this server speaks {PROTOCOL_VERSION_OLDEST} to \
          {PROTOCOL_VERSION}."
@@ -256,6 +256,8 @@ impl From<Limit> for ApiError {
     fn from(limit: Limit) -> Self {
         match limit {
             Limit::SessionSize => Self::SessionFull,
+            Limit::ItemsAhead => Self::Conflict(ItemError::TooFarAhead),
+            Limit::Holes => Self::Conflict(ItemError::TooManyHoles),
             Limit::SessionsOfAddress => Self::TooManySessions,
             Limit::BytesOfAddress => Self::TooManyBytes,
             Limit::NewSessionReserve => Self::NoRoomForNewSessions,

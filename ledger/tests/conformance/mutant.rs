@@ -1,7 +1,7 @@
 //! A ledger in which one rule is broken on purpose.
 
+use ledger::conformance::POLICY;
 use ledger::jobs::{Beside, Job, JobEnd, JobKind, Worker};
-use ledger::limits::SEQ_AHEAD_MAX;
 use ledger::memory::Memory;
 use ledger::{Append, Appended, Applied, By, Command, Ledger, Refused, Session};
 use protocol::event::Transport;
@@ -138,7 +138,7 @@ impl Mutant {
                 *epoch = known.map_or(*epoch, |known| known.epoch);
             }
             Command::Finish { lost, .. } if mutation == Some(Mutation::FinishUnchecked) => {
-                *lost = SeqSet::up_to(Seq::new(2 * SEQ_AHEAD_MAX));
+                *lost = SeqSet::up_to(Seq::new(2 * POLICY.seq_ahead_max));
             }
             Command::Finish { lost, .. } if mutation == Some(Mutation::WaitForLost) => {
                 *lost = SeqSet::new();
@@ -189,9 +189,11 @@ impl Mutant {
         for (_, verdict) in &mut verdicts {
             match (self.mutation, *verdict) {
                 (Some(Mutation::TakeLateItems), Verdict::Refused(ItemError::SessionFinished))
-                | (Some(Mutation::TakeWhateverIsLarge), Verdict::SessionFull)
-                | (Some(Mutation::TakeWhateverIsAhead), Verdict::Refused(ItemError::SeqTooLarge)) =>
-                {
+                | (Some(Mutation::TakeWhateverIsLarge), Verdict::Refused(ItemError::SessionFull))
+                | (
+                    Some(Mutation::TakeWhateverIsAhead),
+                    Verdict::Refused(ItemError::TooFarAhead | ItemError::TooManyHoles),
+                ) => {
                     *verdict = Verdict::Stored;
                 }
                 (

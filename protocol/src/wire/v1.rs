@@ -102,6 +102,8 @@ fn nearest_error(error: ItemError) -> ItemError {
         | ItemError::TextTooLong
         | ItemError::DigestConflict
         | ItemError::SessionFinished => error,
-        ItemError::Other(_) => ItemError::SessionFinished,
+        ItemError::TooFarAhead | ItemError::TooManyHoles => ItemError::SeqTooLarge,
+        // What it means is the same: the session is finished without what it takes no more.
+        ItemError::SessionFull | ItemError::Other(_) => ItemError::SessionFinished,
     }
 }

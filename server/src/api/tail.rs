@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 use super::body::{self, BodyMax};
 use super::extract::SessionPath;
 use crate::committer::CommitError;
-use crate::config::Limit;
 use crate::error::{ApiError, Problem};
 use crate::quotas::Address;
 use crate::state::AppState;
@@ -79,11 +78,13 @@ async fn judged(
         match verdict {
             Verdict::Stored => {}
             Verdict::Duplicate => state.metrics.duplicates(1),
-            Verdict::SessionFull => return Err(Limit::SessionSize.into()),
             Verdict::Refused(ItemError::SessionFinished) => {
                 return Err(ApiError::WrongStatus(state.store.session(id).await?.status));
             }
             Verdict::Refused(error) => {
+                if let Some(limit) = state.quotas.limit_of(error) {
+                    return Err(limit.into());
+                }
                 state.metrics.refused(error);
                 if error == ItemError::DigestConflict {
                     state.events.note(id, Event::DigestConflict { seq });

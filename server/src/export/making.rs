@@ -1,9 +1,8 @@
 //! Makes the single forms. What reads a recording here sees its end when the server stops.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 
-use media::{MediaError, Source};
+use media::{MediaError, Source, WriteBehind};
 use protocol::Millis;
 use tempfile::NamedTempFile;
 
@@ -129,7 +128,7 @@ impl Exports {
 /// What `write` writes into it.
 async fn written(
     file: NamedTempFile,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), MediaError> + Send + 'static,
+    write: impl FnOnce(&mut WriteBehind) -> Result<(), MediaError> + Send + 'static,
 ) -> Result<NamedTempFile, MakeError> {
     blocking(move || {
         let mut out = writer_into(&file)?;

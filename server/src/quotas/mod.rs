@@ -7,10 +7,11 @@ mod used;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ledger::rules::Policy;
 use ledger::{Append, Appended, Applied, Command, Ledger as _};
 use protocol::limits::counted_bytes;
 use protocol::receiver::Verdict;
-use protocol::{Item, Seq, SessionId, UnixMillis};
+use protocol::{Item, ItemError, Seq, SessionId, UnixMillis};
 
 pub(crate) use address::Address;
 use told::{Told, Whom};
@@ -51,7 +52,7 @@ pub(crate) struct Quotas(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    session_bytes_max: u64,
+    policy: Policy,
     /// `None`: as large a reserve as fits the disk.
     reserve_bytes: Option<u64>,
     used: Mutex<Used>,
@@ -61,7 +62,7 @@ struct Inner {
 impl Quotas {
     pub(crate) fn new(config: &Config) -> Self {
         Self(Arc::new(Inner {
-            session_bytes_max: config.session_size_max.0,
+            policy: config.policy(),
             reserve_bytes: config.new_session_reserve.map(|size| size.0),
             used: Mutex::new(Used::new(
                 config.sessions_per_address_day,
@@ -118,11 +119,24 @@ impl Quotas {
         let is_stored = |(_, (_, verdict)): &(&u64, &(Seq, Verdict))| *verdict == Verdict::Stored;
         let stored: u64 = judged.filter(is_stored).map(|(bytes, _)| bytes).sum();
         self.used().give_bytes_back(from, bytes - stored, now);
-        if verdicts.iter().any(|(_, verdict)| *verdict == Verdict::SessionFull) {
-            let (whom, max) = (Whom::Session(session), self.0.session_bytes_max);
-            self.refuse(Limit::SessionSize, max, whom, now);
+        for (_, verdict) in verdicts {
+            if let Verdict::Refused(error) = verdict {
+                self.tell_refused(session, *error, now);
+            }
         }
         appended
+    }
+
+    /// Which of the limits an item is past that was refused so.
+    pub(crate) fn limit_of(&self, error: ItemError) -> Option<Limit> {
+        Limit::of_refused(error, &self.0.policy).map(|(limit, _)| limit)
+    }
+
+    /// Says it to the operator, once, if something of a session was refused for a limit.
+    pub(crate) fn tell_refused(&self, session: SessionId, error: ItemError, now: UnixMillis) {
+        if let Some((limit, value)) = Limit::of_refused(error, &self.0.policy) {
+            self.refuse(limit, value, Whom::Session(session), now);
+        }
     }
 
     /// Room for one more session of an address.
@@ -210,7 +224,7 @@ mod tests {
 
     fn quotas(reserve_bytes: Option<u64>) -> Quotas {
         let (used, told) = (Mutex::new(Used::new(0, 0)), Mutex::default());
-        Quotas(Arc::new(Inner { session_bytes_max: 0, reserve_bytes, used, told }))
+        Quotas(Arc::new(Inner { policy: ledger::conformance::POLICY, reserve_bytes, used, told }))
     }
 
     #[test]

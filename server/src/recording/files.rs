@@ -1,7 +1,7 @@
 //! Where finished recordings lie: an object store, a local folder with fsync by default.
 
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use media::WriteBehind;
 use media::limits::FILE_BUFFER_BYTES;
 use object_store::local::LocalFileSystem;
 use object_store::{
@@ -363,8 +364,8 @@ fn move_durably(file: NamedTempFile, place: &Path) -> io::Result<Option<NamedTem
 }
 
 /// What is written into such a file, in pieces that the system takes well.
-pub(crate) fn writer_into(file: &NamedTempFile) -> io::Result<BufWriter<File>> {
-    Ok(BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?))
+pub(crate) fn writer_into(file: &NamedTempFile) -> io::Result<WriteBehind> {
+    WriteBehind::new(file.reopen()?)
 }
 
 /// Of a whole file, from its beginning.

@@ -1,11 +1,10 @@
 //! Mixes all sound of a recording into one track, for players that play only one. A job does it; nobody
 //! waits for it to hand out a receipt, and without it the recording itself is played.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 
 use ledger::Beside;
-use media::{MediaError, Mixed, Refusal};
+use media::{MediaError, Mixed, Refusal, WriteBehind};
 use protocol::SessionId;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
@@ -86,7 +85,7 @@ impl Recordings {
 
 /// Writes the file and reads it back.
 fn mixed_by(
-    mix: impl FnOnce(BufWriter<File>) -> Result<(BufWriter<File>, Mixed), MediaError>,
+    mix: impl FnOnce(WriteBehind) -> Result<(WriteBehind, Mixed), MediaError>,
     file: NamedTempFile,
 ) -> Result<NamedTempFile, MediaError> {
     let (mut out, _) = mix(writer_into(&file)?)?;

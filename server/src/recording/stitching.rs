@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufWriter, Seek as _, SeekFrom};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use media::limits::FILE_BUFFER_BYTES;
 use media::{FileType, Headers, LeftOut, MediaError, Stitcher, TrackKind, Verified, Verifier};
 use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
@@ -16,7 +17,6 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::assemble::AssembleError;
-use super::files::writer_into;
 use crate::store::{Payload, StitchedRun, Store, StoredChunk, Unchecked};
 
 /// Payload bytes read from the database at once.
@@ -121,7 +121,8 @@ impl Stitching {
         headers: Headers,
     ) -> Result<Self, AssembleError> {
         let file = NamedTempFile::new_in(scratch)?;
-        let out = writer_into(&file)?;
+        // No thread of its own: there is one of these for each session in progress.
+        let out = BufWriter::with_capacity(FILE_BUFFER_BYTES, file.reopen()?);
         let stitcher = Stitcher::knowing(out, headers)?;
         Ok(Self {
             session,
@@ -375,14 +376,14 @@ impl Stitching {
 /// Reads back what was written into the file, while it goes to the disk.
 pub(super) fn finished(
     file: NamedTempFile,
-    out: BufWriter<File>,
+    mut out: impl Write,
     verifier: Verifier,
     file_type: FileType,
     duration: Duration,
     packets: u64,
 ) -> Result<MediaFile, MediaError> {
-    let mut written = out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-    written.seek(SeekFrom::Start(0))?;
+    out.flush()?;
+    let written = file.reopen()?;
     let (verified, synced) = thread::scope(|threads| {
         let syncing = threads.spawn(|| file.as_file().sync_all());
         let verified = verifier.finish(written);

@@ -2,11 +2,10 @@
 //! is in `report`.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read as _, Seek, Write};
+use std::io::{BufReader, ErrorKind, Read as _, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use media::limits::FILE_BUFFER_BYTES;
-use media::{HEADER_KNOWN_BY_BYTES, Opening, StitchReport, Stitcher};
+use media::{HEADER_KNOWN_BY_BYTES, MediaError, Opening, StitchReport, Stitcher, WriteBehind};
 use tempfile::NamedTempFile;
 
 use super::{ToolError, each_portion};
@@ -89,8 +88,7 @@ impl Joined {
         #[cfg(unix)]
         unfinished.permissions(std::os::unix::fs::PermissionsExt::from_mode(FILE_MODE));
         let unfinished = unfinished.tempfile_in(folder).map_err(ToolError::write(folder))?;
-        let mut joined = join(unfinished, files)?;
-        joined.file.rewind().map_err(ToolError::read(folder))?;
+        let joined = join(unfinished, files)?;
         let verified = media::verify(BufReader::new(joined.file.as_file()))?;
         let (counted, written) = (verified.packets, joined.report.packets);
         if counted != written {
@@ -128,7 +126,8 @@ impl Joined {
 }
 
 fn join(unfinished: NamedTempFile, files: &[PathBuf]) -> Result<Joined, ToolError> {
-    let mut stitcher = Stitcher::new(BufWriter::with_capacity(FILE_BUFFER_BYTES, unfinished))?;
+    let out = unfinished.reopen().and_then(WriteBehind::new).map_err(MediaError::from)?;
+    let mut stitcher = Stitcher::new(out)?;
     let mut runs: Vec<Run> = Vec::new();
     for path in files {
         let opening = opening_of(path)?;
@@ -159,10 +158,9 @@ fn join(unfinished: NamedTempFile, files: &[PathBuf]) -> Result<Joined, ToolErro
         stitcher.end_segment()?;
     }
     // What is left out stays in the files it came from, and is told.
-    let (mut file, report) = stitcher.finish()?.accept(|_| ());
-    file.flush().map_err(media::MediaError::from)?;
-    let file = file.into_inner().map_err(|error| media::MediaError::from(error.into_error()))?;
-    Ok(Joined { file, report, runs })
+    let (mut out, report) = stitcher.finish()?.accept(|_| ());
+    out.flush().map_err(MediaError::from)?;
+    Ok(Joined { file: unfinished, report, runs })
 }
 
 /// Returns how many bytes it has.

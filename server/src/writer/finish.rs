@@ -4,7 +4,7 @@
 use ledger::{By, Command, Refused};
 use protocol::message::Finish;
 use protocol::receiver::FinishStep;
-use protocol::{Epoch, Refusal, SessionId};
+use protocol::{Epoch, ItemError, Refusal, SessionId};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -55,7 +55,7 @@ async fn run(
             return Ok(Ok(FinishStep::Missing(missing)));
         }
         Err(StoreError::Refused(refused @ Refused::TooFarAhead)) => {
-            tracing::warn!(%session, %refused, "not finished");
+            state.quotas.tell_refused(session, ItemError::TooFarAhead, clock::wall());
             return Ok(Ok(FinishStep::Failed(refused.to_string())));
         }
         Err(error) => return Err(error),

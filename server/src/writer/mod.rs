@@ -233,9 +233,11 @@ impl Writer {
         match result {
             Ok(Ok(verdicts)) => {
                 let mut refused = verdicts.iter().filter_map(|(seq, verdict)| match verdict {
-                    Verdict::Refused(error) => Some((seq, error)),
-                    // Those past the size of a session are told of elsewhere, once.
-                    Verdict::Stored | Verdict::Duplicate | Verdict::SessionFull => None,
+                    // Those past a limit of the operator's are told of elsewhere, once.
+                    Verdict::Refused(error) => {
+                        self.state.quotas.limit_of(*error).is_none().then_some((seq, error))
+                    }
+                    Verdict::Stored | Verdict::Duplicate => None,
                 });
                 if let Some((seq, error)) = refused.next() {
                     tracing::warn!(%seq, %error, more = refused.count(), "items refused");

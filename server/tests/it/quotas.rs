@@ -55,7 +55,7 @@ async fn a_session_takes_items_up_to_its_size_and_is_finished_without_those_past
     let (mut socket, _) = candidate.open(&server).await;
     socket.deliver(items.clone()).await;
     for seq in [last + 1, last + 2] {
-        let refused = vec![(Seq::new(seq), ItemError::SessionFinished)];
+        let refused = vec![(Seq::new(seq), ItemError::SessionFull)];
         let answer = answer_to(&mut socket, chunk(seq, 0, b"x")).await;
         assert_eq!(answer, Some(ServerMessage::Refused(refused)));
     }
@@ -65,6 +65,32 @@ async fn a_session_takes_items_up_to_its_size_and_is_finished_without_those_past
     let receipt = socket.finish(Some(Seq::new(last + 2)), lost).await;
     assert!(matches!(receipt, ServerMessage::Completed(_)), "{receipt:?}");
     is_told_once(&server, "--session-size-max", &size).await;
+}
+
+#[tokio::test]
+async fn a_session_has_items_as_far_ahead_and_as_many_holes_as_it_may() {
+    let folder = TempDir::new().unwrap();
+    let options = ["--items-ahead-max", "10", "--holes-max", "1"];
+    let server = Process::start(folder.path(), &options).await;
+    let candidate = Candidate::new(1);
+    let (mut socket, _) = candidate.open(&server).await;
+    socket.deliver(vec![chunk(0, 0, b"x")]).await;
+    let refused = |seq, error| Some(ServerMessage::Refused(vec![(Seq::new(seq), error)]));
+    for seq in [12, 13] {
+        let answer = answer_to(&mut socket, chunk(seq, 0, b"x")).await;
+        assert_eq!(answer, refused(seq, ItemError::TooFarAhead));
+    }
+    socket.deliver(vec![chunk(11, 0, b"x")]).await;
+    for seq in [13, 14] {
+        let answer = answer_to(&mut socket, chunk(seq, 0, b"x")).await;
+        assert_eq!(answer, refused(seq, ItemError::TooManyHoles));
+    }
+    assert_eq!(tail(&server, &candidate, 15).await, (409, "conflict".into()));
+    socket.deliver(vec![chunk(12, 0, b"x")]).await;
+    let far = socket.finish(Some(Seq::new(24)), SeqSet::up_to(Seq::new(24))).await;
+    assert!(matches!(far, ServerMessage::Failed(_)), "{far:?}");
+    is_told_once(&server, "--items-ahead-max", "10").await;
+    is_told_once(&server, "--holes-max", "1").await;
 }
 
 #[tokio::test]

@@ -82,6 +82,8 @@ pub(super) fn policy(faults: &mut Faults) -> Policy {
         discarded_kept: Millis::from_secs(86_400),
         failed_kept: Millis::from_secs(86_400),
         session_bytes_max: u64::MAX,
+        seq_ahead_max: u64::MAX,
+        holes_max: u64::MAX,
     }
 }
 

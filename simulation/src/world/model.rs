@@ -126,7 +126,6 @@ impl Model {
                 Verdict::Refused(error) if self.captured.contains_key(item.digest.as_bytes()) => {
                     self.broken(format!("{seq} was captured and refused: {error}"));
                 }
-                Verdict::SessionFull => self.broken(format!("{seq} is refused without a limit")),
                 Verdict::Stored | Verdict::Duplicate | Verdict::Refused(_) => {}
             }
             if let Some(stored) = known.items.get(seq) {

@@ -222,6 +222,9 @@ fn of_reason(reason: &str) -> &str {
         | "track_out_of_range"
         | "segment_out_of_range"
         | "text_too_long" => "out of bounds",
+        "session_full" => "too large a session",
+        "too_far_ahead" => "too far ahead of all that came",
+        "too_many_holes" => "too much was missing before",
         "digest_conflict" => "other data under a taken number",
         "session_finished" => "too late, the session was finished",
         _ => reason,
