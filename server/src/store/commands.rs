@@ -77,24 +77,14 @@ impl Store {
                 ruled::write(tx, id, before, &change.after, &change.events, now).await?;
             }
         }
-        for event in &change.events {
-            log(tx, id, now, event.clone()).await?;
-        }
+        let told =
+            |event: &Event| NewEvent { session: id, at: now, place: None, event: event.clone() };
+        events::log(tx, &change.events.iter().map(told).collect::<Vec<_>>()).await?;
         for wanted in &change.jobs {
             jobs::want(tx, id, *wanted, now).await?;
         }
         Ok(Ok(Applied { before, after: change.after, events: change.events }))
     }
-}
-
-/// What the session goes through is logged in the transaction that puts it through it.
-pub(super) async fn log(
-    tx: &mut Tx,
-    session: SessionId,
-    at: UnixMillis,
-    event: Event,
-) -> Result<(), StoreError> {
-    events::log(tx, &NewEvent { session, at, place: None, event }).await
 }
 
 /// Whether a command takes something new: refused while the disk is full. The others let go of

@@ -5,8 +5,7 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use protocol::item::SegmentStart;
-use protocol::{Content, Event, Item, Marker, Millis, SessionId, UnixMillis};
+use protocol::{Content, Event, Item, Millis, SessionId, UnixMillis};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::events::{self, NewEvent};
@@ -22,6 +21,7 @@ pub(super) async fn keep(
     now: UnixMillis,
 ) -> Result<(), StoreError> {
     let mut runs: HashMap<SegmentKey, RangeInclusive<Millis>> = HashMap::new();
+    let (mut markers, mut events) = (Vec::new(), Vec::new());
     for (session, item) in stored {
         match &item.content {
             Content::Chunk { track, segment, .. } => {
@@ -32,40 +32,15 @@ pub(super) async fn keep(
                     .or_insert(item.at..=item.at);
             }
             Content::Marker(marker) => {
-                if let Marker::SegmentStarted(start) = marker {
-                    insert_segment(tx, *session, item, start).await?;
-                }
-                timelines::note_marker(tx, *session, item, marker).await?;
+                markers.push((*session, item.at, marker));
                 let (place, event) = (Some(item.at), Event::of_marker(marker));
-                events::log(tx, &NewEvent { session: *session, at: now, place, event }).await?;
+                events.push(NewEvent { session: *session, at: now, place, event });
             }
         }
     }
+    timelines::note_markers(tx, &markers).await?;
+    events::log(tx, &events).await?;
     extend_runs(tx, runs.into_iter().collect()).await
-}
-
-async fn insert_segment(
-    tx: &mut Tx,
-    session: SessionId,
-    item: &Item,
-    start: &SegmentStart,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms, \
-         start_cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (session_id, track, segment) DO NOTHING",
-    )
-    .bind(session.as_bytes().as_slice())
-    .bind(start.track.get())
-    .bind(start.segment.get())
-    .bind(start.kind.as_str())
-    .bind(&start.mime)
-    .bind(&start.label)
-    .bind(signed(item.at.get()))
-    .bind(start.cause.as_str())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 async fn extend_runs(

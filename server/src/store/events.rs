@@ -3,11 +3,12 @@
 
 use protocol::{Event, Millis, SessionId, UnixMillis};
 use serde_json::{Map, Value};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
+use super::numbers::{Next, Numbers};
 use super::rows::{self, signed};
-use super::{Store, StoreError, Tx, timelines};
+use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx, timelines};
 
 /// Events that are kept of one session. One more says that there were more.
 pub const EVENTS_PER_SESSION_MAX: u32 = 2_000;
@@ -60,9 +61,7 @@ impl Store {
     /// Writes events into their sessions' logs. Those of sessions that are gone are left out.
     pub async fn log_events(&self, events: &[NewEvent]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        for event in events {
-            log(&mut tx, event).await?;
-        }
+        log(&mut tx, events).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -80,29 +79,35 @@ impl Store {
     }
 }
 
-/// Writes one event as part of a transaction. Past the bound nothing is written into the log any more;
-/// what the timeline needs of it has a bound of its own.
-pub(super) async fn log(tx: &mut Tx, new: &NewEvent) -> Result<(), StoreError> {
-    timelines::note_connection(tx, new).await?;
-    let (kind, detail) = columns(&new.event)?;
-    let (last_kind, last_detail) = columns(&Event::MoreNotKept)?;
-    sqlx::query(
-        "INSERT INTO events (session_id, number, at, timeline_ms, kind, detail) \
-         SELECT ?1, n, ?2, CASE WHEN n < ?3 THEN ?4 END, CASE WHEN n < ?3 THEN ?5 ELSE ?6 END, \
-         CASE WHEN n < ?3 THEN ?7 ELSE ?8 END \
-         FROM (SELECT coalesce(max(number) + 1, 0) AS n FROM events WHERE session_id = ?1) \
-         WHERE n <= ?3 AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1)",
-    )
-    .bind(new.session.as_bytes().as_slice())
-    .bind(signed(new.at.get()))
-    .bind(EVENTS_PER_SESSION_MAX)
-    .bind(new.place.map(|place| signed(place.get())))
-    .bind(kind)
-    .bind(last_kind)
-    .bind(detail)
-    .bind(last_detail)
-    .execute(&mut **tx)
-    .await?;
+/// Writes events as part of a transaction. Past the bound nothing is written into the log of a session any
+/// more; what the timeline needs of it has a bound of its own.
+pub(super) async fn log(tx: &mut Tx, new: &[NewEvent]) -> Result<(), StoreError> {
+    timelines::note_connections(tx, new).await?;
+    let sessions = new.iter().map(|one| one.session);
+    let mut numbers = Numbers::of(tx, "events", sessions, EVENTS_PER_SESSION_MAX).await?;
+    let mut rows = Vec::new();
+    for one in new {
+        let (number, place, event) = match numbers.next(one.session) {
+            Next::Free(number) => (number, one.place, &one.event),
+            Next::Last(number) => (number, None, &Event::MoreNotKept),
+            Next::None => continue,
+        };
+        rows.push((one, number, place, columns(event)?));
+    }
+    for rows in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO events (session_id, number, at, timeline_ms, kind, detail) ",
+        );
+        query.push_values(rows, |mut row, (one, number, place, (kind, detail))| {
+            row.push_bind(one.session.as_bytes().as_slice())
+                .push_bind(*number)
+                .push_bind(signed(one.at.get()))
+                .push_bind(place.map(|place| signed(place.get())))
+                .push_bind(kind)
+                .push_bind(detail);
+        });
+        query.build().execute(&mut **tx).await?;
+    }
     Ok(())
 }
 

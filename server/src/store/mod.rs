@@ -10,6 +10,7 @@ mod events;
 mod items;
 mod jobs;
 mod migrations;
+mod numbers;
 mod outside;
 pub mod payload;
 mod recordings;

@@ -1,15 +1,16 @@
 //! What the timeline of a session is built from: its recorder runs, its pauses and its connections.
 //! Each is written with what tells of it, so exactly once, and read back as `timeline` has it.
 
-use protocol::item::{EndCause, SegmentEnd, StartCause};
-use protocol::{Event, Item, Marker, Millis, SegmentNo, SessionId, TrackKind, TrackNo, UnixMillis};
-use sqlx::Row as _;
+use protocol::item::{EndCause, SegmentEnd, SegmentStart, StartCause};
+use protocol::{Event, Marker, Millis, SegmentNo, SessionId, TrackKind, TrackNo, UnixMillis};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 use timeline::{ConnectionMark, Marks, PauseCut, PauseMark, RunEnd, Segment, Timeline};
 
 use super::events::NewEvent;
+use super::numbers::Numbers;
 use super::rows::{millis, signed, unsigned};
-use super::{Store, StoreError, Tx};
+use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx};
 
 /// Marks of one kind that are kept of one session: those of ten thousand pauses, and of as many lost
 /// connections. One more says that there were more.
@@ -95,70 +96,124 @@ impl Store {
     }
 }
 
-/// Notes what a marker says of the timeline. The beginning of a run has the row of its segment.
-pub(super) async fn note_marker(
-    tx: &mut Tx,
-    session: SessionId,
-    item: &Item,
-    marker: &Marker,
-) -> Result<(), StoreError> {
-    match marker {
-        Marker::SegmentEnded(end) => insert_end(tx, session, item.at, *end).await,
-        Marker::Paused => insert_pause(tx, session, item.at, false).await,
-        Marker::Resumed => insert_pause(tx, session, item.at, true).await,
-        Marker::SegmentStarted(_) | Marker::Noted(_) => Ok(()),
+/// A marker, of which session, and where on its timeline.
+pub(super) type Marked<'a> = (SessionId, Millis, &'a Marker);
+
+/// Notes what markers say of the timeline.
+pub(super) async fn note_markers(tx: &mut Tx, markers: &[Marked<'_>]) -> Result<(), StoreError> {
+    let (mut starts, mut ends, mut pauses) = (Vec::new(), Vec::new(), Vec::new());
+    for (session, at, marker) in markers {
+        match marker {
+            Marker::SegmentStarted(start) => starts.push((*session, *at, start)),
+            Marker::SegmentEnded(end) => ends.push((*session, *at, *end)),
+            Marker::Paused => pauses.push((*session, *at, false)),
+            Marker::Resumed => pauses.push((*session, *at, true)),
+            Marker::Noted(_) => {}
+        }
     }
+    insert_starts(tx, &starts).await?;
+    insert_ends(tx, &ends).await?;
+    insert_pauses(tx, &pauses).await
 }
 
-async fn insert_end(
+async fn insert_starts(
     tx: &mut Tx,
-    session: SessionId,
-    at: Millis,
-    end: SegmentEnd,
+    starts: &[(SessionId, Millis, &SegmentStart)],
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO segment_ends (session_id, track, segment, at_ms, cause) \
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT (session_id, track, segment) DO NOTHING",
-    )
-    .bind(session.as_bytes().as_slice())
-    .bind(end.track.get())
-    .bind(end.segment.get())
-    .bind(signed(at.get()))
-    .bind(end.cause.as_str())
-    .execute(&mut **tx)
-    .await?;
+    for starts in starts.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO segments (session_id, track, segment, kind, mime, label, started_at_ms, \
+             start_cause) ",
+        );
+        query.push_values(starts, |mut row, (session, at, start)| {
+            row.push_bind(session.as_bytes().as_slice())
+                .push_bind(start.track.get())
+                .push_bind(start.segment.get())
+                .push_bind(start.kind.as_str())
+                .push_bind(&start.mime)
+                .push_bind(&start.label)
+                .push_bind(signed(at.get()))
+                .push_bind(start.cause.as_str());
+        });
+        query.push(" ON CONFLICT (session_id, track, segment) DO NOTHING");
+        query.build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+async fn insert_ends(
+    tx: &mut Tx,
+    ends: &[(SessionId, Millis, SegmentEnd)],
+) -> Result<(), StoreError> {
+    for ends in ends.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO segment_ends (session_id, track, segment, at_ms, cause) ",
+        );
+        query.push_values(ends, |mut row, (session, at, end)| {
+            row.push_bind(session.as_bytes().as_slice())
+                .push_bind(end.track.get())
+                .push_bind(end.segment.get())
+                .push_bind(signed(at.get()))
+                .push_bind(end.cause.as_str());
+        });
+        query.push(" ON CONFLICT (session_id, track, segment) DO NOTHING");
+        query.build().execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
 /// Past the bound nothing is written any more.
-async fn insert_pause(
+async fn insert_pauses(
     tx: &mut Tx,
-    session: SessionId,
-    at: Millis,
-    is_over: bool,
+    pauses: &[(SessionId, Millis, bool)],
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO pauses (session_id, number, at_ms, is_over) SELECT ?1, n, ?2, ?3 \
-         FROM (SELECT coalesce(max(number) + 1, 0) AS n FROM pauses WHERE session_id = ?1) \
-         WHERE n <= ?4",
-    )
-    .bind(session.as_bytes().as_slice())
-    .bind(signed(at.get()))
-    .bind(is_over)
-    .bind(MARKS_PER_SESSION_MAX)
-    .execute(&mut **tx)
-    .await?;
+    let sessions = pauses.iter().map(|(session, ..)| *session);
+    let mut numbers = Numbers::of(tx, "pauses", sessions, MARKS_PER_SESSION_MAX).await?;
+    let numbered: Vec<_> =
+        pauses.iter().filter_map(|pause| Some((numbers.next(pause.0).number()?, pause))).collect();
+    for pauses in numbered.chunks(ROWS_PER_STATEMENT) {
+        let mut query =
+            QueryBuilder::<Sqlite>::new("INSERT INTO pauses (session_id, number, at_ms, is_over) ");
+        query.push_values(pauses, |mut row, (number, (session, at, is_over))| {
+            row.push_bind(session.as_bytes().as_slice())
+                .push_bind(*number)
+                .push_bind(signed(at.get()))
+                .push_bind(*is_over);
+        });
+        query.build().execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
-/// Notes what an event says of the session's connections. Past the bound nothing is written any more.
-pub(super) async fn note_connection(tx: &mut Tx, new: &NewEvent) -> Result<(), StoreError> {
-    let at = signed(new.at.get());
-    let lost_since = match new.event {
-        Event::Connected { .. } => None,
-        Event::ConnectionLost { .. } => Some(at),
+/// Notes what events say of the connections of their sessions. Past the bound nothing is written any more.
+pub(super) async fn note_connections(tx: &mut Tx, new: &[NewEvent]) -> Result<(), StoreError> {
+    let told: Vec<_> = new.iter().filter_map(|one| Some((one, lost_since(one)?))).collect();
+    let sessions = told.iter().map(|(one, _)| one.session);
+    let mut numbers = Numbers::of(tx, "connections", sessions, MARKS_PER_SESSION_MAX).await?;
+    for (one, lost_since) in told {
+        let Some(number) = numbers.next(one.session).number() else { continue };
+        sqlx::query(
+            "INSERT INTO connections (session_id, number, at, lost_since) VALUES (?, ?, ?, ?)",
+        )
+        .bind(one.session.as_bytes().as_slice())
+        .bind(number)
+        .bind(signed(one.at.get()))
+        .bind(lost_since.map(|since| signed(since.get())))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What an event says of a connection, if it does: since when it was lost, or that it is there.
+fn lost_since(new: &NewEvent) -> Option<Option<UnixMillis>> {
+    match new.event {
+        Event::Connected { .. } => Some(None),
+        Event::ConnectionLost { .. } => Some(Some(new.at)),
         // A server that was gone itself notes the loss only when it is back.
-        Event::Resumed { away_ms, .. } => Some(at.saturating_sub(signed(away_ms.get())).max(0)),
+        Event::Resumed { away_ms, .. } => {
+            Some(Some(UnixMillis::new(new.at.get().saturating_sub(away_ms.get()))))
+        }
         Event::Created
         | Event::GraceOver
         | Event::ResumeWindowOver
@@ -176,20 +231,8 @@ pub(super) async fn note_connection(tx: &mut Tx, new: &NewEvent) -> Result<(), S
         | Event::RecordingFailed { .. }
         | Event::Fenced { .. }
         | Event::Discarded
-        | Event::MoreNotKept => return Ok(()),
-    };
-    sqlx::query(
-        "INSERT INTO connections (session_id, number, at, lost_since) SELECT ?1, n, ?2, ?3 \
-         FROM (SELECT coalesce(max(number) + 1, 0) AS n FROM connections WHERE session_id = ?1) \
-         WHERE n <= ?4 AND EXISTS (SELECT 1 FROM sessions WHERE id = ?1)",
-    )
-    .bind(new.session.as_bytes().as_slice())
-    .bind(at)
-    .bind(lost_since)
-    .bind(MARKS_PER_SESSION_MAX)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+        | Event::MoreNotKept => None,
+    }
 }
 
 /// In the order of the rows, without the one that only says that there were more.
