@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
-INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol timeline app frontend style
+INPUTS=(Cargo.toml Cargo.lock Trunk.toml protocol timeline recorder app frontend style
   scripts/web.sh scripts/service-worker.mjs scripts/short-names.mjs)
 STAMP=.tools/web.stamp
 

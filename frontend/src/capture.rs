@@ -8,14 +8,14 @@ use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use protocol::Millis;
+use recorder::CaptureError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobEvent, MediaRecorder, MediaRecorderOptions, MediaStream, RecordingState};
 
-use crate::browser;
-use crate::capture_error::CaptureError;
 use crate::settings;
+use crate::{browser, capture_error};
 
 /// A recorder that is stopped throws away what does not fill a packet, and what was said last is still on
 /// its way to it: up to two packets are missing. So it runs on for as long.
@@ -58,8 +58,6 @@ pub(crate) enum RunEvent {
     Chunk(Blob),
     /// A whole one, and when it was taken.
     Picture(Blob, Millis),
-    Paused,
-    Resumed,
     Failed,
     /// Everything has been handed over; nothing follows.
     Stopped,
@@ -69,8 +67,6 @@ pub(crate) enum RunEvent {
 pub(crate) struct Run {
     recorder: MediaRecorder,
     mime: String,
-    on_event: Rc<dyn Fn(RunEvent)>,
-    is_paused: bool,
     _listeners: Vec<EventListener>,
 }
 
@@ -89,14 +85,14 @@ impl Run {
         options.set_video_bits_per_second(settings.video_bits_per_second);
         let recorder =
             MediaRecorder::new_with_media_stream_and_media_recorder_options(stream, &options)
-                .map_err(|error| CaptureError::of_recorder(&error))?;
+                .map_err(|error| capture_error::of_recorder(&error))?;
         let listeners = listen(&recorder, &on_event);
         recorder
             .start_with_time_slice(timeslice(mime, settings.timeslice).get() as i32)
-            .map_err(|error| CaptureError::of_recorder(&error))?;
+            .map_err(|error| capture_error::of_recorder(&error))?;
         let actual = recorder.mime_type();
         let mime = if actual.is_empty() { mime.to_owned() } else { actual };
-        Ok(Self { recorder, mime, on_event, is_paused: false, _listeners: listeners })
+        Ok(Self { recorder, mime, _listeners: listeners })
     }
 
     /// As the recorder names what it writes.
@@ -104,17 +100,11 @@ impl Run {
         &self.mime
     }
 
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is_paused
-    }
-
-    pub(crate) fn pause(&mut self) {
-        if self.is_paused || self.recorder.pause().is_err() {
-            // A recorder that cannot be paused has just ended, and says so itself.
-            return;
+    /// True when it is paused now. One that cannot be paused has just ended, and says so itself.
+    pub(crate) fn pause(&self) -> bool {
+        if self.recorder.pause().is_err() {
+            return false;
         }
-        self.is_paused = true;
-        (self.on_event)(RunEvent::Paused);
         // Otherwise the last fraction of a second would be withheld until the recorder goes on; and so
         // would be what was on its way to it.
         self.flush();
@@ -124,19 +114,17 @@ impl Run {
                 flush(&recorder);
             }
         });
+        true
     }
 
-    pub(crate) fn resume(&mut self) {
-        if !self.is_paused || self.recorder.resume().is_err() {
-            return;
-        }
-        self.is_paused = false;
-        (self.on_event)(RunEvent::Resumed);
+    /// True when it goes on now.
+    pub(crate) fn resume(&self) -> bool {
+        self.recorder.resume().is_ok()
     }
 
     /// Asks for everything up to now, which arrives before [`RunEvent::Stopped`].
     pub(crate) fn stop(&self) {
-        if self.is_paused {
+        if self.recorder.state() == RecordingState::Paused {
             stop(&self.recorder);
         } else {
             let recorder = self.recorder.clone();

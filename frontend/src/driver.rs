@@ -1,32 +1,34 @@
 //! Handles what happens, one [`Input`] after another: each to its end, effects included, before the
 //! next is looked at. Then the one timer is set and the view is shown. Decides nothing itself.
 
-use app::recorder::port::{Command, Device, LinkState, RecorderState, RecorderView, Room};
+use app::recorder::port::{Command, LinkState, RecorderState, RecorderView, Room};
+use bytes::Bytes;
 use gloo_events::EventListener;
 use js_sys::Array;
 use protocol::item::StartCause;
-use protocol::sender::LinkStatus;
-use protocol::{Millis, SegmentNo, SessionId};
+use protocol::sender::{LinkStatus, Sender};
+use protocol::{Millis, SegmentNo, Seq, SessionId};
+use recorder::{CaptureError, Device, Moment, RequestNo};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::browser::{self, LeaveGuard, Timer};
 use crate::capture::RunEvent;
-use crate::capture_error::CaptureError;
 use crate::companion::Companion;
 use crate::devices;
 use crate::earlier::{Earlier, Elsewhere, Found};
-use crate::microphone::MicrophoneEvent;
+use crate::line::LineEvent;
+use crate::microphone::Microphone;
 use crate::permission::PermissionWatch;
-use crate::pipeline::{Pipeline, PipelineEvent};
 use crate::port::Inputs;
 use crate::reach::Reach;
-use crate::recorder::{Opened, Recorder, RequestNo};
 use crate::recovery::Recovery;
 use crate::service_worker::Delivery;
+use crate::shell::Shell;
 use crate::spool::Spool;
 use crate::storage;
 use crate::tabs::Tabs;
 use crate::unreadable::Unreadables;
+use crate::view;
 use crate::wake_lock::WakeLock;
 
 /// Everything that can happen.
@@ -54,29 +56,25 @@ pub(crate) enum Input {
     Returned,
     /// The time that was waited for has come.
     Timer,
-    /// The answer to a request for a microphone and what goes with it.
-    Opened {
+    MicrophoneOpened {
         request: RequestNo,
-        opened: Opened,
+        opened: Result<Microphone, CaptureError>,
     },
-    /// What was recorded beside the microphone is gone.
-    CompanionEnded(RequestNo),
-    /// The answer to a request for that alone.
     CompanionOpened {
         request: RequestNo,
         opened: Result<Companion, CaptureError>,
     },
-    Microphone {
-        request: RequestNo,
-        event: MicrophoneEvent,
-    },
+    /// Something that is open was muted, unmuted, or is gone.
+    StreamChanged,
     Run {
-        segment: SegmentNo,
+        run: SegmentNo,
         event: RunEvent,
     },
-    Pipeline {
+    /// The bytes of a chunk; none when they could not be read.
+    ChunkRead(Seq, Option<Bytes>),
+    Line {
         session: SessionId,
-        event: PipelineEvent,
+        event: LineEvent,
     },
     EarlierFound(Found),
     /// Where it lies what this version cannot read of a session, or of none.
@@ -102,7 +100,7 @@ pub(crate) fn start(inputs: Inputs) {
 
 pub(crate) struct Driver {
     inputs: Inputs,
-    recorder: Recorder,
+    shell: Shell,
     earlier: Earlier,
     unreadable: Unreadables,
     devices: Vec<Device>,
@@ -124,7 +122,7 @@ pub(crate) struct Driver {
 impl Driver {
     fn new(spool: &Spool, inputs: Inputs) -> Self {
         let driver = Self {
-            recorder: Recorder::new(spool.clone(), inputs.clone()),
+            shell: Shell::new(spool.clone(), inputs.clone()),
             earlier: Earlier::new(spool.clone(), inputs.clone()),
             unreadable: Unreadables::default(),
             devices: Vec::new(),
@@ -152,128 +150,150 @@ impl Driver {
     }
 
     pub(crate) fn take(&mut self, input: Input) {
-        let now = browser::now();
-        self.handle(now, input);
-        self.settle(now);
+        let at = Moment { now: browser::now(), wall: browser::wall_clock() };
+        self.shell.look(at);
+        self.handle(at, input);
+        self.settle(at);
     }
 
-    fn handle(&mut self, now: Millis, input: Input) {
+    fn handle(&mut self, at: Moment, input: Input) {
+        let now = at.now;
         match input {
             Input::Attached { on_view, on_level } => {
                 self.on_view = Some(on_view);
                 self.shown = None;
-                self.recorder.show_level(on_level);
+                self.shell.show_level(on_level);
             }
-            Input::Command(Command::ResumeUnfinished) => {
-                if self.recorder.is_free() {
-                    self.earlier.resume(now);
-                }
-            }
-            Input::Command(Command::FinishUnfinished) => {
-                if self.recorder.is_free()
-                    && let Some(taken) = self.earlier.take_to_finish(now)
-                {
-                    self.recorder.take_up_to_finish(now, taken);
-                }
-            }
-            Input::Command(Command::DiscardUnfinished) => {
-                if let Some(session) = self.earlier.discard(now) {
-                    self.unreadable.forget(Some(session));
-                }
-            }
-            Input::Command(Command::SaveUnreadable) => self.unreadable.save(),
-            Input::Command(Command::TakeOver) => {
-                if self.recorder.is_free()
-                    && let Some(session) = self.earlier.take_over()
-                {
-                    self.tabs.ask_for(session);
-                }
-            }
-            Input::Command(command) => self.recorder.command(now, command),
+            Input::Command(command) => self.command(at, command),
             Input::DevicesChanged => {
                 self.list_devices();
-                self.recorder.devices_changed();
+                self.shell.recorder.devices_changed();
             }
             Input::DevicesListed(devices) => {
-                self.recorder.devices_listed(&devices);
+                self.shell.recorder.devices_listed(&devices);
                 self.devices = devices;
             }
-            Input::MicrophoneAllowed => self.recorder.permission_granted(),
+            Input::MicrophoneAllowed => self.shell.recorder.permission_granted(),
             Input::RoomKnown(room) => self.room = room,
             Input::PageVisible => {
                 self.wake_lock.page_is_visible();
                 self.look_for_room();
             }
-            Input::Leaving => self.recorder.leaving(now),
-            Input::Hidden => self.recorder.hidden(),
-            Input::Left => self.recorder.left(now),
+            Input::Leaving => self.shell.recorder.leaving(now),
+            Input::Hidden => self.shell.recorder.hidden(),
+            Input::Left => self.shell.recorder.left(at),
             Input::NetworkOnline => self.network_online(now),
             Input::Returned => {
-                self.recorder.returned();
+                self.shell.recorder.returned();
                 // The browser has closed every connection meanwhile.
                 self.network_online(now);
             }
             Input::Reached(is_there) => self.reach.handle(now, is_there),
             // Whatever is due is done after every input.
             Input::Timer => self.timer = None,
-            Input::Opened { request, opened } => {
-                self.recorder.opened(now, request, opened);
+            Input::MicrophoneOpened { request, opened } => {
+                self.shell.microphone_opened(at, request, opened);
                 // Only now does the browser name the devices.
                 self.list_devices();
             }
-            Input::CompanionEnded(request) => self.recorder.companion_ended(now, request),
             Input::CompanionOpened { request, opened } => {
-                self.recorder.companion_restored(now, request, opened);
+                self.shell.companion_opened(at, request, opened);
+                self.list_devices();
             }
-            Input::Microphone { request, event } => {
-                self.recorder.microphone_event(now, request, event);
-            }
-            Input::Run { segment, event } => self.recorder.run_event(now, segment, event),
-            Input::Pipeline { session, event } => {
-                if let Some(pipeline) = self.pipelines().find(|one| one.session() == session) {
-                    pipeline.handle(now, event);
-                }
-            }
+            // How it is now was told before.
+            Input::StreamChanged => {}
+            Input::Run { run, event } => self.shell.run_event(at, run, event),
+            Input::ChunkRead(seq, bytes) => self.shell.chunk_read(at, seq, bytes),
+            Input::Line { session, event } => self.line_event(now, session, event),
             Input::EarlierFound(found) => self.earlier.found(now, found),
             Input::UnreadableFound(session, places) => self.unreadable.found(session, places),
             Input::Recover(recovery) => self.earlier.offer(recovery),
             Input::FoundElsewhere(elsewhere) => self.earlier.found_elsewhere(elsewhere),
             Input::TakenOver(found) => {
                 if let Some(taken) = self.earlier.taken_over(now, found) {
-                    self.recorder.take_up(now, taken, StartCause::TakenOver);
+                    self.shell.take_up(at, taken, StartCause::TakenOver);
                 }
             }
             Input::HandOver(session) => {
-                self.recorder.hand_over(now, session);
+                self.shell.recorder.hand_over(now, session);
                 self.earlier.hand_over(session);
             }
             Input::LockLost(session) => {
-                self.recorder.lock_lost(session);
+                self.shell.recorder.lock_lost(session);
                 self.earlier.hand_over(session);
+            }
+        }
+    }
+
+    fn command(&mut self, at: Moment, command: Command) {
+        let now = at.now;
+        let recorder = &mut self.shell.recorder;
+        match command {
+            Command::TestMicrophone => recorder.test_microphone(),
+            Command::StopTest => recorder.stop_test(),
+            Command::ChooseSource(source) => recorder.choose_source(source),
+            Command::ChooseDevice(id) => recorder.choose_device(id),
+            Command::ChooseSecondDevice(id) => recorder.choose_second_device(id),
+            Command::Start => recorder.start(),
+            Command::Pause => recorder.pause(),
+            Command::Resume => recorder.resume(),
+            Command::RestoreCompanion => recorder.restore_companion(),
+            Command::Stop => recorder.stop(now),
+            Command::Retry => recorder.retry(now),
+            Command::ResumeUnfinished => {
+                if recorder.is_free() {
+                    self.earlier.resume(now);
+                }
+            }
+            Command::FinishUnfinished => {
+                if recorder.is_free()
+                    && let Some(taken) = self.earlier.take_to_finish(now)
+                {
+                    self.shell.take_up_to_finish(at, taken);
+                }
+            }
+            Command::DiscardUnfinished => {
+                if let Some(session) = self.earlier.discard(now) {
+                    self.unreadable.forget(Some(session));
+                }
+            }
+            Command::SaveUnreadable => self.unreadable.save(),
+            Command::TakeOver => {
+                if recorder.is_free()
+                    && let Some(session) = self.earlier.take_over()
+                {
+                    self.tabs.ask_for(session);
+                }
             }
         }
     }
 
     /// Does what is due, waits for what comes next, and shows what has changed.
-    fn settle(&mut self, now: Millis) {
-        self.recorder.tick(now);
+    fn settle(&mut self, at: Moment) {
+        let now = at.now;
+        self.shell.carry_out(at);
+        self.shell.recorder.handle_timeout(at);
         self.earlier.tick(now);
         if let Some(taken) = self.earlier.take_wanted() {
-            self.recorder.take_up(now, taken, StartCause::PageReturned);
+            self.shell.take_up(at, taken, StartCause::PageReturned);
         }
-        if self.pipelines().any(|pipeline| pipeline.link() == LinkStatus::Online) {
+        self.shell.carry_out(at);
+        if self.is_online() {
             self.reach.handle(now, true);
         }
         self.reach.tick(now);
-        self.leave_guard.set(self.recorder.is_unsafe_to_leave());
-        self.wake_lock.set(self.recorder.is_at_work());
+        self.leave_guard.set(self.shell.recorder.is_unsafe_to_leave());
+        self.wake_lock.set(self.shell.recorder.is_at_work());
         self.arm_timer();
         self.publish(now);
     }
 
     fn arm_timer(&mut self) {
-        let due =
-            [self.recorder.poll_timeout(), self.earlier.poll_timeout(), self.reach.poll_timeout()];
+        let due = [
+            self.shell.recorder.poll_timeout(),
+            self.earlier.poll_timeout(),
+            self.reach.poll_timeout(),
+        ];
         let due = due.into_iter().flatten().min();
         if self.timer.as_ref().map(Timer::at) == due {
             return;
@@ -299,7 +319,7 @@ impl Driver {
     }
 
     fn view(&self, now: Millis) -> RecorderView {
-        let mut view = self.recorder.view(now);
+        let mut view = view::of(&self.shell.recorder, self.shell.was_disconnected(), now);
         view.devices.clone_from(&self.devices);
         view.unreadable = self.unreadable.count();
         view.room = if self.has_spool { self.room } else { Room::Nowhere };
@@ -316,12 +336,25 @@ impl Driver {
         view
     }
 
-    fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
-        self.recorder.pipeline().into_iter().chain(self.earlier.pipelines())
+    fn line_event(&mut self, now: Millis, session: SessionId, event: LineEvent) {
+        if self.shell.recorder.session() == Some(session) {
+            self.shell.line_event(now, event);
+        } else if let Some(one) = self.earlier.pipelines().find(|one| one.session() == session) {
+            one.handle(now, event);
+        }
     }
 
     fn network_online(&mut self, now: Millis) {
-        self.pipelines().for_each(|pipeline| pipeline.network_online(now));
+        if let Some(sender) = self.shell.recorder.sender_mut() {
+            sender.handle_network_online(now);
+        }
+        self.earlier.pipelines().for_each(|pipeline| pipeline.network_online(now));
+    }
+
+    fn is_online(&mut self) -> bool {
+        let is_online = |sender: &Sender| sender.link_status() == LinkStatus::Online;
+        self.shell.recorder.sender().is_some_and(is_online)
+            || self.earlier.pipelines().any(|pipeline| is_online(pipeline.sender()))
     }
 
     fn look_for_room(&self) {

@@ -166,7 +166,7 @@ impl Earlier {
     /// Items not yet acked, and how much of a recording they are.
     pub(crate) fn pending(&self) -> (u64, Millis) {
         self.all().fold((0, Millis::ZERO), |(items, span), taken| {
-            let backlog = taken.pipeline.backlog();
+            let backlog = taken.pipeline.sender().backlog_status();
             (items + backlog.items, span + backlog.span)
         })
     }
@@ -180,12 +180,13 @@ impl Earlier {
                 ..port::Unfinished::default()
             });
         };
-        let (record, backlog) = (taken.pipeline.record(), taken.pipeline.backlog());
+        let sender = taken.pipeline.sender();
+        let (record, backlog) = (sender.record(), sender.backlog_status());
         Some(port::Unfinished {
             started: browser::date_and_time(record.started_at),
             is_remote: false,
             recorded: record.recorded,
-            pending: backlog.items + taken.pipeline.unreadable(),
+            pending: backlog.items + sender.unreadable(),
             pending_duration: backlog.span,
         })
     }
@@ -209,7 +210,7 @@ impl Earlier {
 
     pub(crate) fn take_wanted(&mut self) -> Option<Taken> {
         let is_known = |taken: &mut Taken| {
-            !taken.pipeline.is_recovered() || taken.pipeline.server_status().is_some()
+            !taken.pipeline.is_recovered() || taken.pipeline.sender().server_status().is_some()
         };
         let taken = self.undecided.take_if(|taken| self.is_wanted && is_known(taken))?;
         self.is_wanted = false;
@@ -222,7 +223,7 @@ impl Earlier {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Millis> {
-        self.all().filter_map(|taken| taken.pipeline.poll_timeout()).min()
+        self.all().filter_map(|taken| taken.pipeline.sender().poll_timeout()).min()
     }
 
     /// To be called after every input: goes on to the next recording when one is done with.
@@ -247,7 +248,7 @@ impl Earlier {
 
     /// The server has finished it meanwhile, or takes no more of it: nothing is left to choose.
     fn decided_elsewhere(&mut self, now: Millis, mut taken: Taken) {
-        if matches!(taken.pipeline.link(), LinkStatus::Stopped(_)) {
+        if matches!(taken.pipeline.sender().link_status(), LinkStatus::Stopped(_)) {
             self.note(Outcome::Kept);
         } else {
             taken.pipeline.finish(now);
@@ -264,7 +265,8 @@ impl Earlier {
 
     pub(crate) fn notice(&self) -> Option<String> {
         if let Some(taken) = self.sending.first() {
-            return Some(match (taken.pipeline.finish_status(), taken.pipeline.backlog().items) {
+            let sender = taken.pipeline.sender();
+            return Some(match (sender.finish_status(), sender.backlog_status().items) {
                 (FinishStatus::Discarding, _) => "Discarding the earlier recording…".to_owned(),
                 (_, 0) => "Saving an earlier recording…".to_owned(),
                 (_, pending) => {
@@ -288,15 +290,17 @@ impl Earlier {
 
 impl Taken {
     fn is_decided_elsewhere(&self) -> bool {
-        let open = self.pipeline.server_status().is_none_or(SessionStatus::takes_items);
-        !open || matches!(self.pipeline.link(), LinkStatus::Stopped(_))
+        let sender = self.pipeline.sender();
+        let open = sender.server_status().is_none_or(SessionStatus::takes_items);
+        !open || matches!(sender.link_status(), LinkStatus::Stopped(_))
     }
 
     fn outcome(&self) -> Option<Outcome> {
-        let backlog = self.pipeline.backlog();
-        let is_here = backlog.items + self.pipeline.unreadable() > 0;
+        let sender = self.pipeline.sender();
+        let backlog = sender.backlog_status();
+        let is_here = backlog.items + sender.unreadable() > 0;
         let all_arrived = if is_here { Outcome::Kept } else { Outcome::Safe };
-        match (self.pipeline.finish_status(), self.pipeline.link()) {
+        match (sender.finish_status(), sender.link_status()) {
             (FinishStatus::Completed(receipt), _) if receipt.missing.is_empty() => {
                 Some(if receipt.left_out > 0 {
                     all_arrived.max(Outcome::LeftOut)

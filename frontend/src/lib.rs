@@ -1,10 +1,11 @@
 //! The browser's side of Holdfast: the WASM entry, and the adapters between the recorder's island,
-//! the protocol's sender and the browser.
+//! the two state machines and the browser.
 //!
 //! Everything that happens comes in through the `port` and is handled by the `driver` in the moment
 //! it happens: the candidate's commands, sound from the `capture`, answers from the `spool` and the
-//! `socket`, and the timer. What is numbered, kept, sent and let go is decided in
-//! [`protocol::sender`]; a `pipeline` carries that out.
+//! `socket`, and the timer. What is recorded, and when, is decided in [`recorder`]; the `shell` carries
+//! that out. What is numbered, kept, sent and let go is decided in [`protocol::sender`]; a `line`
+//! carries that out.
 
 mod browser;
 mod capture;
@@ -15,6 +16,7 @@ mod driver;
 mod earlier;
 mod high_water;
 mod level;
+mod line;
 mod local_storage;
 mod microphone;
 mod parting;
@@ -23,23 +25,22 @@ mod pipeline;
 mod port;
 mod preview;
 mod reach;
-mod recorder;
 mod recovery;
 mod service_worker;
-mod session;
 mod session_lock;
 mod settings;
+mod shell;
 mod socket;
 mod source;
 mod spool;
 mod stash;
 mod stills;
-mod stopwatch;
 mod storage;
 mod tabs;
+mod take;
 mod unreadable;
+mod view;
 mod wake_lock;
-mod watch;
 
 use std::rc::Rc;
 

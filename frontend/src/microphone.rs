@@ -2,6 +2,7 @@
 //! closed when it is dropped.
 
 use gloo_events::EventListener;
+use recorder::{CaptureError, MicrophoneState};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -9,73 +10,26 @@ use web_sys::{
     MediaStreamTrack, MediaStreamTrackState, MediaTrackConstraints,
 };
 
-use crate::capture_error::CaptureError;
 use crate::level::LevelMeter;
-use crate::{browser, devices};
+use crate::{browser, capture_error, devices};
 
 /// Enough for a face, and for the old laptop that encodes it.
 const PICTURE_WIDTH: i32 = 1280;
 const PICTURE_HEIGHT: i32 = 720;
 const FRAMES_PER_SECOND: f64 = 30.0;
 
-pub(crate) enum MicrophoneEvent {
-    /// Unplugged, or no longer allowed. Nothing follows.
-    Ended,
-    /// The system has silenced it, as a phone call does, or has given it back.
-    MutingChanged,
-    /// The camera is gone; the sound is still there.
-    PictureEnded,
-}
-
 pub(crate) struct Microphone {
     stream: MediaStream,
     track: MediaStreamTrack,
-    wants_picture: bool,
     picture: Option<MediaStreamTrack>,
-    /// The device that was asked for; none is the browser's default.
-    asked_for: Option<String>,
-    /// The device asked for was gone, and this is the default.
-    is_stand_in: bool,
-    /// As it was named when it was opened.
-    first_label: String,
     listeners: Vec<EventListener>,
     meter: Option<LevelMeter>,
 }
 
 impl Microphone {
-    /// Asks the browser, which may ask the candidate: this takes as long as they take.
+    /// Asks the browser, which may ask the candidate: this takes as long as they take. Never another
+    /// device than the one asked for.
     pub(crate) async fn open(
-        device: Option<String>,
-        wants_picture: bool,
-    ) -> Result<Self, CaptureError> {
-        match (Self::open_exactly(device.clone(), wants_picture).await, device) {
-            (Err(CaptureError::ChosenIsGone | CaptureError::NoMicrophone), Some(device)) => {
-                let mut stand_in = Self::open_exactly(None, wants_picture).await?;
-                stand_in.asked_for = Some(device);
-                stand_in.is_stand_in = true;
-                Ok(stand_in)
-            }
-            (opened, _) => opened,
-        }
-    }
-
-    /// To go on with a recording: its sound matters more than a camera that is gone.
-    pub(crate) async fn open_again(
-        device: Option<String>,
-        wants_picture: bool,
-    ) -> Result<Self, CaptureError> {
-        match Self::open(device.clone(), wants_picture).await {
-            Err(CaptureError::NoCamera) => {
-                let mut sound = Self::open(device, false).await?;
-                sound.wants_picture = wants_picture;
-                Ok(sound)
-            }
-            opened => opened,
-        }
-    }
-
-    /// Never another device than the one asked for.
-    pub(crate) async fn open_exactly(
         device: Option<String>,
         wants_picture: bool,
     ) -> Result<Self, CaptureError> {
@@ -94,35 +48,26 @@ impl Microphone {
             .dyn_into::<MediaStreamTrack>()
             .map_err(|_| CaptureError::NoMicrophone)?;
         Ok(Self {
-            first_label: track.label(),
             picture: stream.get_video_tracks().get(0).dyn_into().ok(),
             stream,
             track,
-            wants_picture,
-            asked_for: device,
-            is_stand_in: false,
             listeners: Vec::new(),
             meter: None,
         })
     }
 
+    /// Calls back when its state has changed, and shows its level.
     pub(crate) fn watch(
         &mut self,
-        on_event: impl Fn(MicrophoneEvent) + Clone + 'static,
+        on_change: impl Fn() + Clone + 'static,
         on_level: impl Fn(f32) + 'static,
     ) {
-        for event in ["mute", "unmute"] {
-            let on_event = on_event.clone();
-            let call = move || on_event(MicrophoneEvent::MutingChanged);
-            self.listeners.push(browser::on(&self.track, event, call));
+        for event in ["mute", "unmute", "ended"] {
+            self.listeners.push(browser::on(&self.track, event, on_change.clone()));
         }
         if let Some(picture) = &self.picture {
-            let on_event = on_event.clone();
-            let call = move || on_event(MicrophoneEvent::PictureEnded);
-            self.listeners.push(browser::on(picture, "ended", call));
+            self.listeners.push(browser::on(picture, "ended", on_change));
         }
-        let call = move || on_event(MicrophoneEvent::Ended);
-        self.listeners.push(browser::on(&self.track, "ended", call));
         match LevelMeter::new(&self.stream, on_level) {
             Ok(meter) => self.meter = Some(meter),
             Err(error) => browser::warn("The level of the microphone cannot be shown.", &error),
@@ -133,54 +78,27 @@ impl Microphone {
         &self.stream
     }
 
-    /// As the browser names the device; may be empty.
-    pub(crate) fn label(&self) -> String {
-        self.track.label()
-    }
-
-    /// The same, with the camera's name.
-    pub(crate) fn whole_label(&self) -> String {
-        match &self.picture {
-            Some(picture) => [self.label(), " · ".to_owned(), picture.label()].concat(),
-            None => self.label(),
+    pub(crate) fn state(&self) -> MicrophoneState {
+        MicrophoneState {
+            is_live: is_live(&self.track),
+            is_muted: self.track.muted(),
+            has_picture: self.picture.as_ref().is_some_and(is_live),
+            label: self.track.label(),
+            device: self.track.get_settings().get_device_id().filter(|id| !id.is_empty()),
         }
     }
 
-    /// What it delivers, which may be less than was asked for.
-    pub(crate) fn has_picture(&self) -> bool {
-        self.picture.as_ref().is_some_and(is_live)
-    }
-
-    /// The system has put another device behind it.
-    pub(crate) fn is_relabelled(&self) -> bool {
-        self.track.label() != self.first_label
+    /// As the browser names the device, with the camera's name; may be empty.
+    pub(crate) fn whole_label(&self) -> String {
+        match &self.picture {
+            Some(picture) => [self.track.label(), " · ".to_owned(), picture.label()].concat(),
+            None => self.track.label(),
+        }
     }
 
     /// Its loudest sample of late, 0 to 1; `None` while that is not known.
     pub(crate) fn peak(&self) -> Option<f32> {
         self.meter.as_ref().and_then(LevelMeter::peak)
-    }
-
-    /// The id of the device in use, when the browser tells.
-    pub(crate) fn device(&self) -> Option<String> {
-        self.track.get_settings().get_device_id().filter(|id| !id.is_empty())
-    }
-
-    pub(crate) fn is_stand_in(&self) -> bool {
-        self.is_stand_in
-    }
-
-    pub(crate) fn is_live(&self) -> bool {
-        is_live(&self.track)
-    }
-
-    pub(crate) fn is_muted(&self) -> bool {
-        self.track.muted()
-    }
-
-    /// True when opening this would give this very microphone.
-    pub(crate) fn serves(&self, device: Option<&String>, wants_picture: bool) -> bool {
-        self.is_live() && self.asked_for.as_ref() == device && self.wants_picture == wants_picture
     }
 }
 
@@ -217,7 +135,7 @@ pub(crate) async fn ask(constraints: &MediaStreamConstraints) -> Result<MediaStr
         let promise = devices.get_user_media_with_constraints(constraints)?;
         JsFuture::from(promise).await?.dyn_into::<MediaStream>()
     };
-    asked.await.map_err(|error| CaptureError::of_microphone(&error))
+    asked.await.map_err(|error| capture_error::of_microphone(&error))
 }
 
 pub(crate) fn sound(device: Option<&str>) -> MediaTrackConstraints {

@@ -5,38 +5,19 @@
 use js_sys::{Array, Uint8Array};
 use protocol::frames::Joined;
 use protocol::limits::FRAMES_PER_REQUEST_MAX;
-use protocol::sender::SessionRecord;
 use protocol::tail::TailHeader;
-use protocol::{ClientMessage, Seq, SessionId, Version};
+use protocol::{ClientMessage, SessionId};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, BlobPropertyBag};
 
 use crate::browser;
-use crate::pipeline::Place;
-
-/// Bytes of messages in one beacon. Browsers take 64 KB for all beacons of a page together.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 40 * 1024;
 
 const BYTES: &str = "application/octet-stream";
 
 /// A chunk whose bytes there is no time to read: the server seals it under its reserved number.
-pub(crate) fn send_tail(
-    version: Version,
-    record: &SessionRecord,
-    first_seq: Seq,
-    place: Place,
-    chunk: &Blob,
-) {
-    let header = TailHeader {
-        version,
-        token: record.token.clone(),
-        first_seq,
-        at: place.at,
-        track: place.track,
-        segment: place.segment,
-    };
+pub(crate) fn send_tail(session: SessionId, header: &TailHeader, chunk: &Blob) {
     let header = Uint8Array::from(header.encode().as_slice());
-    send(record.session, "tail", &Array::of2(&header, chunk));
+    send(session, "tail", &Array::of2(&header, chunk));
 }
 
 pub(crate) fn send_messages(session: SessionId, messages: &[ClientMessage]) {

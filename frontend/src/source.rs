@@ -1,7 +1,7 @@
 //! What a session records, noted in this browser: the page that goes on with it records the same.
 
-use app::recorder::port::Source;
 use protocol::SessionId;
+use recorder::Source;
 
 use crate::local_storage::Note;
 

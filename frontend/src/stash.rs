@@ -14,10 +14,6 @@ use crate::local_storage::{self, Note};
 use crate::spool::stored::{self, Stored};
 use crate::spool::{Spool, SpoolError};
 
-/// Bytes of items, with their headers. Browsers take some 5 million characters, four of which make
-/// three bytes; the other sessions and notes need room too.
-pub(crate) const BYTES_MAX: usize = 1024 * 1024;
-
 const STASH: Note = Note("stash");
 
 #[wasm_bindgen(module = "/js/stash.js")]

@@ -5,49 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocol::{Millis, Receipt, SessionId};
+pub use recorder::{Companion, Device, RecorderState, Source};
 
 /// The `video` element in which the adapter shows what the camera sees.
 pub const PREVIEW_ID: &str = "preview";
-
-/// Where the candidate's recorder stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RecorderState {
-    #[default]
-    Idle,
-    /// The browser asks the candidate for the microphone, or opens it.
-    Acquiring,
-    Recording,
-    Paused,
-    /// Capture is over; the rest is sent and the receipt is awaited.
-    Finishing,
-    Done,
-    Error,
-}
-
-impl RecorderState {
-    pub const ALL: [Self; 7] = [
-        Self::Idle,
-        Self::Acquiring,
-        Self::Recording,
-        Self::Paused,
-        Self::Finishing,
-        Self::Done,
-        Self::Error,
-    ];
-
-    /// The word in `data-state`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Acquiring => "acquiring",
-            Self::Recording => "recording",
-            Self::Paused => "paused",
-            Self::Finishing => "finishing",
-            Self::Done => "done",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// The connection to the server, in parallel to [`RecorderState`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,67 +25,6 @@ impl LinkState {
             Self::Online => "online",
             Self::Reconnecting => "reconnecting",
         }
-    }
-}
-
-/// What is recorded. The microphone always is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Source {
-    #[default]
-    Microphone,
-    /// In one stream with the microphone.
-    Camera,
-    With(Companion),
-}
-
-/// What is recorded beside the microphone, on a track of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Companion {
-    /// The camera, as a picture now and then: for poor networks.
-    Stills,
-    SecondMicrophone,
-    /// The sound of a tab or of the whole computer.
-    SystemAudio,
-    Screen,
-}
-
-impl Source {
-    pub const ALL: [Self; 6] = [
-        Self::Microphone,
-        Self::Camera,
-        Self::With(Companion::Stills),
-        Self::With(Companion::SecondMicrophone),
-        Self::With(Companion::SystemAudio),
-        Self::With(Companion::Screen),
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Microphone => "microphone",
-            Self::Camera => "camera",
-            Self::With(Companion::Stills) => "stills",
-            Self::With(Companion::SecondMicrophone) => "second_microphone",
-            Self::With(Companion::SystemAudio) => "system_audio",
-            Self::With(Companion::Screen) => "screen",
-        }
-    }
-
-    pub const fn has_camera(self) -> bool {
-        matches!(self, Self::Camera | Self::With(Companion::Stills))
-    }
-
-    pub const fn companion(self) -> Option<Companion> {
-        match self {
-            Self::With(companion) => Some(companion),
-            Self::Microphone | Self::Camera => None,
-        }
-    }
-}
-
-impl Companion {
-    /// The candidate picks it in a question of the browser's, which comes only after a click.
-    pub const fn is_shared(self) -> bool {
-        matches!(self, Self::SystemAudio | Self::Screen)
     }
 }
 
@@ -223,13 +123,6 @@ pub struct Unfinished {
     /// Items that the server does not have yet.
     pub pending: u64,
     pub pending_duration: Millis,
-}
-
-/// One microphone, as the browser names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    pub id: String,
-    pub label: String,
 }
 
 /// Something is wrong: what, and what to do.

@@ -5,22 +5,20 @@ use leptos::prelude::*;
 use super::island::{Readiness, Ui};
 use super::port::{Command, Companion, PREVIEW_ID, RecorderState, RecorderView, Source, send};
 
-impl Source {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Microphone => "Sound only",
-            Self::Camera => "Sound and camera",
-            Self::With(Companion::Stills) => "Sound and pictures",
-            Self::With(Companion::SecondMicrophone) => "Two microphones",
-            Self::With(Companion::SystemAudio) => "Sound and this computer's sound",
-            Self::With(Companion::Screen) => "Sound and screen",
-        }
+const fn name(source: Source) -> &'static str {
+    match source {
+        Source::Microphone => "Sound only",
+        Source::Camera => "Sound and camera",
+        Source::With(Companion::Stills) => "Sound and pictures",
+        Source::With(Companion::SecondMicrophone) => "Two microphones",
+        Source::With(Companion::SystemAudio) => "Sound and this computer's sound",
+        Source::With(Companion::Screen) => "Sound and screen",
     }
+}
 
-    /// Phones cannot share their screens.
-    fn can_be_had(self, can_share: bool) -> bool {
-        can_share || !self.companion().is_some_and(Companion::is_shared)
-    }
+/// Phones cannot share their screens.
+fn can_be_had(source: Source, can_share: bool) -> bool {
+    can_share || !source.companion().is_some_and(Companion::is_shared)
 }
 
 /// Once something is recorded it stays with that.
@@ -53,7 +51,7 @@ pub(super) fn SourceChoice(ui: Ui) -> impl IntoView {
             {Source::ALL
                 .map(|source| {
                     view! {
-                        <label hidden=move || !source.can_be_had(can_share.get())>
+                        <label hidden=move || !can_be_had(source, can_share.get())>
                             <input
                                 type="radio"
                                 name="source"
@@ -61,7 +59,7 @@ pub(super) fn SourceChoice(ui: Ui) -> impl IntoView {
                                 checked=source == Source::default()
                                 on:change=move |_| send(Command::ChooseSource(source))
                             />
-                            {source.name()}
+                            {name(source)}
                         </label>
                     }
                 })
@@ -101,8 +99,8 @@ mod tests {
     #[test]
     fn what_cannot_be_had_or_is_settled_is_not_offered() {
         let screen = Source::With(Companion::Screen);
-        assert!(screen.can_be_had(true) && !screen.can_be_had(false));
-        assert!(Source::With(Companion::Stills).can_be_had(false));
+        assert!(can_be_had(screen, true) && !can_be_had(screen, false));
+        assert!(can_be_had(Source::With(Companion::Stills), false));
         let retry = Some(Alert { title: String::new(), detail: String::new(), retry: true });
         let failed =
             RecorderView { state: RecorderState::Error, alert: retry, ..RecorderView::default() };
