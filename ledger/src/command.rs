@@ -5,8 +5,8 @@ use protocol::message::{Opening, Overtaken, Refusal};
 use protocol::status::IllegalTransition;
 use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
 
-use crate::jobs::Beside;
 use crate::limits::SEQ_AHEAD_MAX;
+use crate::work::{Beside, Work};
 
 /// On whose word something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub enum Command {
     },
     /// Somebody misses what is made of the recording.
     Want { beside: Beside },
+    /// Whoever looks after the server has a job tried once more that was given up.
+    Retry { work: Work },
     /// No recording can be made of what is there.
     RecordingFailed { reason: String, took: Millis },
     /// The candidate, or a reviewer, throws away what is not finished.
@@ -75,6 +77,7 @@ impl Command {
             | Self::RecordingDone { .. }
             | Self::RecordingFailed { .. }
             | Self::Want { .. }
+            | Self::Retry { .. }
             | Self::Discard { .. }
             | Self::Delete => None,
         }
@@ -106,6 +109,12 @@ pub enum Refused {
     RecordingOutdated,
     #[error("there is no recording")]
     NoRecording,
+    #[error("the session has not come to its end")]
+    NotCompleted,
+    #[error("there is no such job")]
+    NoJob,
+    #[error("the job was not given up")]
+    NotGivenUp,
 }
 
 impl From<Overtaken> for Refused {
@@ -130,7 +139,10 @@ impl Refused {
             | Self::Missing(_)
             | Self::TooFarAhead
             | Self::RecordingOutdated
-            | Self::NoRecording => Refusal::Unavailable,
+            | Self::NoRecording
+            | Self::NotCompleted
+            | Self::NoJob
+            | Self::NotGivenUp => Refusal::Unavailable,
         }
     }
 }

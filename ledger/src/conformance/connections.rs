@@ -154,7 +154,7 @@ pub(super) async fn a_recording_is_due_in_the_moment_when_the_grace_period_ends<
     trial: &Trial<'_, L>,
 ) -> Holds {
     trial.left_alone().await?;
-    let assemble = || trial.job_state(JobKind::Assemble);
+    let assemble = || trial.job_state(Work::Assemble);
     same("before", assemble().await?, None)?;
     trial.done(Command::CheckDeadline, at(31_000)).await?;
     same("then", assemble().await?, Some(JobState::Waiting))?;
@@ -172,10 +172,10 @@ pub(super) async fn a_session_that_was_never_used_is_erased<L: Ledger>(
     trial.begun().await?;
     trial.done(lost(1), at(0)).await?;
     trial.done(Command::CheckDeadline, at(30_000)).await?;
-    same("a recording", trial.job_state(JobKind::Assemble).await?, None)?;
+    same("a recording", trial.job_state(Work::Assemble).await?, None)?;
     same("the status", trial.status().await?, SessionStatus::Incomplete)?;
     let over = trial.done(Command::CheckDeadline, at(30_000).plus(POLICY.resume_window));
     same("the status", over.await?.after.status, SessionStatus::Discarded)?;
-    let erase = trial.job_state(JobKind::Erase).await?;
+    let erase = trial.job_state(Work::Erase).await?;
     same("erasing", erase, Some(JobState::Waiting))
 }

@@ -14,7 +14,7 @@ pub(super) async fn it_is_not_finished_while_items_are_missing<L: Ledger>(
     let done = trial.done(finish(writer(1), Some(3)), at(2)).await?;
     same("the status", done.after.status, SessionStatus::Finalizing)?;
     same("the last item", done.after.last_seq, Some(Seq::new(3)))?;
-    let assemble = trial.job_state(JobKind::Assemble).await?;
+    let assemble = trial.job_state(Work::Assemble).await?;
     same("a recording", assemble, Some(JobState::Waiting))
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn a_discarded_session_is_closed_and_erased_in_the_end<L: Ledge
     let discarded = trial.done(Command::Discard { by: writer(1) }, at(1_000)).await?;
     same("the status", discarded.after.status, SessionStatus::Discarded)?;
     same("the events", discarded.events, vec![Event::Discarded])?;
-    let erase = trial.job_state(JobKind::Erase).await?;
+    let erase = trial.job_state(Work::Erase).await?;
     same("erasing", erase, Some(JobState::Waiting))?;
     let again = trial.done(Command::Discard { by: writer(1) }, at(2_000)).await?;
     same("once more", (again.after, again.events), (discarded.after.clone(), Vec::new()))?;
@@ -116,6 +116,6 @@ pub(super) async fn any_session_can_be_deleted<L: Ledger>(trial: &Trial<'_, L>) 
     same("the status", deleted.after.status, SessionStatus::Discarded)?;
     same("the deadline", deleted.after.deadline, Some(at(3_000)))?;
     same("it can be played", deleted.after.playable, false)?;
-    let erase = trial.job_state(JobKind::Erase).await?;
+    let erase = trial.job_state(Work::Erase).await?;
     same("erasing", erase, Some(JobState::Waiting))
 }

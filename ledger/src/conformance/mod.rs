@@ -11,7 +11,7 @@ mod writers;
 use std::future::Future;
 
 use bytes::Bytes;
-use protocol::event::{LossCause, Transport};
+use protocol::event::{Asker, LossCause, Transport};
 use protocol::item::ItemError;
 use protocol::limits::counted_bytes;
 use protocol::message::Opening;
@@ -22,11 +22,12 @@ use protocol::{
 };
 
 use crate::command::{By, Command, Refused};
-use crate::jobs::{Beside, JobEnd, JobKind, JobState, Worker};
+use crate::jobs::{JobEnd, JobState, Worker};
 use crate::limits::{HAVE_RANGES_MAX, JOB_LEASE, JOB_TRIES_MAX, SEQ_AHEAD_MAX};
 use crate::rules::Policy;
 use crate::session::Session;
 use crate::store::{Append, Appended, Applied, Ledger};
+use crate::work::{Beside, Format, JobKey, Work};
 
 /// What the ledgers of the suite are made with.
 pub const POLICY: Policy = Policy {
@@ -137,19 +138,48 @@ impl<L: Ledger> Trial<'_, L> {
     }
 
     async fn claim(&self, by: Worker, now: UnixMillis) -> Result<Option<u32>, String> {
-        let claimed = self.ledger.claim(JobKind::Assemble, by, now).await;
-        let claimed = claimed.map_err(|error| format!("{error:?}"))?;
-        Ok(claimed.filter(|(id, _)| *id == self.id).map(|(_, job)| job.tries))
+        self.claim_of(Work::Assemble, by, now).await
     }
 
-    async fn end(&self, by: Worker, end: JobEnd, now: UnixMillis) -> Result<(), String> {
-        let ended = self.ledger.end_job(self.id, JobKind::Assemble, by, end, now).await;
+    /// How often it was begun then, if it was this work that was claimed.
+    async fn claim_of(
+        &self,
+        work: Work,
+        by: Worker,
+        now: UnixMillis,
+    ) -> Result<Option<u32>, String> {
+        let claimed = self.ledger.claim(work.kind(), by, now).await;
+        let claimed = claimed.map_err(|error| format!("{error:?}"))?;
+        let key = JobKey::new(self.id, work);
+        Ok(claimed.filter(|(found, _)| *found == key).map(|(_, job)| job.tries))
+    }
+
+    async fn end(&self, by: Worker, end: JobEnd, now: UnixMillis) -> Holds {
+        self.end_of(Work::Assemble, by, end, now).await
+    }
+
+    async fn end_of(&self, work: Work, by: Worker, end: JobEnd, now: UnixMillis) -> Holds {
+        let ended = self.ledger.end_job(JobKey::new(self.id, work), by, end, now).await;
         ended.map(drop).map_err(|error| format!("{error:?}"))
     }
 
-    async fn job_state(&self, kind: JobKind) -> Result<Option<JobState>, String> {
-        let job = self.ledger.job(self.id, kind).await.map_err(|error| format!("{error:?}"))?;
-        Ok(job.map(|job| job.state))
+    async fn job_state(&self, work: Work) -> Result<Option<JobState>, String> {
+        let job = self.ledger.job(JobKey::new(self.id, work)).await;
+        Ok(job.map_err(|error| format!("{error:?}"))?.map(|job| job.state))
+    }
+
+    /// Begun as often as it may be without coming to an end, and once more; then given up.
+    async fn gives_up(&self, work: Work, begins: UnixMillis) -> Result<UnixMillis, String> {
+        let mut now = begins;
+        for tries in 1..=JOB_TRIES_MAX + 1 {
+            same("the try", self.claim_of(work, Worker(tries.into()), now).await?, Some(tries))?;
+            same("at once again", self.claim_of(work, Worker(9), now).await?, None)?;
+            now = now.plus(Millis::from_secs(3_600));
+        }
+        let failed = JobEnd::Failed("it ended the server".into());
+        self.end_of(work, Worker(u64::from(JOB_TRIES_MAX) + 1), failed, now).await?;
+        same("the job", self.job_state(work).await?, Some(JobState::Stopped))?;
+        Ok(now)
     }
 
     /// Interrupted at 1 s, with the items 0..=2.
@@ -297,11 +327,15 @@ claims!(
         a_recording_of_a_session_that_goes_on_changes_no_status,
         a_recording_of_everything_is_drawn_and_its_sounds_are_mixed,
         what_is_missing_beside_a_recording_is_made_again,
+        each_form_of_a_completed_recording_is_a_job_of_its_own,
+        an_export_that_was_given_up_is_tried_again_by_whoever_asks_for_it,
     ],
     jobs: [
         a_job_is_one_workers_at_a_time,
         a_job_that_is_wanted_while_it_runs_is_done_once_more,
         a_job_that_never_ends_is_poison,
         a_job_of_a_server_that_is_gone_is_free_again,
+        only_a_job_that_was_given_up_is_retried,
+        a_session_that_failed_with_its_recording_is_finished_once_more_by_a_retry,
     ],
 );
