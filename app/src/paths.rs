@@ -17,6 +17,11 @@ pub fn delete(id: SessionId) -> String {
     format!("/sessions/{id}/delete")
 }
 
+/// Where the form goes that has a job tried once more.
+pub fn retry(job: &str) -> String {
+    format!("/jobs/{job}/retry")
+}
+
 /// One session as JSON.
 pub fn session_json(id: SessionId) -> String {
     format!("/api/sessions/{id}")

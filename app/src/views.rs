@@ -39,6 +39,8 @@ pub struct JobsView {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRow {
+    /// By which it is asked for: letters, digits and `-.` only, so that it needs no escaping in an address.
+    pub id: String,
     pub session: SessionId,
     pub what: &'static str,
     pub standing: JobStanding,
@@ -129,6 +131,8 @@ pub struct ExportRow {
     pub format: &'static str,
     /// Why it cannot be had here.
     pub obstacle: Option<String>,
+    /// Why it could not be made when somebody asked for it.
+    pub failure: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

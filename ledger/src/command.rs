@@ -5,7 +5,7 @@ use protocol::message::{Opening, Overtaken, Refusal};
 use protocol::status::IllegalTransition;
 use protocol::{Epoch, Millis, Seq, SeqSet, SessionStatus, TokenHash, UnixMillis};
 
-use crate::jobs::Beside;
+use crate::work::{Beside, Work};
 
 /// On whose word something is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Somebody misses what is made of the recording.
     Want { beside: Beside },
+    /// Whoever looks after the server has a job tried once more that was given up.
+    Retry { work: Work },
     /// No recording can be made of what is there.
     RecordingFailed { reason: String, took: Millis },
     /// The candidate, or a reviewer, throws away what is not finished.
@@ -74,6 +76,7 @@ impl Command {
             | Self::RecordingDone { .. }
             | Self::RecordingFailed { .. }
             | Self::Want { .. }
+            | Self::Retry { .. }
             | Self::Discard { .. }
             | Self::Delete => None,
         }
@@ -105,6 +108,12 @@ pub enum Refused {
     RecordingOutdated,
     #[error("there is no recording")]
     NoRecording,
+    #[error("the session has not come to its end")]
+    NotCompleted,
+    #[error("there is no such job")]
+    NoJob,
+    #[error("the job was not given up")]
+    NotGivenUp,
 }
 
 impl From<Overtaken> for Refused {
@@ -129,7 +138,10 @@ impl Refused {
             | Self::Missing(_)
             | Self::TooFarAhead
             | Self::RecordingOutdated
-            | Self::NoRecording => Refusal::Unavailable,
+            | Self::NoRecording
+            | Self::NotCompleted
+            | Self::NoJob
+            | Self::NotGivenUp => Refusal::Unavailable,
         }
     }
 }

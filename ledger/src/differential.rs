@@ -10,10 +10,11 @@ use protocol::{
 
 use crate::command::{By, Command};
 use crate::conformance;
-use crate::jobs::{Beside, JobEnd, JobKind, Worker};
+use crate::jobs::{JobEnd, Worker};
 use crate::memory::Memory;
 use crate::rules::Policy;
 use crate::store::{Append, Ledger};
+use crate::work::{Beside, Format, JobKey, Work};
 
 /// What both are to be made with: a session is full before all numbers are stored.
 pub const POLICY: Policy = Policy {
@@ -55,16 +56,17 @@ pub async fn agree<L: Ledger>(
                 same(&format!("{told}: {appends:?}"), found, expected)?;
             }
             8 => {
-                let (kind, by) = (dice.kind(), Worker(dice.below(2)));
+                let (kind, by) = (dice.work().kind(), Worker(dice.below(2)));
                 let found = ledger.claim(kind, by, now).await;
                 let expected = reference.claim(kind, by, now).await;
                 same(&format!("{told}: claim {kind:?}"), found, expected)?;
             }
             _ => {
-                let (kind, by, end) = (dice.kind(), Worker(dice.below(2)), dice.end());
-                let found = ledger.end_job(id, kind, by, end.clone(), now).await;
-                let expected = reference.end_job(id, kind, by, end.clone(), now).await;
-                same(&format!("{told}: {kind:?} {end:?}"), found, expected)?;
+                let key = JobKey::new(id, dice.work());
+                let (by, end) = (Worker(dice.below(2)), dice.end());
+                let found = ledger.end_job(key, by, end.clone(), now).await;
+                let expected = reference.end_job(key, by, end.clone(), now).await;
+                same(&format!("{told}: {key} {end:?}"), found, expected)?;
             }
         }
         compare(&told, ledger, reference, id, now).await?;
@@ -84,8 +86,9 @@ async fn compare<L: Ledger>(
     same(told, ledger.find(id).await, reference.find(id).await)?;
     same(told, ledger.digests(id, &seqs).await, reference.digests(id, &seqs).await)?;
     same(told, ledger.due(now, 10).await, reference.due(now, 10).await)?;
-    for kind in JobKind::ALL {
-        same(told, ledger.job(id, kind).await, reference.job(id, kind).await)?;
+    for work in Work::all() {
+        let key = JobKey::new(id, work);
+        same(told, ledger.job(key).await, reference.job(key).await)?;
     }
     let sorted = |found: Vec<SessionId>| {
         let mut found = found;
@@ -152,7 +155,7 @@ impl Dice {
     }
 
     fn command(&mut self) -> Command {
-        match self.below(17) {
+        match self.below(18) {
             0 => Command::Create { token: self.token(), started_at: START },
             1..=3 => {
                 let opening = match self.below(4) {
@@ -187,8 +190,14 @@ impl Dice {
                 sounds: self.below(3) as u32,
             },
             14 => Command::RecordingFailed { reason: "no".into(), took: Millis::new(5) },
-            15 if self.once_in(2) => Command::Want { beside: Beside::Waveform },
-            15 => Command::Want { beside: Beside::Mix },
+            15 => Command::Want {
+                beside: match self.below(4) {
+                    0 => Beside::Waveform,
+                    1 => Beside::Mix,
+                    _ => Beside::Export(self.format()),
+                },
+            },
+            16 => Command::Retry { work: self.work() },
             _ if self.once_in(3) => Command::Delete,
             _ => Command::Discard { by: self.by() },
         }
@@ -206,9 +215,21 @@ impl Dice {
         Append { session, by, transport, items: (0..count).map(|_| item(self)).collect() }
     }
 
-    fn kind(&mut self) -> JobKind {
-        let all = JobKind::ALL;
-        all[self.below(all.len() as u64) as usize]
+    /// Of few, so that their jobs meet.
+    fn format(&mut self) -> Format {
+        if self.once_in(2) { Format::Ogg } else { Format::Mp3 }
+    }
+
+    /// Most often that on which the session depends.
+    fn work(&mut self) -> Work {
+        match self.below(8) {
+            0 => Work::Release,
+            1 => Work::Erase,
+            2 => Work::Waveform,
+            3 => Work::Mix,
+            4 => Work::Export(self.format()),
+            _ => Work::Assemble,
+        }
     }
 
     fn end(&mut self) -> JobEnd {

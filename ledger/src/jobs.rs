@@ -6,60 +6,44 @@
 
 use protocol::{Millis, UnixMillis};
 
+use crate::command::Refused;
 use crate::limits::{
     JOB_LEASE, JOB_POSTPONED_MAX, JOB_POSTPONED_MIN, JOB_TRIES_MAX, JOB_WAIT, JOB_WAIT_GROWS,
     REASON_BYTES_MAX,
 };
+use crate::work::Work;
 
-/// What is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum JobKind {
-    /// Make the recording of what is there.
-    Assemble,
-    /// Let the chunks go that are wholly in the files of a completed session.
-    Release,
-    /// Remove what a session that was thrown away has left: payloads, files, and in the end its rows.
-    Erase,
-    /// Draw the sound of the recording, and measure how loud it is.
-    Waveform,
-    /// Mix the sounds of the recording into one, for players that play only one.
-    Mix,
-}
-
-impl JobKind {
-    /// In the order in which they are looked for.
-    pub const ALL: [Self; 5] =
-        [Self::Assemble, Self::Release, Self::Erase, Self::Waveform, Self::Mix];
-
-    /// The word in the database, in the API and in the metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Assemble => "assemble",
-            Self::Release => "release",
-            Self::Erase => "erase",
-            Self::Waveform => "waveform",
-            Self::Mix => "mix",
-        }
-    }
-
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
-
-/// What is made of a recording, is kept beside it, and can be made again as long as that is there.
+/// A job that became due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
-    Waveform,
-    Mix,
+pub struct WantedJob {
+    pub work: Work,
+    pub wish: Wish,
 }
 
-impl Beside {
-    /// The job that makes it.
-    pub const fn job(self) -> JobKind {
-        match self {
-            Self::Waveform => JobKind::Waveform,
-            Self::Mix => JobKind::Mix,
+/// How much a job is wanted that may have been given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// What has ended its server too often is given up again at once.
+    Mild,
+    /// Somebody asks for it who may begin again what was given up.
+    Insisting,
+    /// The same, and nothing is wanted but what was given up.
+    Retrying,
+}
+
+impl WantedJob {
+    /// The job from now on, of which this is what there is.
+    pub fn made_of(self, found: Option<Job>, now: UnixMillis) -> Result<Job, Refused> {
+        match (self.wish, found) {
+            (Wish::Retrying, None) => Err(Refused::NoJob),
+            (Wish::Retrying, Some(job)) if job.state != JobState::Stopped => {
+                Err(Refused::NotGivenUp)
+            }
+            (Wish::Mild | Wish::Insisting, None) => Ok(Job::new(now)),
+            (wish, Some(mut job)) => {
+                job.wanted(now, wish != Wish::Mild);
+                Ok(job)
+            }
         }
     }
 }
@@ -81,7 +65,7 @@ pub enum JobState {
     Stopped,
 }
 
-/// One kind of work on one session.
+/// Some work on one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     pub state: JobState,
@@ -130,7 +114,7 @@ impl Job {
 
     /// Wanted once more. What ended its server too often is only really tried again, with one try, when
     /// somebody `insists`; otherwise it is given up again at once.
-    pub fn wanted(&mut self, now: UnixMillis, insists: bool) {
+    fn wanted(&mut self, now: UnixMillis, insists: bool) {
         match self.state {
             JobState::Waiting if self.tries == 0 => self.due = self.due.min(now),
             JobState::Waiting | JobState::Stopped if insists => {
@@ -376,6 +360,22 @@ mod tests {
         }
         let handed_back = job.ended(ME, JobEnd::HandedBack, NOW).unwrap();
         assert_eq!((handed_back.tries, handed_back.due), (0, NOW));
+    }
+
+    #[test]
+    fn only_what_was_given_up_is_retried() {
+        let retry = WantedJob { work: Work::Mix, wish: Wish::Retrying };
+        assert_eq!(retry.made_of(None, NOW), Err(Refused::NoJob));
+        let waiting = claimed(0).ended(ME, JobEnd::Postponed("no room".into()), NOW);
+        for job in [Some(Job::new(NOW)), waiting, Some(claimed(3))] {
+            assert_eq!(retry.made_of(job, NOW), Err(Refused::NotGivenUp));
+        }
+        for before in [0, JOB_TRIES_MAX] {
+            let stopped = claimed(before).ended(ME, JobEnd::Failed("no".into()), NOW);
+            let mut job = retry.made_of(stopped, later(7)).unwrap();
+            assert_eq!((job.state, job.due), (JobState::Waiting, later(7)));
+            assert!(job.claim(ME, later(7)) && !job.is_poison());
+        }
     }
 
     #[test]

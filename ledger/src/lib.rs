@@ -18,9 +18,11 @@ pub mod memory;
 pub mod rules;
 pub mod session;
 mod store;
+pub mod work;
 
 pub use command::{By, Command, Refused};
-pub use jobs::{Beside, Job, JobKind};
+pub use jobs::Job;
 pub use rules::Change;
 pub use session::Session;
 pub use store::{Append, Appended, Applied, Ledger};
+pub use work::{Beside, Format, JobKey, JobKind, Work};

@@ -9,10 +9,11 @@ use protocol::receiver::Verdict;
 use protocol::{Digest, Seq, SessionId, SessionStatus, UnixMillis};
 
 use crate::command::{Command, Refused};
-use crate::jobs::{Job, JobEnd, JobKind, Worker};
+use crate::jobs::{Job, JobEnd, JobState, Worker};
 use crate::rules::{Appending, Policy, decide};
 use crate::session::Session;
 use crate::store::{Append, Appended, Applied, Ledger};
+use crate::work::{JobKey, JobKind};
 
 #[derive(Debug)]
 pub struct Memory {
@@ -24,7 +25,7 @@ pub struct Memory {
 struct Kept {
     sessions: HashMap<SessionId, Session>,
     items: HashMap<SessionId, BTreeMap<Seq, Digest>>,
-    jobs: BTreeMap<(SessionId, JobKind), Job>,
+    jobs: BTreeMap<JobKey, Job>,
 }
 
 /// What never happens.
@@ -51,12 +52,12 @@ impl Kept {
     ) -> Result<Applied, Refused> {
         let before = self.sessions.get(&id).cloned();
         let change = decide(before.as_ref(), command, now, policy)?;
-        for wanted in &change.jobs {
-            self.jobs
-                .entry((id, wanted.kind))
-                .and_modify(|job| job.wanted(now, wanted.insists))
-                .or_insert_with(|| Job::new(now));
+        let mut due = Vec::with_capacity(change.jobs.len());
+        for wanted in change.jobs {
+            let key = JobKey::new(id, wanted.work);
+            due.push((key, wanted.made_of(self.jobs.get(&key).cloned(), now)?));
         }
+        self.jobs.extend(due);
         self.sessions.insert(id, change.after.clone());
         Ok(Applied { before, after: change.after, events: change.events })
     }
@@ -80,20 +81,15 @@ impl Kept {
         Ok(judged)
     }
 
-    fn claim(&mut self, kind: JobKind, by: Worker, now: UnixMillis) -> Option<(SessionId, Job)> {
-        let of_kind = self.jobs.iter_mut().filter(|((_, one), _)| *one == kind);
+    fn claim(&mut self, kind: JobKind, by: Worker, now: UnixMillis) -> Option<(JobKey, Job)> {
+        let of_kind = self.jobs.iter_mut().filter(|(key, _)| key.work.kind() == kind);
         let may_begin = of_kind.filter(|(_, job)| job.may_begin(now));
-        let ((id, _), job) = may_begin.min_by_key(|((id, _), job)| (job.may_begin_at(), *id))?;
-        job.claim(by, now).then(|| (*id, job.clone()))
+        let (key, job) = may_begin
+            .min_by_key(|(key, job)| (job.may_begin_at(), key.session, key.work.subject()))?;
+        job.claim(by, now).then(|| (*key, job.clone()))
     }
 
-    fn end_job(
-        &mut self,
-        key: (SessionId, JobKind),
-        by: Worker,
-        end: JobEnd,
-        now: UnixMillis,
-    ) -> Option<Job> {
+    fn end_job(&mut self, key: JobKey, by: Worker, end: JobEnd, now: UnixMillis) -> Option<Job> {
         let left = self.jobs.remove(&key)?.ended(by, end, now)?;
         self.jobs.insert(key, left.clone());
         Some(left)
@@ -169,46 +165,40 @@ impl Ledger for Memory {
         kind: JobKind,
         by: Worker,
         now: UnixMillis,
-    ) -> impl Future<Output = Result<Option<(SessionId, Job)>, Never>> + Send {
+    ) -> impl Future<Output = Result<Option<(JobKey, Job)>, Never>> + Send {
         ready(Ok(self.kept().claim(kind, by, now)))
     }
 
     fn renew(
         &self,
-        id: SessionId,
-        kind: JobKind,
+        key: JobKey,
         by: Worker,
         progress: u16,
         now: UnixMillis,
     ) -> impl Future<Output = Result<bool, Never>> + Send {
         let mut kept = self.kept();
-        let job = kept.jobs.get_mut(&(id, kind));
+        let job = kept.jobs.get_mut(&key);
         ready(Ok(job.is_some_and(|job| job.renew(by, progress, now))))
     }
 
     fn end_job(
         &self,
-        id: SessionId,
-        kind: JobKind,
+        key: JobKey,
         by: Worker,
         end: JobEnd,
         now: UnixMillis,
     ) -> impl Future<Output = Result<Option<Job>, Never>> + Send {
-        ready(Ok(self.kept().end_job((id, kind), by, end, now)))
+        ready(Ok(self.kept().end_job(key, by, end, now)))
     }
 
     fn expire_jobs(&self, now: UnixMillis) -> impl Future<Output = Result<u64, Never>> + Send {
         let mut kept = self.kept();
-        let running = |job: &&mut Job| matches!(job.state, crate::jobs::JobState::Running { .. });
+        let running = |job: &&mut Job| matches!(job.state, JobState::Running { .. });
         let expired = kept.jobs.values_mut().filter(running).map(|job| job.expire(now)).count();
         ready(Ok(expired as u64))
     }
 
-    fn job(
-        &self,
-        id: SessionId,
-        kind: JobKind,
-    ) -> impl Future<Output = Result<Option<Job>, Never>> + Send {
-        ready(Ok(self.kept().jobs.get(&(id, kind)).cloned()))
+    fn job(&self, key: JobKey) -> impl Future<Output = Result<Option<Job>, Never>> + Send {
+        ready(Ok(self.kept().jobs.get(&key).cloned()))
     }
 }

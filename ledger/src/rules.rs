@@ -13,8 +13,9 @@ use protocol::{
 };
 
 use crate::command::{By, Command, Refused};
-use crate::jobs::{Beside, JobKind, shortened};
+use crate::jobs::{WantedJob, Wish, shortened};
 use crate::session::Session;
+use crate::work::{Beside, Work};
 
 /// How long what lasts, and how large a session may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,14 +45,6 @@ pub struct Change {
     pub events: Vec<Event>,
     /// Due from now on.
     pub jobs: Vec<WantedJob>,
-}
-
-/// A job that became due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WantedJob {
-    pub kind: JobKind,
-    /// Somebody asks for it who may begin again what was given up.
-    pub insists: bool,
 }
 
 /// What `command` makes of a session that is now like `before`; `None`: there is none.
@@ -87,6 +80,7 @@ pub fn decide(
             of(before)?.recording_done(*began_in, *sounds, made)
         }
         Command::Want { beside } => of(before)?.want(*beside),
+        Command::Retry { work } => of(before)?.retry(*work, policy),
         Command::RecordingPlayable { began_in } => of(before)?.recording_playable(*began_in),
         Command::RecordingFailed { reason, took } => {
             of(before)?.recording_failed(reason, *took, now, policy)
@@ -186,8 +180,8 @@ impl Change {
     }
 
     #[must_use]
-    fn wanting(mut self, kind: JobKind, insists: bool) -> Self {
-        self.jobs.push(WantedJob { kind, insists });
+    fn wanting(mut self, work: Work, wish: Wish) -> Self {
+        self.jobs.push(WantedJob { work, wish });
         self
     }
 
@@ -269,18 +263,18 @@ impl Change {
                 let over = self.with(Event::GraceOver);
                 // Of nothing no recording can be made; the session may still be resumed.
                 let is_empty = over.after.have.is_empty();
-                Ok(if is_empty { over } else { over.wanting(JobKind::Assemble, false) })
+                Ok(if is_empty { over } else { over.wanting(Work::Assemble, Wish::Mild) })
             }
             SessionStatus::Incomplete if self.after.is_unused() => self.delete(now),
             SessionStatus::Incomplete => {
                 self = self.to(SessionEvent::FinishAsked)?;
                 self.after.deadline = None;
-                Ok(self.with(Event::ResumeWindowOver).wanting(JobKind::Assemble, false))
+                Ok(self.with(Event::ResumeWindowOver).wanting(Work::Assemble, Wish::Mild))
             }
             SessionStatus::Failed => self.delete(now),
             SessionStatus::Discarded => {
                 self.after.deadline = None;
-                Ok(self.wanting(JobKind::Erase, true))
+                Ok(self.wanting(Work::Erase, Wish::Insisting))
             }
             SessionStatus::Active | SessionStatus::Finalizing | SessionStatus::Completed => {
                 Ok(self)
@@ -321,7 +315,8 @@ impl Change {
             self = self.with(Event::FinishAsked { by: asker, last_seq });
         }
         let insists = before == SessionStatus::Failed && asker == Asker::Reviewer;
-        Ok(self.wanting(JobKind::Assemble, insists))
+        let wish = if insists { Wish::Insisting } else { Wish::Mild };
+        Ok(self.wanting(Work::Assemble, wish))
     }
 
     fn recording_playable(mut self, began_in: SessionStatus) -> Result<Self, Refused> {
@@ -341,12 +336,12 @@ impl Change {
         self.after.takes_recording(began_in)?;
         let is_complete = self.after.status.after(SessionEvent::RecordingDurable).is_ok();
         if is_complete {
-            self = self.to(SessionEvent::RecordingDurable)?.wanting(JobKind::Release, false);
+            self = self.to(SessionEvent::RecordingDurable)?.wanting(Work::Release, Wish::Mild);
             if sounds > 0 {
-                self = self.wanting(JobKind::Waveform, false);
+                self = self.wanting(Work::Waveform, Wish::Mild);
             }
             if sounds > 1 {
-                self = self.wanting(JobKind::Mix, false);
+                self = self.wanting(Work::Mix, Wish::Mild);
             }
         }
         Ok(self.with(made(is_complete)))
@@ -356,7 +351,25 @@ impl Change {
         if !self.after.playable {
             return Err(Refused::NoRecording);
         }
-        Ok(self.wanting(beside.job(), false))
+        match beside {
+            Beside::Export(_) if self.after.status != SessionStatus::Completed => {
+                return Err(Refused::NotCompleted);
+            }
+            Beside::Waveform | Beside::Mix | Beside::Export(_) => {}
+        }
+        let wish = if beside.insists() { Wish::Insisting } else { Wish::Mild };
+        Ok(self.wanting(beside.work(), wish))
+    }
+
+    /// A session that failed because its recording was given up is finished once more.
+    fn retry(self, work: Work, policy: &Policy) -> Result<Self, Refused> {
+        let has_failed = self.after.status == SessionStatus::Failed;
+        let change = if work == Work::Assemble && has_failed {
+            Self { jobs: Vec::new(), ..self.finish(By::Reviewer, None, &SeqSet::new(), policy)? }
+        } else {
+            self
+        };
+        Ok(change.wanting(work, Wish::Retrying))
     }
 
     /// A session that still takes items goes on. What cannot be played expires.
@@ -384,14 +397,14 @@ impl Change {
         }
         self = self.to(SessionEvent::Discarded)?.without_recording();
         self.after.deadline = Some(now.plus(policy.discarded_kept));
-        Ok(self.with(Event::Discarded).wanting(JobKind::Erase, true))
+        Ok(self.with(Event::Discarded).wanting(Work::Erase, Wish::Insisting))
     }
 
     /// Nothing is to be left of it, and nobody is told of it any more.
     fn delete(mut self, now: UnixMillis) -> Result<Self, Refused> {
         self = self.to(SessionEvent::Deleted)?.without_recording();
         self.after.deadline = Some(now);
-        Ok(self.with(Event::Discarded).wanting(JobKind::Erase, true))
+        Ok(self.with(Event::Discarded).wanting(Work::Erase, Wish::Insisting))
     }
 
     fn without_recording(mut self) -> Self {

@@ -8,8 +8,9 @@ use protocol::receiver::Verdict;
 use protocol::{Digest, Event, Item, Seq, SessionId, UnixMillis};
 
 use crate::command::{By, Command, Refused};
-use crate::jobs::{Job, JobEnd, JobKind, Worker};
+use crate::jobs::{Job, JobEnd, Worker};
 use crate::session::Session;
+use crate::work::{JobKey, JobKind};
 
 /// Items that are to be stored together.
 #[derive(Debug)]
@@ -99,13 +100,12 @@ pub trait Ledger {
         kind: JobKind,
         by: Worker,
         now: UnixMillis,
-    ) -> impl Future<Output = Result<Option<(SessionId, Job)>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<(JobKey, Job)>, Self::Error>> + Send;
 
     /// `by` still works on a job. False when it is not its any more.
     fn renew(
         &self,
-        id: SessionId,
-        kind: JobKind,
+        key: JobKey,
         by: Worker,
         progress: u16,
         now: UnixMillis,
@@ -114,8 +114,7 @@ pub trait Ledger {
     /// A try by `by` has ended. Returns what is left of the job.
     fn end_job(
         &self,
-        id: SessionId,
-        kind: JobKind,
+        key: JobKey,
         by: Worker,
         end: JobEnd,
         now: UnixMillis,
@@ -125,9 +124,5 @@ pub trait Ledger {
     fn expire_jobs(&self, now: UnixMillis)
     -> impl Future<Output = Result<u64, Self::Error>> + Send;
 
-    fn job(
-        &self,
-        id: SessionId,
-        kind: JobKind,
-    ) -> impl Future<Output = Result<Option<Job>, Self::Error>> + Send;
+    fn job(&self, key: JobKey) -> impl Future<Output = Result<Option<Job>, Self::Error>> + Send;
 }

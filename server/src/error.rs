@@ -48,6 +48,10 @@ pub(crate) enum ApiError {
     ExportFailed(String),
     #[error("Too many exports are being made; try again.")]
     TooManyExports,
+    #[error("There is no such job; it may be done.")]
+    NoJob,
+    #[error("The job was not given up: it is tried without being asked.")]
+    JobNotGivenUp,
     #[error("The token does not belong to this session.")]
     WrongToken,
     #[error("A newer writer has taken over this session.")]
@@ -142,6 +146,8 @@ impl ApiError {
             Self::TooManyExports => {
                 (S::SERVICE_UNAVAILABLE, "too-many-exports", "Too many exports")
             }
+            Self::NoJob => (S::NOT_FOUND, "no-such-job", "No such job"),
+            Self::JobNotGivenUp => (S::CONFLICT, "job-not-given-up", "The job was not given up"),
             Self::WrongToken => (S::FORBIDDEN, "wrong-token", "Wrong token"),
             Self::Fenced => (S::CONFLICT, "fenced", "Another writer took over"),
             Self::WrongStatus(_) => (S::CONFLICT, "wrong-status", "Wrong status"),
@@ -214,6 +220,8 @@ impl IntoResponse for ApiError {
             | Self::ExportPastLimit(_)
             | Self::ExportFailed(_)
             | Self::TooManyExports
+            | Self::NoJob
+            | Self::JobNotGivenUp
             | Self::WrongToken
             | Self::Fenced
             | Self::Conflict(_)
@@ -276,6 +284,9 @@ impl From<Refused> for ApiError {
             Refused::Missing(missing) => Self::Missing(missing),
             refused @ Refused::TooFarAhead => Self::BadRequest(refused.to_string()),
             Refused::NoRecording => Self::NoRecording,
+            Refused::NotCompleted => Self::NotYetExportable,
+            Refused::NoJob => Self::NoJob,
+            Refused::NotGivenUp => Self::JobNotGivenUp,
             refused @ Refused::RecordingOutdated => Self::Internal(refused.into()),
         }
     }

@@ -21,6 +21,7 @@ mod events;
 mod export;
 mod folder;
 mod janitor;
+mod leases;
 mod listen;
 mod pages;
 mod quotas;
@@ -35,6 +36,7 @@ mod supervise;
 #[cfg(test)]
 mod testing;
 mod timeouts;
+mod worker;
 mod writer;
 mod writers;
 

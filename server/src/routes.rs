@@ -30,6 +30,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/", get(pages::history))
         .route("/record", get(pages::record))
         .route("/jobs", get(pages::jobs))
+        .route("/jobs/{id}/retry", post(pages::retry))
         .route("/sessions/{id}", get(pages::session))
         .route("/sessions/{id}/delete", post(pages::delete))
         .layer(

@@ -16,12 +16,14 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
 use crate::folder::DataFolder;
+use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::state::AppState;
 use crate::store::{self, Store, StoreError};
 use crate::supervise::{Supervisor, Task};
+use crate::worker::Worker;
 use crate::writers::Writers;
 use crate::{api, clock, janitor, listen, log, routes, timeouts};
 
@@ -107,7 +109,7 @@ impl Server {
             tracing::warn!("connections or recordings did not end in time and are cut off");
             WATCHES.iter().for_each(|task| state.supervisor.cut_off(*task));
         }
-        let (store, recordings) = (state.store.clone(), state.recordings.clone());
+        let (store, leases) = (state.store.clone(), state.leases.clone());
         // Requests that hang on must not hold the database open.
         if !http.is_finished() && timeout_at(cut_off, http).await.is_err() {
             state.supervisor.cut_off(Task::Http);
@@ -119,12 +121,15 @@ impl Server {
         if timeout_at(end, event_writer).await.is_err() {
             tracing::warn!("the last events could not be written in time");
         }
-        match timeout_at(end, recordings.stop()).await {
+        let noted = async {
+            leases.hand_back().await?;
+            store.ahead_over().await
+        };
+        match timeout_at(end, noted).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "recordings cut off count as tries"),
-            Err(_) => tracing::warn!("recordings cut off could not be noted in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "jobs cut off count as tries"),
+            Err(_) => tracing::warn!("jobs cut off could not be noted in time"),
         }
-        drop(recordings);
         if timeout_at(end, store.close()).await.is_err() {
             tracing::warn!("the database was not closed in time");
         }
@@ -144,13 +149,14 @@ async fn open(config: Config) -> anyhow::Result<Opened> {
     let tasks = TaskTracker::new();
     let files = RecordingFiles::local(folder).context("cannot open the recordings")?;
     let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
+    let leases = Leases::new(store.clone(), stopping.clone());
     let recordings = Recordings::new(
         store.clone(),
         files.clone(),
         folder.join("scratch"),
         metrics.clone(),
+        leases.clone(),
         stopping.clone(),
-        tasks.clone(),
     )
     .context("cannot make the folder for recordings in the making")?;
     let supervisor = Supervisor::new(stopping.clone());
@@ -159,13 +165,23 @@ async fn open(config: Config) -> anyhow::Result<Opened> {
     let (events, event_writer) = Events::start(store.clone(), metrics.clone());
     let committing = supervisor.watch(Task::Committer, committing);
     let event_writer = supervisor.watch(Task::Events, event_writer);
-    let exports = Exports::new(store.clone(), recordings.clone(), files.clone(), stopping.clone());
+    let (lent, kept) = (leases.clone(), files.clone());
+    let exports = Exports::new(store.clone(), recordings.clone(), kept, lent, stopping.clone());
+    let worker = Worker::new(
+        leases.clone(),
+        recordings.clone(),
+        exports.clone(),
+        tasks.clone(),
+        stopping.clone(),
+    );
     let state = AppState {
         connections: Arc::new(Semaphore::new(config.connections_max)),
         body_bytes: Arc::new(Semaphore::new(api::BODY_BYTES_AT_ONCE_MAX)),
         quotas: Quotas::new(&config),
         config: Arc::new(config),
         exports,
+        leases,
+        worker,
         store,
         committer,
         recordings,
@@ -188,7 +204,7 @@ fn begin_watches(state: &AppState) {
     keep(state, Task::Room, |state| store::watch_room(state.store, state.stopping));
     keep(state, Task::Janitor, janitor::watch);
     keep(state, Task::Ahead, |state| async move { state.recordings.work_ahead().await });
-    keep(state, Task::Jobs, |state| async move { state.recordings.work().await });
+    keep(state, Task::Jobs, |state| async move { state.worker.work().await });
 }
 
 fn keep<F>(state: &AppState, task: Task, run: impl Fn(AppState) -> F + Send + 'static)
@@ -216,10 +232,13 @@ async fn take_up(state: &AppState) -> anyhow::Result<()> {
     if interrupted > 0 {
         tracing::info!(interrupted, "taking up unfinished sessions");
     }
-    match state.recordings.take_up().await {
-        Ok(()) | Err(StoreError::DiskFull) => Ok(()),
-        Err(error) => Err(error.into()),
+    for taken_up in [state.recordings.take_up().await, state.leases.take_up().await] {
+        match taken_up {
+            Ok(()) | Err(StoreError::DiskFull) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]

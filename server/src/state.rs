@@ -10,11 +10,13 @@ use crate::committer::Committer;
 use crate::config::Config;
 use crate::events::Events;
 use crate::export::Exports;
+use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::quotas::Quotas;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::Store;
 use crate::supervise::Supervisor;
+use crate::worker::Worker;
 use crate::writers::Writers;
 
 #[derive(Debug, Clone)]
@@ -23,9 +25,11 @@ pub(crate) struct AppState {
     pub(crate) store: Store,
     pub(crate) committer: Committer,
     pub(crate) quotas: Quotas,
+    pub(crate) leases: Leases,
     pub(crate) recordings: Recordings,
     pub(crate) files: RecordingFiles,
     pub(crate) exports: Exports,
+    pub(crate) worker: Worker,
     pub(crate) events: Events,
     pub(crate) metrics: Metrics,
     pub(crate) writers: Writers,

@@ -15,9 +15,12 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::export::Exports;
+use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::recording::{RecordingFiles, Recordings};
 use crate::store::{Made, Recording, Store, TrackFile};
+use crate::worker::Worker;
 
 pub(crate) const START: UnixMillis = UnixMillis::new(1_795_257_600_000);
 
@@ -26,6 +29,9 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) files: RecordingFiles,
     pub(crate) recordings: Recordings,
+    pub(crate) exports: Exports,
+    pub(crate) leases: Leases,
+    pub(crate) worker: Worker,
     pub(crate) scratch: PathBuf,
 }
 
@@ -35,12 +41,27 @@ impl World {
         let scratch = folder.path().join("scratch");
         let store = Store::open(&folder.path().join("test.db"), None, POLICY).await.unwrap();
         let files = RecordingFiles::local(folder.path()).unwrap();
-        let (metrics, stopping, tasks) =
-            (Metrics::default(), CancellationToken::new(), TaskTracker::new());
-        let (kept, made_in) = (files.clone(), scratch.clone());
-        let recordings =
-            Recordings::new(store.clone(), kept, made_in, metrics, stopping, tasks).unwrap();
-        Self { folder, store, files, recordings, scratch }
+        let (metrics, stopping) = (Metrics::default(), CancellationToken::new());
+        let leases = Leases::new(store.clone(), stopping.clone());
+        let recordings = Recordings::new(
+            store.clone(),
+            files.clone(),
+            scratch.clone(),
+            metrics,
+            leases.clone(),
+            stopping.clone(),
+        )
+        .unwrap();
+        let exports = Exports::new(
+            store.clone(),
+            recordings.clone(),
+            files.clone(),
+            leases.clone(),
+            stopping.clone(),
+        );
+        let (tasks, made, exported) = (TaskTracker::new(), recordings.clone(), exports.clone());
+        let worker = Worker::new(leases.clone(), made, exported, tasks, stopping);
+        Self { folder, store, files, recordings, exports, leases, worker, scratch }
     }
 
     pub(crate) async fn create(&self, number: u8) -> SessionId {

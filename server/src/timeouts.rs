@@ -66,7 +66,7 @@ pub(crate) async fn check(state: &AppState, now: UnixMillis) -> Result<Checked, 
             | SessionStatus::Discarded => {}
         }
     }
-    state.recordings.look_for_work();
+    state.leases.look();
     Ok(checked)
 }
 

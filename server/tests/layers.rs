@@ -20,11 +20,12 @@ const LAYERS: &[&[&str]] = &[
     // What goes on by itself.
     &["janitor", "timeouts"],
     &["state", "testing"],
+    &["worker"],
     &["export"],
     &["backup", "delete"],
     // What works on sessions.
     &["recording"],
-    &["quotas"],
+    &["leases", "quotas"],
     &["committer", "events"],
     &["dto", "error", "metrics"],
     // What is stored. The rules are another crate's.

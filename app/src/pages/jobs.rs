@@ -27,9 +27,9 @@ pub fn JobsPage(view: JobsView) -> impl IntoView {
             <p class="back"><a href=paths::HISTORY>"All recordings"</a></p>
             <h1>"Work"</h1>
             <p>
-                "Making recordings, drawing and mixing their sound, letting chunks go that are in \
-                 their files, and erasing what was thrown away. It goes on by itself, after a restart \
-                 too."
+                "Making recordings and their exports, drawing and mixing their sound, letting chunks go \
+                 that are in their files, and erasing what was thrown away. It goes on by itself, after \
+                 a restart too."
             </p>
             {(stopped > 0)
                 .then(|| view! {
@@ -37,8 +37,8 @@ pub fn JobsPage(view: JobsView) -> impl IntoView {
                         <p>
                             {format::count(stopped as u64, "job was", "jobs were")}
                             " given up. Nothing is lost: of a recording that is not made all chunks \
-                             are kept, and finishing the session once more, by the API, tries again. One \
-                             that cannot be drawn or mixed can be played all the same."
+                             are kept, and one that cannot be drawn, mixed or exported can be played all \
+                             the same. Each can be tried once more."
                         </p>
                     </div>
                 })}
@@ -76,6 +76,13 @@ fn Row(job: JobRow) -> impl IntoView {
         JobStanding::Running => ("Running", ""),
         JobStanding::Stopped => ("Given up", "lost"),
     };
+    let retry = (job.standing == JobStanding::Stopped).then(|| {
+        view! {
+            <form method="post" action=paths::retry(&job.id)>
+                <button class="button-small" type="submit">"Try again"</button>
+            </form>
+        }
+    });
     view! {
         <tr role="row">
             <th role="rowheader" scope="row">
@@ -86,6 +93,7 @@ fn Row(job: JobRow) -> impl IntoView {
                 <span class=class>{standing}</span>
                 {job.begins.map(|at| view! { " · "<Moment at/> })}
                 {job.progress.map(|done| format!(" · {} %", done / 10))}
+                {retry}
             </td>
             <td role="cell" class="number" data-label="Tries">{job.tries}</td>
             <td role="cell" class="whole-row" data-label="Last trouble">{job.error.unwrap_or_else(|| "–".to_owned())}</td>
@@ -101,6 +109,7 @@ mod tests {
     #[test]
     fn a_job_says_when_it_begins_or_how_far_it_is_and_what_stands_in_its_way() {
         let row = |standing| JobRow {
+            id: "one.mix".to_owned(),
             session: session_id(1),
             what: "Draw the sound",
             standing,
@@ -114,10 +123,13 @@ mod tests {
             JobRow { progress: Some(437), ..row(JobStanding::Running) },
             JobRow { begins: Some(instant(9)), ..row(JobStanding::Waiting) },
         ];
-        let page = text(&html(|| view! { <JobsPage view=JobsView { jobs, more: false }/> }));
+        let page = html(|| view! { <JobsPage view=JobsView { jobs, more: false }/> });
+        let retry = "<form method=\"post\" action=\"/jobs/one.mix/retry\"";
+        assert_eq!(page.matches(retry).count(), 1, "only what was given up: {page}");
+        let page = text(&page);
         for told in [
             "1 job was given up",
-            "Draw the sound Given up 2 it broke off",
+            "Draw the sound Given up Try again 2 it broke off",
             "Running · 43 % 2 –",
             "Waiting · 14 Nov 2026, 09:30 UTC 2 –",
         ] {

@@ -1,8 +1,9 @@
 //! A ledger in which one rule is broken on purpose.
 
 use ledger::conformance::POLICY;
-use ledger::jobs::{Beside, Job, JobEnd, JobKind, Worker};
+use ledger::jobs::{Job, JobEnd, Worker};
 use ledger::memory::Memory;
+use ledger::work::{Beside, Format, JobKey, JobKind, Work};
 use ledger::{Append, Appended, Applied, By, Command, Ledger, Refused, Session};
 use protocol::event::Transport;
 use protocol::item::ItemError;
@@ -60,6 +61,14 @@ mutations!(
     MakeTheOther,
     /// Of what was never recorded something is made.
     WantOfNothing,
+    /// What is not completed yet is exported.
+    ExportHalves,
+    /// Whoever has a job tried again is not heard.
+    IgnoreRetries,
+    /// What was not given up is tried again.
+    RetryWhatever,
+    /// A retry of a recording leaves its session as it is.
+    LeaveItFailed,
     /// What is completed can be discarded.
     DiscardCompleted,
     /// The job is not written down that became due.
@@ -157,10 +166,12 @@ impl Mutant {
                 *sounds *= 2;
             }
             Command::Want { .. } if mutation == Some(Mutation::IgnoreWants) => return None,
+            Command::Retry { .. } if mutation == Some(Mutation::IgnoreRetries) => return None,
             Command::Want { beside } if mutation == Some(Mutation::MakeTheOther) => {
                 *beside = match *beside {
                     Beside::Waveform => Beside::Mix,
                     Beside::Mix => Beside::Waveform,
+                    Beside::Export(_) => Beside::Export(Format::Zip),
                 };
             }
             Command::Discard { .. }
@@ -238,16 +249,23 @@ impl Ledger for Mutant {
                 let drawn = Command::Want { beside: Beside::Waveform };
                 self.inner.apply(id, &drawn, now).await?.ok();
             }
-            (Some(Mutation::WantOfNothing), _, Ok(Err(Refused::NoRecording))) => {
+            (Some(Mutation::WantOfNothing), _, Ok(Err(Refused::NoRecording)))
+            | (Some(Mutation::ExportHalves), _, Ok(Err(Refused::NotCompleted)))
+            | (Some(Mutation::RetryWhatever), _, Ok(Err(Refused::NoJob | Refused::NotGivenUp))) => {
                 applied = Ok(self.nothing_done(id).await);
+            }
+            (Some(Mutation::LeaveItFailed), Command::Retry { work: Work::Assemble }, Ok(Ok(_))) => {
+                let (reason, took) = ("no".into(), Millis::ZERO);
+                let failed = Command::RecordingFailed { reason, took };
+                self.inner.apply(id, &failed, now).await?.ok();
             }
             _ => {}
         }
         if self.mutation == Some(Mutation::ForgetJob) {
             for kind in JobKind::ALL {
                 let worker = Worker(u64::MAX);
-                while self.inner.claim(kind, worker, now).await?.is_some() {
-                    self.inner.end_job(id, kind, worker, JobEnd::Done, now).await?;
+                while let Some((key, _)) = self.inner.claim(kind, worker, now).await? {
+                    self.inner.end_job(key, worker, JobEnd::Done, now).await?;
                 }
             }
         }
@@ -292,39 +310,31 @@ impl Ledger for Mutant {
         kind: JobKind,
         by: Worker,
         now: UnixMillis,
-    ) -> Done<Option<(SessionId, Job)>> {
+    ) -> Done<Option<(JobKey, Job)>> {
         if self.mutation == Some(Mutation::StealJobs) {
             self.inner.expire_jobs(UnixMillis::new(0)).await?;
         }
         self.inner.claim(kind, by, now).await
     }
 
-    async fn renew(
-        &self,
-        id: SessionId,
-        kind: JobKind,
-        by: Worker,
-        progress: u16,
-        now: UnixMillis,
-    ) -> Done<bool> {
-        self.inner.renew(id, kind, by, progress, now).await
+    async fn renew(&self, key: JobKey, by: Worker, progress: u16, now: UnixMillis) -> Done<bool> {
+        self.inner.renew(key, by, progress, now).await
     }
 
     async fn end_job(
         &self,
-        id: SessionId,
-        kind: JobKind,
+        key: JobKey,
         by: Worker,
         end: JobEnd,
         now: UnixMillis,
     ) -> Done<Option<Job>> {
-        let left = self.inner.end_job(id, kind, by, end.clone(), now).await?;
+        let left = self.inner.end_job(key, by, end.clone(), now).await?;
         if self.mutation == Some(Mutation::ForgetAgain)
             && end == JobEnd::Done
             && left.as_ref().is_some_and(|job| job.tries == 0)
         {
-            self.inner.claim(kind, by, now).await?;
-            return self.inner.end_job(id, kind, by, JobEnd::Done, now).await;
+            self.inner.claim(key.work.kind(), by, now).await?;
+            return self.inner.end_job(key, by, JobEnd::Done, now).await;
         }
         Ok(left)
     }
@@ -333,7 +343,7 @@ impl Ledger for Mutant {
         self.inner.expire_jobs(now).await
     }
 
-    async fn job(&self, id: SessionId, kind: JobKind) -> Done<Option<Job>> {
-        self.inner.job(id, kind).await
+    async fn job(&self, key: JobKey) -> Done<Option<Job>> {
+        self.inner.job(key).await
     }
 }

@@ -8,6 +8,7 @@ use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use ledger::Format;
 use protocol::SessionId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::extract::SessionPath;
 use super::recording::{ServedFile, file_name, serve};
 use crate::error::{ApiError, Problem};
-use crate::export::{ExportError, Format, Standing, can_be_exported};
+use crate::export::{ExportError, Standing, StandingError, can_be_exported, form};
 use crate::recording::version_of;
 use crate::state::AppState;
 use crate::store::{Recording, Session};
@@ -39,7 +40,7 @@ pub(super) struct Export {
     /// How much of it is made, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<f64>,
-    /// Why it is unavailable, or failed.
+    /// Why it is unavailable, failed, or has to wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Of the file, once it is ready.
@@ -64,7 +65,7 @@ impl FromRequestParts<AppState> for ExportPath {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         let Path((id, format)) = Path::<(String, String)>::from_request_parts(parts, state).await?;
         let id = id.parse().map_err(|_| ApiError::UnknownSession)?;
-        Ok(Self(id, format.parse().map_err(|()| ApiError::NoExport)?))
+        Ok(Self(id, Format::of_word(&format).ok_or(ApiError::NoExport)?))
     }
 }
 
@@ -92,7 +93,8 @@ pub(super) async fn list_exports(
 
 /// Make a form of the recording
 ///
-/// It is kept for a day, at least. What is there already is not made again.
+/// It is made even when nobody waits for it, after a restart of the server too, and kept for a day, at
+/// least. What is there already is not made again; what failed is tried once more.
 #[utoipa::path(
     post, path = "/sessions/{id}/exports/{format}", tag = "sessions",
     params(("id" = String, Path, description = "The session's id"), ("format" = String, Path, description = "The form")),
@@ -108,8 +110,8 @@ pub(super) async fn start_export(
     State(state): State<AppState>,
     ExportPath(id, format): ExportPath,
 ) -> Result<(StatusCode, Json<Export>), ApiError> {
-    let (session, recording) = exportable(&state, id).await?;
-    state.exports.start(&session, &recording, format).await?;
+    let (_, recording) = exportable(&state, id).await?;
+    state.exports.start(id, &recording, format).await?;
     let export = export_of(&state, id, &recording, format).await?;
     Ok((StatusCode::ACCEPTED, Json(export)))
 }
@@ -138,24 +140,25 @@ pub(super) async fn export(
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (session, recording) = exportable(&state, id).await?;
-    let mut job = state.exports.start(&session, &recording, format).await?;
-    let is_over = |standing: &Standing| !matches!(standing, Standing::Making { .. });
-    let standing = tokio::time::timeout(MADE_WITHIN, job.wait_for(is_over))
-        .await
-        .map_err(|_| ApiError::ExportNotMade)?
-        .map_err(|_| ApiError::ExportNotMade)?
-        .clone();
-    let (key, bytes) = match standing {
+    state.exports.start(id, &recording, format).await?;
+    let outcome = state.exports.outcome(id, &recording, format);
+    let outcome = tokio::time::timeout(MADE_WITHIN, outcome).await;
+    let outcome = outcome.map_err(|_| ApiError::ExportNotMade)??;
+    let (key, bytes) = match outcome.ok_or(ApiError::ShuttingDown)? {
         Standing::Ready { key, bytes } => (key, bytes),
-        Standing::Failed(error) => return Err(error.into()),
-        Standing::NotMade | Standing::Making { .. } => return Err(ApiError::ExportNotMade),
+        Standing::Failed(error) | Standing::PutOff(error @ ExportError::DiskFull) => {
+            return Err(error.into());
+        }
+        Standing::NotMade | Standing::Making { .. } | Standing::PutOff(_) => {
+            return Err(ApiError::ExportNotMade);
+        }
     };
     let file = ServedFile {
         key,
-        mime: format.mime(&recording),
+        mime: form::mime(format, &recording),
         bytes,
         etag: format!("\"{}-{}\"", version_of(&recording.key), format.as_str()),
-        name: file_name(&session, id, format.extension(&recording)),
+        name: file_name(&session, id, form::extension(format, &recording)),
     };
     serve(&state, &request, &file, query?.0.download.is_some()).await
 }
@@ -178,11 +181,13 @@ async fn export_of(
     if let Some(obstacle) = state.exports.obstacle(recording, format).await {
         return Ok(Export { state: "unavailable", reason: Some(obstacle.to_string()), ..blank });
     }
-    let standing = state.exports.standing(recording, format).await;
-    Ok(match standing.map_err(|error| ApiError::Internal(error.into()))? {
+    Ok(match state.exports.standing(id, recording, format).await? {
         Standing::NotMade => blank,
         Standing::Making { thousandths } => {
             Export { state: "making", progress: Some(f64::from(thousandths) / 1_000.0), ..blank }
+        }
+        Standing::PutOff(error) => {
+            Export { state: "making", reason: Some(error.to_string()), ..blank }
         }
         Standing::Ready { bytes, .. } => Export { state: "ready", bytes: Some(bytes), ..blank },
         Standing::Failed(error) => {
@@ -206,7 +211,18 @@ impl From<ExportError> for ApiError {
             | ExportError::MixPutOff
             | ExportError::NotConverted
             | ExportError::Storage
-            | ExportError::BrokeOff => Self::ExportFailed(error.to_string()),
+            | ExportError::BrokeOff
+            | ExportError::EndedTheServer { .. }
+            | ExportError::Told(_) => Self::ExportFailed(error.to_string()),
+        }
+    }
+}
+
+impl From<StandingError> for ApiError {
+    fn from(error: StandingError) -> Self {
+        match error {
+            StandingError::Store(error) => error.into(),
+            error @ StandingError::Files(_) => Self::Internal(error.into()),
         }
     }
 }

@@ -22,11 +22,15 @@ pub(super) struct JobList {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
 pub(super) struct JobDto {
+    /// By which it is asked for.
+    id: String,
     session: String,
     /// `assemble`: make the recording. `release`: let the chunks go that are in its files. `erase`: remove
     /// what is left of a session that was thrown away. `waveform`: draw the sound of its recording. `mix`:
-    /// mix the sounds of its recording into one.
+    /// mix the sounds of its recording into one. `export`: make another form of its recording.
     kind: &'static str,
+    /// Of an export: in which form.
+    subject: Option<&'static str>,
     /// `waiting`, `running`, or `stopped`: given up.
     state: &'static str,
     /// When it begins, or is taken from a server that has not been heard of; `null` of one that was
@@ -42,8 +46,8 @@ pub(super) struct JobDto {
 
 /// List the work that is due
 ///
-/// Making recordings, drawing and mixing their sound, letting chunks go and erasing are rows in the
-/// database, which outlive the server that works on them.
+/// Making recordings, drawing and mixing their sound, exporting them, letting chunks go and erasing are rows
+/// in the database, which outlive the server that works on them.
 #[utoipa::path(
     get, path = "/jobs", tag = "jobs",
     responses((status = 200, description = "At most 500 of them", body = JobList))
@@ -54,10 +58,12 @@ pub(super) async fn list_jobs(State(state): State<AppState>) -> Result<Json<JobL
 }
 
 impl From<ListedJob> for JobDto {
-    fn from(ListedJob { session, kind, job }: ListedJob) -> Self {
+    fn from(ListedJob { key, job }: ListedJob) -> Self {
         Self {
-            session: session.to_string(),
-            kind: kind.as_str(),
+            id: key.to_string(),
+            session: key.session.to_string(),
+            kind: key.work.kind().as_str(),
+            subject: Some(key.work.subject()).filter(|subject| !subject.is_empty()),
             state: state_word(job.state),
             begins_at: job.may_begin_at().map(rfc3339),
             tries: job.tries,

@@ -20,6 +20,7 @@ mod list_sessions;
 mod missing_chunks;
 mod playback;
 mod recording;
+mod retry_job;
 mod show_session;
 mod tail;
 mod tracks;
@@ -33,6 +34,7 @@ use utoipa_axum::routes;
 
 pub(crate) use body::BODY_BYTES_AT_ONCE_MAX;
 pub(crate) use delete_session::delete;
+pub(crate) use retry_job::retry;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -70,6 +72,7 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(check_timeouts::check_timeouts))
                 .routes(routes!(show_session::show_session, delete_session::delete_session))
                 .routes(routes!(list_jobs::list_jobs))
+                .routes(routes!(retry_job::retry_job))
                 .routes(routes!(missing_chunks::missing_chunks))
                 .routes(routes!(list_events::list_events))
                 .routes(routes!(keepalive::keepalive))

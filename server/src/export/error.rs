@@ -3,6 +3,7 @@
 
 use std::io;
 
+use ledger::jobs::JobEnd;
 use media::{MediaError, Refusal};
 use tokio::task::JoinError;
 use zip::result::ZipError;
@@ -38,12 +39,57 @@ pub(crate) enum ExportError {
     Storage,
     #[error("Making it broke off; the operator's log says why.")]
     BrokeOff,
+    #[error("Making it ended the server {tries} times, or broke off.")]
+    EndedTheServer { tries: u32 },
+    /// As an earlier try told it.
+    #[error("{0}")]
+    Told(String),
+}
+
+impl ExportError {
+    /// What was told in these words. Only what clients tell apart is known again.
+    pub(super) fn of_words(words: String) -> Self {
+        let limits = PastLimit::ALL.into_iter().map(Self::PastLimit);
+        let mut known = limits.chain([Self::DiskFull]);
+        known.find(|one| one.to_string() == words).unwrap_or(Self::Told(words))
+    }
+
+    /// What it means to the job.
+    pub(super) fn end(&self) -> JobEnd {
+        let words = self.to_string();
+        match self {
+            Self::ShuttingDown => JobEnd::HandedBack,
+            Self::DiskFull | Self::MixPutOff => JobEnd::Postponed(words),
+            Self::BrokeOff => JobEnd::BrokeOff(words),
+            Self::NoFfmpeg
+            | Self::NotPossible(_)
+            | Self::TooMany
+            | Self::PastLimit(_)
+            | Self::Refused(_)
+            | Self::NotMixed
+            | Self::NotConverted
+            | Self::Storage
+            | Self::EndedTheServer { .. }
+            | Self::Told(_) => JobEnd::Failed(words),
+        }
+    }
+}
+
+/// How an export stands is not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StandingError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the recordings cannot be reached: {0}")]
+    Files(#[from] object_store::Error),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MakeError {
     #[error("the server is shutting down")]
     ShuttingDown,
+    #[error(transparent)]
+    Impossible(ExportError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -73,6 +119,7 @@ impl MakeError {
             Self::ShuttingDown | Self::Mix(MixError::NotMade(NotMade::ShuttingDown)) => {
                 ExportError::ShuttingDown
             }
+            Self::Impossible(obstacle) => obstacle.clone(),
             Self::Store(StoreError::DiskFull)
             | Self::Mix(MixError::NotMade(NotMade::Store(StoreError::DiskFull))) => {
                 ExportError::DiskFull
@@ -140,7 +187,16 @@ mod tests {
         }
         let empty = MakeError::Media(MediaError::Refused(Refusal::Empty));
         assert!(empty.told().to_string().contains("the segment is empty"));
+        let words = || ExportError::DiskFull.to_string();
+        assert_eq!(ExportError::DiskFull.end(), JobEnd::Postponed(words()));
+        assert_eq!(ExportError::of_words(words()), ExportError::DiskFull, "it is known again");
         let stopping = MakeError::Mix(NotMade::ShuttingDown.into());
-        assert_eq!(stopping.told(), ExportError::ShuttingDown);
+        assert_eq!(stopping.told().end(), JobEnd::HandedBack);
+        for limit in PastLimit::ALL.map(ExportError::PastLimit) {
+            assert_eq!(ExportError::of_words(limit.to_string()), limit);
+            assert_eq!(limit.end(), JobEnd::Failed(limit.to_string()));
+        }
+        let other = ExportError::of_words(ExportError::Storage.to_string());
+        assert_eq!(other.to_string(), ExportError::Storage.to_string());
     }
 }

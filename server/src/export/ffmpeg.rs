@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use ledger::Format;
 use protocol::Millis;
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -16,7 +17,6 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
-use super::Format;
 use super::error::MakeError;
 use crate::store::Recording;
 
@@ -73,6 +73,10 @@ pub(crate) enum PastLimit {
 pub(super) struct Bounds {
     wall_time: Duration,
     output_bytes: u64,
+}
+
+impl PastLimit {
+    pub(super) const ALL: [Self; 4] = [Self::Picture, Self::Memory, Self::Time, Self::Output];
 }
 
 impl Bounds {

@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::archive::{self, Entry};
 use super::error::MakeError;
 use super::timeline::{self, Part};
-use super::{Exports, Inner, Standing, Task, blocking, ffmpeg};
+use super::{Exports, Inner, Task, blocking, ffmpeg};
 use crate::recording::{Packing, has_several_sounds, writer_into};
 use crate::store::{KeptFile, TrackFile};
 
@@ -100,11 +100,7 @@ impl Exports {
     ) -> Result<NamedTempFile, MakeError> {
         let input = self.0.files.path_of(&self.with_one_sound(task, tracks).await?.key);
         let whole = task.recording.duration;
-        let progress = |done: Millis| {
-            let thousandths = done.get().saturating_mul(1_000) / whole.get().max(1);
-            let thousandths = u16::try_from(thousandths.min(999)).unwrap_or(999);
-            task.progress.send_replace(Standing::Making { thousandths });
-        };
+        let progress = |done: Millis| task.progress.is_at(done.get(), whole.get());
         ffmpeg::convert(&input, file.path(), task.format, bounds, progress).await?;
         Ok(file)
     }

@@ -5,8 +5,8 @@ use app::views::{JobRow, JobStanding, JobsView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger::JobKind;
 use ledger::jobs::JobState;
+use ledger::{Format, Work};
 use leptos::prelude::*;
 
 use super::error_page;
@@ -29,7 +29,7 @@ pub(crate) async fn jobs(State(state): State<AppState>) -> Response {
     }
 }
 
-fn row(ListedJob { session, kind, job }: ListedJob) -> JobRow {
+fn row(ListedJob { key, job }: ListedJob) -> JobRow {
     let standing = match job.state {
         JobState::Waiting => JobStanding::Waiting,
         JobState::Running { .. } => JobStanding::Running,
@@ -38,16 +38,23 @@ fn row(ListedJob { session, kind, job }: ListedJob) -> JobRow {
     let begins = job.may_begin_at().filter(|_| standing == JobStanding::Waiting).map(instant);
     let is_running = standing == JobStanding::Running;
     let progress = Some(job.progress).filter(|done| is_running && *done > 0);
-    let (tries, error) = (job.tries, job.error);
-    JobRow { session, what: what(kind), standing, begins, progress, tries, error }
+    let (session, what) = (key.session, what(key.work));
+    let (id, tries, error) = (key.to_string(), job.tries, job.error);
+    JobRow { id, session, what, standing, begins, progress, tries, error }
 }
 
-const fn what(kind: JobKind) -> &'static str {
-    match kind {
-        JobKind::Assemble => "Make the recording",
-        JobKind::Release => "Let chunks go",
-        JobKind::Erase => "Erase",
-        JobKind::Waveform => "Draw the sound",
-        JobKind::Mix => "Mix the sounds into one",
+const fn what(work: Work) -> &'static str {
+    match work {
+        Work::Assemble => "Make the recording",
+        Work::Release => "Let chunks go",
+        Work::Erase => "Erase",
+        Work::Waveform => "Draw the sound",
+        Work::Mix => "Mix the sounds into one",
+        Work::Export(Format::Timeline) => "Export with all gaps",
+        Work::Export(Format::Ogg) => "Export as Ogg",
+        Work::Export(Format::Mp3) => "Export as MP3",
+        Work::Export(Format::Wav) => "Export as WAV",
+        Work::Export(Format::Mp4) => "Export as MP4",
+        Work::Export(Format::Zip) => "Export as ZIP",
     }
 }

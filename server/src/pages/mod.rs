@@ -1,6 +1,6 @@
 //! The pages that the server renders: fetch, turn rows into views, render. No rules, no markup.
 
-mod deletion;
+mod forms;
 mod history;
 mod jobs;
 mod session;
@@ -12,7 +12,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::*;
 
-pub(crate) use deletion::delete;
+pub(crate) use forms::{delete, retry};
 pub(crate) use history::history;
 pub(crate) use jobs::jobs;
 pub(crate) use session::session;
@@ -42,7 +42,8 @@ pub(crate) async fn not_found(uri: Uri) -> Response {
 /// An error of the store as a page.
 fn error_page(error: ApiError) -> Response {
     match error.status() {
-        StatusCode::NOT_FOUND => render::error(
+        // A job that is done is no address that was mistyped.
+        StatusCode::NOT_FOUND if !matches!(error, ApiError::NoJob) => render::error(
             StatusCode::NOT_FOUND,
             "No such recording",
             "There is no recording at this address. It may have been mistyped, or the recording \

@@ -5,7 +5,7 @@ use app::views::{ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, Sessio
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger::Beside;
+use ledger::{Beside, Format};
 use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 use timeline::origin;
@@ -14,7 +14,7 @@ use super::error_page;
 use super::history::{duration, instant};
 use super::tracks::{frame_view, track_views};
 use crate::error::ApiError;
-use crate::export::{ExportError, Format, can_be_exported};
+use crate::export::{ExportError, Standing, can_be_exported};
 use crate::recording::{NotMade, has_several_sounds, tracks_in};
 use crate::render;
 use crate::state::AppState;
@@ -63,7 +63,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         missing: session.missing(),
         recording,
         left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
-        exports: export_rows(state, &session).await,
+        exports: export_rows(state, &session).await?,
         tracks: track_views(&session, &timeline.segments, &files, &joined, &frames),
         joined: if joined.len() > 1 { joined } else { Vec::new() },
         frames: frames.iter().map(frame_view).collect(),
@@ -79,19 +79,27 @@ fn left_out_row(run: LeftOutRun) -> LeftOutRow {
     LeftOutRow { track, segment, packets, bytes, why }
 }
 
-async fn export_rows(state: &AppState, session: &Session) -> Vec<ExportRow> {
+async fn export_rows(state: &AppState, session: &Session) -> Result<Vec<ExportRow>, ApiError> {
     let mut rows = Vec::new();
-    if let Some(recording) = session.recording.as_ref().filter(|_| can_be_exported(session)) {
-        for format in Format::ALL {
-            let obstacle = state.exports.obstacle(recording, format).await;
-            // Nobody misses the picture of a voice.
-            if !matches!(obstacle, Some(ExportError::NotPossible(_))) {
-                let obstacle = obstacle.map(|obstacle| obstacle.to_string());
-                rows.push(ExportRow { format: format.as_str(), obstacle });
-            }
+    let recording = session.recording.as_ref().filter(|_| can_be_exported(session));
+    let Some(recording) = recording else { return Ok(rows) };
+    for format in Format::ALL {
+        let obstacle = state.exports.obstacle(recording, format).await;
+        // Nobody misses the picture of a voice.
+        if matches!(obstacle, Some(ExportError::NotPossible(_))) {
+            continue;
         }
+        let failure = match state.exports.standing(session.id, recording, format).await? {
+            Standing::Failed(error) => Some(error.to_string()),
+            Standing::NotMade
+            | Standing::Making { .. }
+            | Standing::PutOff(_)
+            | Standing::Ready { .. } => None,
+        };
+        let obstacle = obstacle.map(|obstacle| obstacle.to_string());
+        rows.push(ExportRow { format: format.as_str(), obstacle, failure });
     }
-    rows
+    Ok(rows)
 }
 
 async fn recording_view(

@@ -2,22 +2,17 @@
 //! a job ended.
 
 use std::io;
-use std::time::Duration;
 
 use ledger::jobs::{JobEnd, JobState};
-use ledger::{Beside, Command, Job, Ledger as _, Refused};
+use ledger::{Beside, Command, Job, JobKey, Ledger as _, Refused};
 use media::MediaError;
 use protocol::SessionId;
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::timeout;
 
 use super::Recordings;
 use super::postponed::Postponed;
 use crate::clock;
 use crate::store::{Recording, StoreError};
-
-/// How often whoever waits looks, even if nobody has told that something ended.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a job has not made it.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +49,14 @@ pub(crate) enum NotMade {
 impl Recordings {
     /// Has it made, unless that is about to be done, or given up for good.
     pub(crate) async fn want(&self, id: SessionId, beside: Beside) -> Result<(), NotMade> {
-        match self.0.store.job(id, beside.job()).await? {
+        match self.0.store.job(JobKey::new(id, beside.work())).await? {
             Some(job @ Job { state: JobState::Stopped, .. }) if job.is_spent() => {
                 return Err(NotMade::GivenUp(job.error.unwrap_or_default()));
             }
             Some(Job { state: JobState::Waiting | JobState::Running { .. }, .. }) => {}
             Some(Job { state: JobState::Stopped, .. }) | None => {
                 self.0.store.carry_out(id, &Command::Want { beside }, clock::wall()).await?;
-                self.look_for_work();
+                self.0.leases.look();
             }
         }
         Ok(())
@@ -70,28 +65,25 @@ impl Recordings {
     /// The same, and waits for it. The job goes on even when nobody waits any more.
     pub(super) async fn made(&self, id: SessionId, beside: Beside) -> Result<(), NotMade> {
         self.want(id, beside).await?;
-        loop {
-            let ended = self.0.ended.notified();
-            tokio::pin!(ended);
-            ended.as_mut().enable();
-            let Some(job) = self.0.store.job(id, beside.job()).await? else { return Ok(()) };
-            match job.state {
-                JobState::Stopped => return Err(NotMade::GivenUp(job.error.unwrap_or_default())),
-                JobState::Waiting if !job.may_begin(clock::wall()) => return Err(NotMade::PutOff),
-                JobState::Running { by, .. } if by != self.0.worker => return Err(NotMade::PutOff),
-                JobState::Waiting | JobState::Running { .. } => {}
-            }
-            tokio::select! {
-                () = self.0.stopping.cancelled() => return Err(NotMade::ShuttingDown),
-                // Either way it is looked again.
-                _ = timeout(LOOK_EVERY, ended) => {}
-            }
+        let key = JobKey::new(id, beside.work());
+        let over = self.0.leases.until(|| self.is_over(key)).await?;
+        over.ok_or(NotMade::ShuttingDown)
+    }
+
+    /// Whether there is no such job any more. An error: it does not go on for now.
+    async fn is_over(&self, key: JobKey) -> Result<Option<()>, NotMade> {
+        let Some(job) = self.0.store.job(key).await? else { return Ok(Some(())) };
+        match job.state {
+            JobState::Stopped => Err(NotMade::GivenUp(job.error.unwrap_or_default())),
+            JobState::Waiting if !job.may_begin(clock::wall()) => Err(NotMade::PutOff),
+            JobState::Running { .. } if !self.0.leases.is_ours(&job) => Err(NotMade::PutOff),
+            JobState::Waiting | JobState::Running { .. } => Ok(None),
         }
     }
 
     /// To be held while something is put beside a recording: nobody replaces or erases that meanwhile.
     /// `None`: somebody has.
-    pub(super) async fn place_beside(
+    pub(crate) async fn place_beside(
         &self,
         id: SessionId,
         recording: &Recording,

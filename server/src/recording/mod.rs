@@ -7,29 +7,26 @@ mod assemble;
 mod beside;
 mod files;
 mod keeping;
+mod outcomes;
 mod packing;
 mod pictures;
 mod plan;
 mod playback;
 mod postponed;
-mod progress;
+mod release;
 mod stitching;
 mod waveform;
-mod worker;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use ledger::jobs::Worker;
-use ledger::{By, Command, JobKind, Refused};
+use ledger::{By, Command, Refused};
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
-use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 pub(crate) use assemble::{AssembleError, labels, schedule};
 pub(crate) use beside::NotMade;
@@ -40,21 +37,16 @@ pub(crate) use packing::Packing;
 pub(crate) use plan::{Plan, tracks_in};
 pub(crate) use playback::MixError;
 pub(crate) use postponed::Postponed;
+pub(crate) use release::erase;
 pub(crate) use waveform::WaveformError;
-pub(crate) use worker::erase;
 
 use self::ahead::Ahead;
 use self::files::digest_of;
-use self::worker::Waiters;
+use self::outcomes::Waiters;
 use crate::clock;
+use crate::leases::Leases;
 use crate::metrics::{Made, Metrics};
 use crate::store::{KeptFile, Recording, Store, StoreError, TrackFile};
-
-/// Jobs on sessions done at the same time: stitching is disk work, more at once only slows each.
-const CONCURRENT_MAX: usize = 2;
-/// Recordings drawn or mixed at the same time, besides those: that is work for a processor, nobody is in
-/// a hurry, and no recording has to wait for it until it is made.
-const DECODING_MAX: usize = 1;
 
 /// How a try to make a recording ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,20 +69,8 @@ struct Inner {
     files: RecordingFiles,
     scratch: PathBuf,
     metrics: Metrics,
-    /// This process, as the owner of the jobs that it works on.
-    worker: Worker,
-    permits: Arc<Semaphore>,
-    /// For jobs that decode sound.
-    decoding: Arc<Semaphore>,
-    /// Held for reading by every other job, and for writing by one that is better done alone.
-    beside: tokio::sync::RwLock<()>,
-    work: Notify,
-    /// Told whenever a job has ended.
-    ended: Notify,
-    /// Jobs that are begun, and have not ended.
-    running: Mutex<HashSet<(SessionId, JobKind)>>,
+    leases: Leases,
     waiters: Mutex<Waiters>,
-    tasks: TaskTracker,
     ahead: Ahead,
     in_the_making: Mutex<HashMap<SessionId, Weak<tokio::sync::Mutex<()>>>>,
     stopping: CancellationToken,
@@ -116,8 +96,8 @@ impl Recordings {
         files: RecordingFiles,
         scratch: PathBuf,
         metrics: Metrics,
+        leases: Leases,
         stopping: CancellationToken,
-        tasks: TaskTracker,
     ) -> std::io::Result<Self> {
         std::fs::create_dir_all(&scratch)?;
         Ok(Self(Arc::new(Inner {
@@ -125,15 +105,8 @@ impl Recordings {
             files,
             scratch,
             metrics,
-            worker: Worker(rand::random()),
-            permits: Arc::new(Semaphore::new(CONCURRENT_MAX)),
-            decoding: Arc::new(Semaphore::new(DECODING_MAX)),
-            beside: tokio::sync::RwLock::default(),
-            work: Notify::new(),
-            ended: Notify::new(),
-            running: Mutex::default(),
+            leases,
             waiters: Mutex::default(),
-            tasks,
             ahead: Ahead::default(),
             in_the_making: Mutex::default(),
             stopping,
@@ -145,7 +118,8 @@ impl Recordings {
     }
 
     /// Makes the recording of what is there, if one is wanted.
-    async fn assemble(&self, id: SessionId, started: Instant) -> Outcome {
+    pub(crate) async fn assemble(&self, id: SessionId, started: Instant) -> Outcome {
+        let _one_at_a_time = self.lock_of(id).lock_owned().await;
         let error = match self.assemble_if_wanted(id, started).await {
             Ok(outcome) => return outcome,
             Err(error) => error,
@@ -237,6 +211,16 @@ impl Recordings {
         receipt.map(Outcome::Completed).ok_or(AssembleError::BrokeOff)
     }
 
+    /// To be called before anything is made: what was worked ahead for by a server that is gone may have
+    /// ended it.
+    pub(crate) async fn take_up(&self) -> Result<(), StoreError> {
+        let sessions = self.0.store.give_up_ahead().await?;
+        if sessions > 0 {
+            tracing::info!(sessions, "not worked ahead for any more: the last server did not stop");
+        }
+        Ok(())
+    }
+
     async fn delete_replaced(&self, before: Vec<KeptFile>, kept: &[KeptFile]) {
         for KeptFile { key, .. } in before {
             if !kept.iter().any(|one| one.key == key) {
@@ -261,10 +245,6 @@ impl Recordings {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashSet<(SessionId, JobKind)>> {
-        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock_of(&self, id: SessionId) -> Arc<tokio::sync::Mutex<()>> {

@@ -4,15 +4,16 @@
 use std::io::Write as _;
 
 use ledger::Beside;
+use ledger::jobs::JobEnd;
 use media::{MediaError, Mixed, Refusal, WriteBehind};
 use protocol::SessionId;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
-use super::beside::{BesideError, NotMade};
+use super::beside::{BesideError, NotMade, end_of};
 use super::files::{mix_key, writer_into};
-use super::progress::Progress;
 use super::{Packing, Recordings};
+use crate::leases::Progress;
 use crate::store::{KeptFile, Recording};
 
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +50,11 @@ impl Recordings {
     }
 
     /// Mixes the recording of a session, unless that is done.
-    pub(super) async fn mix(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
+    pub(crate) async fn mix(&self, id: SessionId, progress: &Progress) -> JobEnd {
+        end_of(self.try_mix(id, progress).await)
+    }
+
+    async fn try_mix(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
         let inner = &*self.0;
         let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
         if self.mix_of(&recording).await?.is_some() {

@@ -52,7 +52,7 @@ impl Postponed {
     }
 
     /// For the operator.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::DiskFull => "there is no room on the disk",
             Self::Unavailable => "the database or the disk does not work",

@@ -3,13 +3,14 @@
 
 use bytes::Bytes;
 use ledger::Beside;
+use ledger::jobs::JobEnd;
 use media::{Loudest, Peaks, PeaksError, Waveform, Waveforms};
 use protocol::SessionId;
 use tokio::task::spawn_blocking;
 
-use super::beside::{BesideError, NotMade};
-use super::progress::Progress;
+use super::beside::{BesideError, NotMade, end_of};
 use super::{Packing, Recordings};
+use crate::leases::Progress;
 use crate::store::Recording;
 
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,11 @@ impl Recordings {
     }
 
     /// Draws the recording of a session, unless that is done.
-    pub(super) async fn draw(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
+    pub(crate) async fn draw(&self, id: SessionId, progress: &Progress) -> JobEnd {
+        end_of(self.try_draw(id, progress).await)
+    }
+
+    async fn try_draw(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
         let inner = &*self.0;
         let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
         if self.kept_peaks(&recording).await?.is_some() {

@@ -6,12 +6,11 @@ use std::collections::{HashMap, HashSet};
 use ledger::rules::Appending;
 use ledger::{Append, Appended, Refused, Session};
 use protocol::receiver::Verdict;
-use protocol::{Content, Item, Seq, SessionId, UnixMillis};
-use sqlx::{QueryBuilder, Sqlite};
+use protocol::{Content, Digest, Item, Seq, SessionId, UnixMillis};
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::commands::{Stored, digests};
 use super::payload::Placed;
-use super::rows::signed;
+use super::rows::{self, signed};
 use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx, derived, ruled};
 
 impl Store {
@@ -135,4 +134,26 @@ fn columns(item: &Item) -> (&'static str, Option<u8>, Option<u32>) {
         Content::Chunk { track, segment, .. } => ("chunk", Some(track.get()), Some(segment.get())),
         Content::Marker(_) => ("marker", None, None),
     }
+}
+
+type Stored = HashMap<(SessionId, Seq), Digest>;
+
+/// What is stored under some numbers.
+pub(super) async fn digests(tx: &mut Tx, keys: &[(SessionId, Seq)]) -> Result<Stored, StoreError> {
+    let mut stored = Stored::with_capacity(keys.len());
+    for keys in keys.chunks(ROWS_PER_STATEMENT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT session_id, seq, digest FROM items WHERE (session_id, seq) IN (",
+        );
+        query.push_values(keys, |mut row, (session, seq)| {
+            row.push_bind(session.as_bytes().as_slice()).push_bind(signed(seq.get()));
+        });
+        query.push(")");
+        for row in query.build().fetch_all(&mut **tx).await? {
+            let session = rows::session_id(row.try_get("session_id")?)?;
+            let seq = Seq::new(rows::unsigned(row.try_get("seq")?));
+            stored.insert((session, seq), rows::digest(row.try_get("digest")?)?);
+        }
+    }
+    Ok(stored)
 }

@@ -1,138 +1,74 @@
 //! The rows of jobs: what is due, whose it is, and what became of it. How long what waits is the ledger's
 //! to say.
 
-use ledger::jobs::{JobEnd, JobState, Worker};
-use ledger::rules::WantedJob;
-use ledger::{Job, JobKind};
+use ledger::jobs::{JobState, Worker};
+use ledger::{Applied, Beside, Command, Job, JobKey, JobKind, Work};
 use protocol::{SessionId, UnixMillis};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row as _, Sqlite};
 
 use super::rows::{self, signed};
 use super::{Store, StoreError, Tx};
 
+type SqlQuery<'q> = sqlx::query::Query<'q, Sqlite, SqliteArguments>;
+
 /// A job as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedJob {
-    pub session: SessionId,
-    pub kind: JobKind,
+    pub key: JobKey,
     pub job: Job,
 }
 
 impl Store {
-    pub(super) async fn claim_job(
+    pub(super) async fn is_any_due(
         &self,
         kind: JobKind,
-        by: Worker,
-        now: UnixMillis,
-    ) -> Result<Option<(SessionId, Job)>, StoreError> {
-        // Mostly there is none, and nobody is to wait for that.
-        if self.next_job(kind, now).await?.is_none() {
-            return Ok(None);
-        }
-        let mut tx = self.begin().await?;
-        let row = sqlx::query(
-            "SELECT * FROM jobs WHERE kind = ? AND begins_at <= ? \
-             ORDER BY begins_at, session_id LIMIT 1",
-        )
-        .bind(kind.as_str())
-        .bind(signed(now.get()))
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let id = rows::session_id(row.try_get("session_id")?)?;
-        let mut job = from_row(&row)?;
-        if !job.claim(by, now) {
-            return Ok(None);
-        }
-        write(&mut tx, id, kind, &job).await?;
-        tx.commit().await?;
-        Ok(Some((id, job)))
-    }
-
-    async fn next_job(
-        &self,
-        kind: JobKind,
-        now: UnixMillis,
-    ) -> Result<Option<SqliteRow>, StoreError> {
-        let query = sqlx::query("SELECT 1 FROM jobs WHERE kind = ? AND begins_at <= ? LIMIT 1");
-        let query = query.bind(kind.as_str()).bind(signed(now.get()));
-        Ok(query.fetch_optional(&self.reader).await?)
-    }
-
-    pub(super) async fn renew_job(
-        &self,
-        id: SessionId,
-        kind: JobKind,
-        by: Worker,
-        progress: u16,
         now: UnixMillis,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.begin().await?;
-        let Some(mut job) = load(&mut tx, id, kind).await? else { return Ok(false) };
-        let renewed = job.renew(by, progress, now);
-        if renewed {
-            write(&mut tx, id, kind, &job).await?;
-            tx.commit().await?;
-        }
-        Ok(renewed)
-    }
-
-    pub(super) async fn end_try(
-        &self,
-        id: SessionId,
-        kind: JobKind,
-        by: Worker,
-        end: JobEnd,
-        now: UnixMillis,
-    ) -> Result<Option<Job>, StoreError> {
-        let mut tx = self.begin().await?;
-        let Some(job) = load(&mut tx, id, kind).await? else { return Ok(None) };
-        let left = job.ended(by, end, now);
-        match &left {
-            Some(job) => write(&mut tx, id, kind, job).await?,
-            None => {
-                sqlx::query("DELETE FROM jobs WHERE session_id = ? AND kind = ?")
-                    .bind(id.as_bytes().as_slice())
-                    .bind(kind.as_str())
-                    .execute(&mut *tx)
-                    .await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(left)
-    }
-
-    pub(super) async fn expire_leases(&self, now: UnixMillis) -> Result<u64, StoreError> {
-        let mut tx = self.begin().await?;
-        let running = sqlx::query("SELECT * FROM jobs WHERE state = ?")
-            .bind(RUNNING)
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in &running {
-            let mut job = from_row(row)?;
-            job.expire(now);
-            write(&mut tx, rows::session_id(row.try_get("session_id")?)?, kind(row)?, &job).await?;
-        }
-        tx.commit().await?;
-        Ok(running.len() as u64)
+        let query = sqlx::query("SELECT 1 FROM jobs WHERE kind = ? AND begins_at <= ? LIMIT 1");
+        let query = query.bind(kind.as_str()).bind(signed(now.get()));
+        Ok(query.fetch_optional(&self.reader).await?.is_some())
     }
 
     /// What waits, runs or was given up; what was given up first, then the longest due.
     pub async fn jobs(&self, limit: u32) -> Result<Vec<ListedJob>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM jobs ORDER BY begins_at, session_id, kind LIMIT ?")
-            .bind(limit)
+        let rows =
+            sqlx::query("SELECT * FROM jobs ORDER BY begins_at, session_id, kind, subject LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.reader)
+                .await?;
+        rows.iter().map(listed).collect()
+    }
+
+    pub async fn jobs_of(&self, id: SessionId) -> Result<Vec<ListedJob>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM jobs WHERE session_id = ? ORDER BY kind, subject")
+            .bind(id.as_bytes().as_slice())
             .fetch_all(&self.reader)
             .await?;
         rows.iter().map(listed).collect()
     }
 
-    pub async fn jobs_of(&self, id: SessionId) -> Result<Vec<ListedJob>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM jobs WHERE session_id = ? ORDER BY kind")
-            .bind(id.as_bytes().as_slice())
-            .fetch_all(&self.reader)
-            .await?;
-        rows.iter().map(listed).collect()
+    /// Has something made beside a recording, unless there are so many of its kind that wait or run.
+    /// `None`: there are.
+    pub async fn want_within(
+        &self,
+        jobs_max: u64,
+        id: SessionId,
+        beside: Beside,
+        now: UnixMillis,
+    ) -> Result<Option<Applied>, StoreError> {
+        self.noting(async {
+            let mut tx = self.begin().await?;
+            let job = load(&mut tx, JobKey::new(id, beside.work())).await?;
+            let is_open = job.is_some_and(|job| job.state != JobState::Stopped);
+            if !is_open && count_open(&mut tx, beside.work().kind()).await? >= jobs_max {
+                return Ok(None);
+            }
+            let applied = self.apply_in(&mut tx, id, &Command::Want { beside }, now).await??;
+            tx.commit().await?;
+            Ok(Some(applied))
+        })
+        .await
     }
 
     /// How many there are of each state.
@@ -162,70 +98,87 @@ pub fn state_word(state: JobState) -> &'static str {
     }
 }
 
-/// Written in the transaction that makes it due.
-pub(super) async fn want(
+/// The one of this kind that has waited longest and may begin.
+pub(super) async fn next(
     tx: &mut Tx,
-    id: SessionId,
-    wanted: WantedJob,
+    kind: JobKind,
     now: UnixMillis,
-) -> Result<(), StoreError> {
-    let job = match load(tx, id, wanted.kind).await? {
-        Some(mut job) => {
-            job.wanted(now, wanted.insists);
-            job
-        }
-        None => Job::new(now),
-    };
-    write(tx, id, wanted.kind, &job).await
+) -> Result<Option<ListedJob>, StoreError> {
+    let row = sqlx::query(
+        "SELECT * FROM jobs WHERE kind = ? AND begins_at <= ? \
+         ORDER BY begins_at, session_id, subject LIMIT 1",
+    )
+    .bind(kind.as_str())
+    .bind(signed(now.get()))
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.as_ref().map(listed).transpose()
 }
 
-pub(super) async fn load(
-    tx: &mut Tx,
-    id: SessionId,
-    kind: JobKind,
-) -> Result<Option<Job>, StoreError> {
-    let row = sqlx::query("SELECT * FROM jobs WHERE session_id = ? AND kind = ?")
-        .bind(id.as_bytes().as_slice())
-        .bind(kind.as_str())
-        .fetch_optional(&mut **tx)
-        .await?;
+pub(super) async fn load(tx: &mut Tx, key: JobKey) -> Result<Option<Job>, StoreError> {
+    let query = sqlx::query("SELECT * FROM jobs WHERE session_id = ? AND kind = ? AND subject = ?");
+    let row = of_key(query, key).fetch_optional(&mut **tx).await?;
     row.as_ref().map(from_row).transpose()
 }
 
-async fn write(tx: &mut Tx, id: SessionId, kind: JobKind, job: &Job) -> Result<(), StoreError> {
+pub(super) async fn write(tx: &mut Tx, key: JobKey, job: &Job) -> Result<(), StoreError> {
     let (worker, until) = match job.state {
         JobState::Running { by, until } => (Some(by.0.cast_signed()), Some(signed(until.get()))),
         JobState::Waiting | JobState::Stopped => (None, None),
     };
-    sqlx::query(
-        "INSERT OR REPLACE INTO jobs (session_id, kind, state, worker, until_at, due_at, \
+    let query = sqlx::query(
+        "INSERT OR REPLACE INTO jobs (session_id, kind, subject, state, worker, until_at, due_at, \
          begins_at, tries, postponed, again, error, progress) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(id.as_bytes().as_slice())
-    .bind(kind.as_str())
-    .bind(state_word(job.state))
-    .bind(worker)
-    .bind(until)
-    .bind(signed(job.due.get()))
-    .bind(job.may_begin_at().map(|at| signed(at.get())))
-    .bind(job.tries)
-    .bind(job.postponed)
-    .bind(job.again)
-    .bind(&job.error)
-    .bind(job.progress)
-    .execute(&mut **tx)
-    .await?;
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
+    of_key(query, key)
+        .bind(state_word(job.state))
+        .bind(worker)
+        .bind(until)
+        .bind(signed(job.due.get()))
+        .bind(job.may_begin_at().map(|at| signed(at.get())))
+        .bind(job.tries)
+        .bind(job.postponed)
+        .bind(job.again)
+        .bind(&job.error)
+        .bind(job.progress)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
+}
+
+pub(super) async fn delete(tx: &mut Tx, key: JobKey) -> Result<(), StoreError> {
+    let query = sqlx::query("DELETE FROM jobs WHERE session_id = ? AND kind = ? AND subject = ?");
+    of_key(query, key).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Those that were not given up.
+async fn count_open(tx: &mut Tx, kind: JobKind) -> Result<u64, StoreError> {
+    let open =
+        sqlx::query_scalar("SELECT count(*) FROM jobs WHERE kind = ? AND begins_at IS NOT NULL")
+            .bind(kind.as_str())
+            .fetch_one(&mut **tx)
+            .await?;
+    Ok(rows::unsigned(open))
+}
+
+/// Those that somebody works on.
+pub(super) async fn running(tx: &mut Tx) -> Result<Vec<ListedJob>, StoreError> {
+    let query = sqlx::query("SELECT * FROM jobs WHERE state = ?").bind(RUNNING);
+    query.fetch_all(&mut **tx).await?.iter().map(listed).collect()
+}
+
+fn of_key<'q>(query: SqlQuery<'q>, key: JobKey) -> SqlQuery<'q> {
+    let JobKey { session, work } = key;
+    query.bind(session.as_bytes().to_vec()).bind(work.kind().as_str()).bind(work.subject())
 }
 
 fn listed(row: &SqliteRow) -> Result<ListedJob, StoreError> {
     let session = rows::session_id(row.try_get("session_id")?)?;
-    Ok(ListedJob { session, kind: kind(row)?, job: from_row(row)? })
-}
-
-fn kind(row: &SqliteRow) -> Result<JobKind, StoreError> {
-    JobKind::of_word(row.try_get("kind")?).ok_or(StoreError::Corrupt("a kind of job"))
+    let work = Work::of_words(row.try_get("kind")?, row.try_get("subject")?);
+    let work = work.ok_or(StoreError::Corrupt("a kind of job"))?;
+    Ok(ListedJob { key: JobKey::new(session, work), job: from_row(row)? })
 }
 
 fn from_row(row: &SqliteRow) -> Result<Job, StoreError> {

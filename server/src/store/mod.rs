@@ -3,6 +3,7 @@
 
 mod ahead;
 mod append;
+mod as_ledger;
 mod commands;
 mod derived;
 mod erase;

@@ -127,7 +127,7 @@ pub(crate) async fn handed_over(folder: &Path, candidate: &Candidate, items: &[I
 }
 
 /// Kills the server as soon as the recording is being made, and not there yet.
-async fn kill_while_it_is_made(server: Process, folder: &Path) {
+pub(crate) async fn kill_while_it_is_made(server: Process, folder: &Path) {
     let scratch = folder.join("scratch");
     eventually("a file in the making", async || scratch.read_dir().unwrap().next().map(drop)).await;
     server.kill().await;

@@ -64,6 +64,8 @@ async fn no_byte_of_a_deleted_session_is_left_in_the_data_folder() {
         socket.deliver(secrets).await;
         if finishes {
             socket.finish_completely(last).await;
+            let zip = format!("/api/sessions/{}/exports/zip", candidate.session);
+            assert_eq!(server.get(&zip).await.status(), 200);
         }
         drop(socket);
         assert!(!traces(&server, &candidate).is_empty(), "there is something to delete");

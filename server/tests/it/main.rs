@@ -14,6 +14,7 @@ mod deleting;
 mod disk_full;
 mod drain;
 mod events;
+mod export_jobs;
 mod exports;
 mod fencing;
 mod harness;

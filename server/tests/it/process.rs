@@ -1,6 +1,7 @@
 //! The real program as a process of its own, to be killed, and to be given a disk of its own.
 
 use std::ops::Deref;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -112,6 +113,19 @@ pub(crate) fn program_on_small_disk(folder: &Path, megabytes: u32) -> Command {
     let mut command = Command::new("unshare");
     command.args([namespaces, "sh", "-c", MOUNT, "sh", &megabytes.to_string()]);
     command.arg(folder).arg(PROGRAM);
+    command
+}
+
+/// The program, for which `ffmpeg` in this folder is a script that does this when it is to convert.
+pub(crate) fn program_with_ffmpeg(folder: &Path, converts: &str) -> Command {
+    let programs = folder.join("programs");
+    std::fs::create_dir_all(&programs).unwrap();
+    let ffmpeg = programs.join("ffmpeg");
+    std::fs::write(&ffmpeg, format!("#!/bin/sh\n[ \"$1\" = -version ] && exit 0\n{converts}\n"))
+        .unwrap();
+    std::fs::set_permissions(&ffmpeg, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
     command
 }
 

@@ -1,15 +1,13 @@
 //! What clients are told when something breaks inside: in words, and nothing of the server's insides.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use protocol::{SeqSet, ServerMessage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::harness::{Api, Candidate, Socket, TestServer, database, run};
-use crate::process::{PROGRAM, Process};
+use crate::process::{Process, program_with_ffmpeg};
 
 /// What databases, systems and other programs say.
 const INSIDES: [&str; 9] = [
@@ -49,7 +47,7 @@ async fn recorded(server: &Api, candidate: &Candidate) -> (Socket, protocol::Seq
     (socket, last)
 }
 
-async fn completed(server: &Api, number: u8) -> Candidate {
+pub(crate) async fn completed(server: &Api, number: u8) -> Candidate {
     let candidate = Candidate::new(number);
     let (mut socket, last) = recorded(server, &candidate).await;
     socket.finish_completely(last).await;
@@ -133,15 +131,8 @@ async fn of_a_disk_that_does_not_work_a_client_hears_no_path() {
 async fn what_ffmpeg_complains_of_is_for_the_log_alone() {
     const COMPLAINT: &str = "decoder 0x5591 has choked on /secret/place";
     let folder = TempDir::new().unwrap();
-    let programs = folder.path().join("programs");
-    std::fs::create_dir(&programs).unwrap();
-    let ffmpeg = programs.join("ffmpeg");
-    let script =
-        format!("#!/bin/sh\n[ \"$1\" = -version ] && exit 0\necho '{COMPLAINT}' >&2\nexit 1\n");
-    std::fs::write(&ffmpeg, script).unwrap();
-    std::fs::set_permissions(&ffmpeg, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(PROGRAM);
-    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+    let fails = format!("echo '{COMPLAINT}' >&2\nexit 1");
+    let command = program_with_ffmpeg(folder.path(), &fails);
     let data = folder.path().join("data");
     let server = Process::run(command, &data, &[]).await.unwrap();
     let candidate = completed(&server, 3).await;

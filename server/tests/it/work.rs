@@ -8,7 +8,7 @@ use protocol::{Item, SessionId, TrackKind};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::crash::{handed_over, long_recording};
+use crate::crash::{handed_over, kill_while_it_is_made, long_recording};
 use crate::harness::{Api, Candidate, database, eventually, run};
 use crate::process::Process;
 use crate::tracks::{Run, items};
@@ -39,6 +39,24 @@ async fn killed_during(kind: &str, folder: &Path, candidate: &Candidate, items: 
     let left = sqlx::query("SELECT 1 FROM jobs WHERE kind = ?").bind(kind);
     let left = left.fetch_optional(&mut database).await.unwrap();
     assert!(left.is_some(), "the kill came too late to prove anything");
+}
+
+/// The server that follows one which was killed while it worked on a job of this kind, as so many before.
+async fn given_up(kind: &str, folder: &Path) -> (Process, Value) {
+    sqlx::query("UPDATE jobs SET tries = ? WHERE kind = ?")
+        .bind(JOB_TRIES_MAX)
+        .bind(kind)
+        .execute(&mut database(folder).await)
+        .await
+        .unwrap();
+    let server = Process::start(folder, &[]).await;
+    let given_up = async || job(&server, kind).await.filter(|job| job["state"] == "stopped");
+    let given_up = eventually("it is given up", given_up).await;
+    (server, given_up)
+}
+
+async fn retry(server: &Api, job: &str) -> (u16, Value) {
+    server.post(&format!("/api/jobs/{job}/retry"), Value::Null).await
 }
 
 /// What is kept of a session, by the ends of the files' names.
@@ -88,26 +106,70 @@ async fn a_recording_whose_sound_ends_the_server_is_left_undrawn_and_that_is_sai
     let folder = TempDir::new().unwrap();
     let candidate = Candidate::new(3);
     killed_during("waveform", folder.path(), &candidate, &long_recording()).await;
-    sqlx::query("UPDATE jobs SET tries = ? WHERE kind = 'waveform'")
-        .bind(JOB_TRIES_MAX)
-        .execute(&mut database(folder.path()).await)
-        .await
-        .unwrap();
-
-    let server = Process::start(folder.path(), &[]).await;
-    let given_up = async || job(&server, "waveform").await.filter(|job| job["state"] == "stopped");
-    let given_up = eventually("it is given up", given_up).await;
+    let (server, given_up) = given_up("waveform", folder.path()).await;
     let error = given_up["error"].as_str().unwrap();
     assert!(error.contains("ended the server 5 times"), "{error}");
     assert_eq!(given_up["begins_at"], Value::Null);
     // Whoever opens its page asks for the waveform; that is no reason to try.
     let waveform = format!("/api/sessions/{}/waveform", candidate.session);
     assert_eq!(server.get(&waveform).await.status(), 404);
-    assert_eq!(job(&server, "waveform").await, Some(given_up));
+    assert_eq!(job(&server, "waveform").await.as_ref(), Some(&given_up));
     let page = server.get("/jobs").await.text().await.unwrap();
     assert!(page.contains("Given up") && page.contains("Draw the sound"), "{page}");
     assert_eq!(server.session(candidate.session).await["status"], "completed");
     assert_eq!(kept(folder.path(), candidate.session, ".peaks"), 0);
+    // Somebody who looks after the server may.
+    let id = given_up["id"].as_str().unwrap();
+    assert_eq!(retry(&server, id).await.0, 202);
+    let is_done = async || job(&server, "waveform").await.is_none().then_some(());
+    eventually("the sound is drawn", is_done).await;
+    assert_eq!(kept(folder.path(), candidate.session, ".peaks"), 1);
+    let (status, problem) = retry(&server, id).await;
+    assert_eq!((status, &problem["type"]), (404, &"no-such-job".into()), "it is done: {problem}");
+}
+
+#[tokio::test]
+async fn a_recording_that_was_given_up_is_tried_once_more_from_the_page() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(7);
+    let server = handed_over(folder.path(), &candidate, &long_recording()).await;
+    kill_while_it_is_made(server, folder.path()).await;
+    let (server, given_up) = given_up("assemble", folder.path()).await;
+    server.wait_for_status(candidate.session, "failed").await;
+    let id = given_up["id"].as_str().unwrap();
+    let form = format!("/jobs/{id}/retry");
+    let page = server.get("/jobs").await.text().await.unwrap();
+    assert!(page.contains(&format!("method=\"post\" action=\"{form}\"")), "{page}");
+    let from_elsewhere = server.http.post(server.url(&form)).header("sec-fetch-site", "cross-site");
+    assert_eq!(from_elsewhere.send().await.unwrap().status(), 400);
+    assert_eq!(server.session(candidate.session).await["status"], "failed");
+
+    let page = server.http.post(server.url(&form)).send().await.unwrap();
+    assert_eq!((page.status().as_u16(), page.url().path()), (200, "/jobs"));
+    server.wait_for_status(candidate.session, "completed").await;
+    let again = server.http.post(server.url(&form)).send().await.unwrap();
+    assert_eq!(again.status(), 404, "it is done");
+}
+
+#[tokio::test]
+async fn only_what_was_given_up_can_be_tried_once_more() {
+    let folder = TempDir::new().unwrap();
+    let candidate = Candidate::new(8);
+    let server = handed_over(folder.path(), &candidate, &two_voices()).await;
+    server.wait_for_status(candidate.session, "completed").await;
+    let mix = job(&server, "mix").await.expect("it was mixed too early to prove anything");
+    let (status, problem) = retry(&server, mix["id"].as_str().unwrap()).await;
+    assert_eq!((status, &problem["type"]), (409, &"job-not-given-up".into()), "{problem}");
+    let (session, other) = (candidate.session, Candidate::new(9).session);
+    for (id, kind) in [
+        (format!("{session}.export.mp3"), "no-such-job"),
+        (format!("{session}.paint"), "no-such-job"),
+        ("nonsense".to_owned(), "no-such-job"),
+        (format!("{other}.mix"), "unknown-session"),
+    ] {
+        let (status, problem) = retry(&server, &id).await;
+        assert_eq!((status, &problem["type"]), (404, &kind.into()), "{id}: {problem}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use ledger::jobs::{JobEnd, Worker};
 use ledger::rules::Policy;
-use ledger::{Append, Appended, Applied, By, Command, JobKind, Ledger as _, Refused, Session};
+use ledger::{
+    Append, Appended, Applied, By, Command, JobKey, JobKind, Ledger as _, Refused, Session, Work,
+};
 use protocol::event::Transport;
 use protocol::item::ItemError;
 use protocol::message::{Finish, Hello};
@@ -254,8 +256,9 @@ impl<D: Drive> Disk<D> {
         }
     }
 
-    pub(super) fn end_job(&mut self, kind: JobKind, by: Worker, now: UnixMillis) {
-        let end = self.drive.ledger().end_job(self.id, kind, by, JobEnd::Done, now);
+    pub(super) fn end_job(&mut self, work: Work, by: Worker, now: UnixMillis) {
+        let key = JobKey::new(self.id, work);
+        let end = self.drive.ledger().end_job(key, by, JobEnd::Done, now);
         self.drive.wait(end).unwrap();
     }
 }

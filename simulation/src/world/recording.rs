@@ -2,7 +2,7 @@
 //! process works on one job at a time; whose job it is, the ledger says.
 
 use ledger::jobs::Worker;
-use ledger::{Command, JobKind};
+use ledger::{Command, JobKind, Work};
 use protocol::receiver::FinishStep;
 use protocol::{Digest, Millis, Receipt, SeqSet, SessionStatus};
 
@@ -68,7 +68,7 @@ impl<D: Drive> World<D> {
             Making::Completed => {
                 if self.disk.claim(JobKind::Release, worker(process), self.server_wall()) {
                     self.drop_payloads();
-                    self.disk.end_job(JobKind::Release, worker(process), self.server_wall());
+                    self.disk.end_job(Work::Release, worker(process), self.server_wall());
                 }
                 self.recording_over(process);
             }
@@ -127,7 +127,7 @@ impl<D: Drive> World<D> {
 
     /// Tells who waits for it, and goes on with what was asked for meanwhile.
     fn recording_over(&mut self, process: ProcessNo) {
-        self.disk.end_job(JobKind::Assemble, worker(process), self.server_wall());
+        self.disk.end_job(Work::Assemble, worker(process), self.server_wall());
         self.look_for_work(process);
         self.tell_waiting(process);
     }

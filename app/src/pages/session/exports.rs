@@ -22,7 +22,7 @@ pub(super) fn Exports(id: SessionId, exports: Vec<ExportRow>) -> impl IntoView {
 }
 
 fn row(id: SessionId, export: ExportRow) -> impl IntoView {
-    let ExportRow { format, obstacle } = export;
+    let ExportRow { format, obstacle, failure } = export;
     let (name, what) = labels(format);
     match obstacle {
         Some(obstacle) => view! {
@@ -41,7 +41,7 @@ fn row(id: SessionId, export: ExportRow) -> impl IntoView {
                 </a>
                 " "
                 {what}
-                <small role="status"></small>
+                <small role="status">{failure}</small>
             </li>
         }
         .into_any(),
@@ -66,16 +66,26 @@ mod tests {
     use crate::rendering::{html, session_id, text};
 
     #[test]
-    fn what_can_be_had_is_a_link_and_what_cannot_says_why() {
+    fn what_can_be_had_is_a_link_and_what_cannot_or_failed_says_why() {
         let exports = vec![
-            ExportRow { format: "ogg", obstacle: None },
-            ExportRow { format: "mp3", obstacle: Some("This needs ffmpeg.".to_owned()) },
+            ExportRow { format: "ogg", obstacle: None, failure: None },
+            ExportRow { format: "zip", obstacle: None, failure: Some("It broke.".to_owned()) },
+            ExportRow {
+                format: "mp3",
+                obstacle: Some("This needs ffmpeg.".to_owned()),
+                failure: None,
+            },
         ];
         let page = html(|| view! { <Exports id=session_id(1) exports/> });
         let ogg = paths::export(session_id(1), "ogg");
         assert!(page.contains(&format!("href=\"{ogg}?download=1\" download")), "{page}");
         assert!(!page.contains("/exports/mp3?"), "{page}");
         assert!(text(&page).contains("This needs ffmpeg."), "{page}");
+        let zip = paths::export(session_id(1), "zip");
+        assert!(
+            page.contains(&zip) && text(&page).contains("It broke."),
+            "it can be tried: {page}"
+        );
         assert!(
             !html(|| view! { <Exports id=session_id(1) exports=Vec::new()/> }).contains("Other")
         );

@@ -153,6 +153,7 @@ mod tests {
         let row = |format, obstacle: Option<&str>| ExportRow {
             format,
             obstacle: obstacle.map(str::to_owned),
+            failure: None,
         };
         let page = unplayable(vec![row("ogg", None), row("mp4", None), row("mp3", None)]);
         let mp4 = paths::export(session_id(1), "mp4");

@@ -13,7 +13,7 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 22] = [
+const READING_ORDER: [&str; 23] = [
     "list_sessions",
     "create_session",
     "show_session",
@@ -35,6 +35,7 @@ const READING_ORDER: [&str; 22] = [
     "export",
     "start_export",
     "list_jobs",
+    "retry_job",
     "check_timeouts",
 ];
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use protocol::SessionId;
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -108,6 +109,26 @@ async fn what_an_earlier_log_holds_of_the_timeline_is_taken_out_of_it() {
     }
 }
 
+/// As it was when a session had one job of a kind at most.
+#[tokio::test]
+async fn what_an_earlier_version_had_given_up_is_known_and_can_be_tried_again() {
+    const SESSION: &str = "INSERT INTO sessions (id, token_hash, status, created_at, started_at, \
+        last_heartbeat_at, items) VALUES (?1, zeroblob(32), 'completed', 1, 1, 1, 0)";
+    const JOB: &str = "INSERT INTO jobs (session_id, kind, state, due_at, tries, postponed, again, \
+        error, progress) VALUES (?1, 'mix', 'stopped', 1, 5, 0, 0, 'it broke off', 0)";
+    let mut server = TestServer::start().await;
+    let id = Candidate::new(20).session;
+    go_back(&mut server, "0011", id, &[SESSION, JOB]).await;
+    server.start_again().await;
+    let job = server.json("/api/jobs").await["jobs"][0].clone();
+    let known = (&job["id"], &job["state"], &job["tries"], &job["error"]);
+    let expected =
+        (&format!("{id}.mix").into(), &"stopped".into(), &5.into(), &"it broke off".into());
+    assert_eq!(known, expected, "{job}");
+    let (status, _) = server.post(&format!("/api/jobs/{id}.mix/retry"), json!({})).await;
+    assert_eq!(status, 202);
+}
+
 /// As it was when what is stored was counted anew each time, and work was begun from memory.
 #[tokio::test]
 async fn what_an_earlier_version_stored_is_known_and_what_it_had_begun_goes_on() {
@@ -121,7 +142,7 @@ async fn what_an_earlier_version_stored_is_known_and_what_it_had_begun_goes_on()
     go_back(&mut server, "0009", id, &[SESSION, ITEMS]).await;
     server.start_again().await;
     let missing = server.json(&format!("/api/sessions/{id}/missing-chunks")).await;
-    assert_eq!(missing["missing"], serde_json::json!([[3, 4], [6, 7]]));
+    assert_eq!(missing["missing"], json!([[3, 4], [6, 7]]));
     assert_eq!((&missing["max_seq"], &missing["total_chunks"]), (&7.into(), &4.into()));
     let session = server.wait_for_status(id, "failed").await;
     assert_eq!(session["failure"], "nothing was recorded");

@@ -1,28 +1,27 @@
 //! What goes, and above all what must not.
 
-use ledger::By;
 use ledger::conformance::POLICY;
-use protocol::UnixMillis;
+use ledger::jobs::JobState;
+use ledger::{By, Command, Ledger as _};
+use protocol::{SessionId, UnixMillis};
 
 use super::*;
+use crate::clock;
 use crate::testing::{START, World};
 
 impl World {
     /// Does every job that is due, one after the other.
     async fn do_all(&self) {
-        let recordings = &self.recordings;
         for kind in [JobKind::Release, JobKind::Erase] {
-            while let Some((id, job)) =
-                self.store.claim(kind, recordings.0.worker, clock::wall()).await.unwrap()
-            {
-                let permit = Arc::clone(&recordings.0.permits).acquire_owned().await.unwrap();
-                recordings.do_job(id, kind, job, permit).await;
+            while let Some((key, job)) = self.leases.claim(kind).await.unwrap() {
+                let permit = Arc::clone(&self.worker.0.permits).acquire_owned().await.unwrap();
+                self.worker.do_job(key, job, permit).await;
             }
         }
     }
 
     async fn release_job(&self, id: SessionId) -> Option<JobState> {
-        self.store.job(id, JobKind::Release).await.unwrap().map(|job| job.state)
+        self.store.job(JobKey::new(id, Work::Release)).await.unwrap().map(|job| job.state)
     }
 
     async fn discard(&self, id: SessionId) {
@@ -69,8 +68,8 @@ async fn the_chunks_stay_while_the_file_of_a_single_track_is_missing() {
 async fn the_chunks_of_a_session_that_is_not_completed_stay() {
     let world = World::new().await;
     for id in [world.incomplete(1, 3).await, world.failed(2, 3).await] {
-        world.recordings.release(id).await.unwrap();
-        world.recordings.erase(id).await.unwrap();
+        assert_eq!(world.recordings.release(id).await, JobEnd::Done);
+        assert_eq!(world.recordings.erase(id).await, JobEnd::Done);
         world.do_all().await;
         assert_eq!(world.payloads(id).await, 3);
     }
@@ -142,26 +141,26 @@ async fn an_event_of_a_session_that_is_gone_is_no_error() {
     assert!(world.store.events(id).await.unwrap().is_empty());
 }
 
-async fn waiting(world: &World, id: SessionId) -> Vec<JobKind> {
+async fn waiting(world: &World, id: SessionId) -> Vec<Work> {
     let jobs = world.store.jobs_of(id).await.unwrap();
     let waiting = jobs.into_iter().filter(|one| one.job.state == JobState::Waiting);
-    waiting.map(|one| one.kind).collect()
+    waiting.map(|one| one.key.work).collect()
 }
 
 #[tokio::test]
 async fn no_other_job_waits_for_one_that_decodes() {
     let world = World::new().await;
     let (id, _) = world.completed(1).await;
-    let due = [JobKind::Assemble, JobKind::Release, JobKind::Waveform];
+    let due = [Work::Assemble, Work::Release, Work::Waveform];
     assert_eq!(waiting(&world, id).await, due);
-    let recordings = &world.recordings;
-    let _one_is_drawn = recordings.0.decoding.acquire().await.unwrap();
+    let worker = &world.worker;
+    let _one_is_drawn = worker.0.decoding.acquire().await.unwrap();
     for kind in JobKind::ALL {
-        recordings.begin_due(kind).await.unwrap();
+        worker.begin_due(kind).await.unwrap();
     }
-    recordings.0.tasks.close();
-    recordings.0.tasks.wait().await;
-    assert_eq!(waiting(&world, id).await, [JobKind::Waveform]);
+    worker.0.tasks.close();
+    worker.0.tasks.wait().await;
+    assert_eq!(waiting(&world, id).await, [Work::Waveform]);
     assert_eq!(world.payloads(id).await, 0);
 }
 
@@ -169,20 +168,21 @@ async fn no_other_job_waits_for_one_that_decodes() {
 async fn what_decodes_and_ended_a_server_waits_until_nothing_else_is_done() {
     let world = World::new().await;
     let (id, _) = world.completed(1).await;
-    let (recordings, kind) = (&world.recordings, JobKind::Waveform);
+    let (worker, kind) = (&world.worker, JobKind::Waveform);
+    let key = JobKey::new(id, Work::Waveform);
     let gone = ledger::jobs::Worker(7);
     world.store.claim(kind, gone, START).await.unwrap().unwrap();
-    let beside_a_recording_in_the_making = recordings.0.beside.read().await;
-    recordings.begin_due(kind).await.unwrap();
-    recordings.0.tasks.close();
-    recordings.0.tasks.wait().await;
-    let job = world.store.job(id, kind).await.unwrap().unwrap();
+    let beside_a_recording_in_the_making = worker.0.beside.read().await;
+    worker.begin_due(kind).await.unwrap();
+    worker.0.tasks.close();
+    worker.0.tasks.wait().await;
+    let job = world.store.job(key).await.unwrap().unwrap();
     assert_eq!((job.state, job.tries), (JobState::Waiting, 1), "waiting is no try");
     assert_eq!(job.error.as_deref(), Some(NOT_ALONE));
     drop(beside_a_recording_in_the_making);
     let job = Job { tries: 2, ..job };
     let (started, progress) = (Instant::now(), Progress::default());
-    let ended = recordings.do_apart(&Task { id, kind, job, started, progress }).await;
+    let ended = worker.do_apart(&Try { key, job, started, progress }).await;
     // What lies there is no recording.
     assert!(matches!(ended, Ended::Other(JobEnd::Failed(_))), "it was begun");
 }
