@@ -196,7 +196,7 @@ impl<D: Drive> World<D> {
             Effect::Stash { record, items } => self.stash(record, items),
             Effect::Part(messages) => self.post_at_hand(messages),
             Effect::LetGo => self.let_go(no, at),
-            // There is no picture and nothing beside the microphone here, and no second browser.
+            // Nothing is recorded beside the microphone here, and nobody looks at the page.
             Effect::OpenCompanion { .. }
             | Effect::StartCompanion { .. }
             | Effect::Use(_)
