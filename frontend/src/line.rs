@@ -117,7 +117,9 @@ impl Line {
             Effect::Remember(record) => self.remember(record),
             Effect::Spool { item, span, record } => self.put(item, span, record),
             Effect::Forget { seqs, record } => self.forget(seqs, record),
-            Effect::Note { next_seq } => high_water::note(self.session, next_seq),
+            Effect::Note { next_seq, next_segment } => {
+                high_water::note(self.session, next_seq, next_segment);
+            }
             Effect::Load(seqs) => self.load(seqs),
             Effect::Erase => self.erase(),
             Effect::Connect => self.connect(),

@@ -25,8 +25,8 @@ impl Pipeline {
         inputs: Inputs,
     ) -> Self {
         let Unfinished { mut record, items, unreadable } = unfinished;
-        if let Some(next_seq) = high_water::read(record.session) {
-            record.note(next_seq);
+        if let Some((next_seq, next_segment)) = high_water::read(record.session) {
+            record.note(next_seq, next_segment);
         }
         let mut sender = Sender::restore(now, record, items);
         for seq in unreadable.seqs {

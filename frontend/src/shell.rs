@@ -2,13 +2,15 @@
 //! each under the number that the [`Recorder`] knows it by. Carries out what that asks for, at once and
 //! in its order, and decides nothing itself.
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 use protocol::item::StartCause;
+use protocol::sender::Sender;
 use protocol::{Millis, SegmentNo, Seq, SessionId};
 use recorder::{
     CaptureError, Effect, Moment, NewSession, Recorder, RequestNo, RunForm, Started, Wanted,
 };
-use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{Blob, MediaStream};
@@ -88,7 +90,7 @@ impl Shell {
         self.recorder.take_up_to_finish(at, sender);
     }
 
-    fn hold(&mut self, taken: Taken) -> protocol::sender::Sender {
+    fn hold(&mut self, taken: Taken) -> Sender {
         let Taken { pipeline, lock } = taken;
         let (sender, line) = pipeline.into_parts();
         self.lock = Some(match lock {

@@ -114,3 +114,6 @@ pub const DAMAGED_RETRIES_MAX: u8 = 5;
 /// How far the numbering jumps ahead when an earlier page may have sent items that its spool did
 /// not hold: their numbers must not be used again.
 pub const SEQ_SKIP_AFTER_UNSPOOLED: u64 = 4096;
+
+/// The same of the segments that it may have begun among them.
+pub const SEGMENT_SKIP_AFTER_UNSPOOLED: u32 = 16;

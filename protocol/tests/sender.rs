@@ -5,7 +5,8 @@ use protocol::item::ItemError;
 use protocol::limits::{
     ANSWER_DEADLINE, CONNECT_DEADLINE, DAMAGED_RETRIES_MAX, IN_FLIGHT_BYTES_MAX,
     IN_FLIGHT_ITEMS_MAX, ITEM_HEADER_BYTES_COUNTED, ITEM_HEADER_BYTES_MAX, ITEM_PAYLOAD_BYTES_MAX,
-    MEMORY_BYTES_MAX, SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE, counted_bytes,
+    MEMORY_BYTES_MAX, SEGMENT_SKIP_AFTER_UNSPOOLED, SEQ_SKIP_AFTER_UNSPOOLED, SPOOL_DEADLINE,
+    counted_bytes,
 };
 use protocol::message::{Finish, Opening, Progress, Refusal, Welcome};
 use protocol::sender::{Effect, FinishStatus, LinkStatus, Sender, SessionRecord};
@@ -69,7 +70,7 @@ impl Page {
                     self.forgotten.extend(seqs);
                     self.record = Some(record);
                 }
-                Effect::Note { next_seq } => self.noted = Some(next_seq),
+                Effect::Note { next_seq, .. } => self.noted = Some(next_seq),
                 Effect::Load(seqs) => self.loading.extend(seqs),
                 Effect::Send(ClientMessage::Items(items)) => self.sent.extend(items),
                 other
@@ -283,6 +284,8 @@ fn after_unspooled_items_were_sent_a_restored_page_leaves_their_numbers_alone() 
     let record = page.record.clone().unwrap();
     assert!(record.unspooled_sent, "not remembered before it was sent");
     let mut page = Page::of(Sender::restore(NOW, record, []));
+    let next_segment = SegmentNo::new(1 + SEGMENT_SKIP_AFTER_UNSPOOLED);
+    assert_eq!(page.sender.record().next_segment, next_segment);
     page.capture(10);
     assert_eq!(page.spooling[0].seq, Seq::new(1 + SEQ_SKIP_AFTER_UNSPOOLED));
     page.spooled();
@@ -305,14 +308,16 @@ fn the_number_of_an_item_sent_from_memory_is_noted_and_not_used_again() {
     page.sender.handle_spool_failed(NOW, Seq::ZERO);
     // Before it is sent, as the effects come in their order.
     let first = page.sender.poll_effect();
-    assert_eq!(first, Some(Effect::Note { next_seq: Seq::new(1) }));
+    let next_segment = SegmentNo::new(1);
+    assert_eq!(first, Some(Effect::Note { next_seq: Seq::new(1), next_segment }));
     page.drain();
     assert_eq!(page.sent_seqs(), [0]);
 
     // The page dies before its record is written.
     let mut record = remembered;
-    record.note(Seq::new(1));
+    record.note(Seq::new(1), next_segment);
     let mut page = Page::of(Sender::restore(NOW, record, []));
+    assert_eq!(page.sender.record().next_segment, next_segment, "a segment would begin twice");
     page.capture(10);
     assert_eq!(page.spooling[0].seq, Seq::new(1), "used again, or skipped without need");
 }

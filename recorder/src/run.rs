@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use protocol::item::{EndCause, StartCause};
-use protocol::sender;
 use protocol::{Millis, SegmentNo, Seq, TrackKind};
 
 use crate::companion_track::CompanionRun;
@@ -202,8 +201,8 @@ impl Recorder {
     /// Every number so far may be in use from now on, although no spool knows of it.
     pub(crate) fn note_numbers(&mut self) {
         if let Some(session) = &self.session {
-            let next_seq = session.sender.record().next_seq;
-            self.ask(Effect::Sender(sender::Effect::Note { next_seq }));
+            let note = session.sender.record().to_note();
+            self.ask(Effect::Sender(note));
         }
     }
 

@@ -36,4 +36,12 @@ pub enum Breakage {
     CourierTakesOver,
     /// A recording of what was there before the end completes the session.
     CompleteWithPartial,
+    /// A page that opens begins with a segment of the page before it once more.
+    RepeatSegment,
+    /// The page takes a run for over before that has handed over the rest.
+    EndBeforeRest,
+    /// The page does not hear that a microphone is there again.
+    IgnoreDevices,
+    /// The spool says that it has what it is only about to write.
+    SpooledTooSoon,
 }

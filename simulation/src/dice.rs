@@ -7,6 +7,7 @@ use protocol::Millis;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Setting,
+    Devices,
     Capture,
     Reading,
     Spool,
@@ -14,7 +15,7 @@ pub(crate) enum Purpose {
     Server,
 }
 
-const PURPOSES: usize = 6;
+const PURPOSES: usize = 7;
 
 /// Rolls for everything that is no fault.
 #[derive(Debug)]

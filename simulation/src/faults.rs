@@ -75,6 +75,14 @@ fault_kinds!(
     Discard,
     /// The service worker delivers what a gone page left, before the next page opens or late.
     Courier,
+    /// The microphone is unplugged, and there is none for a while.
+    DeviceLost,
+    /// The browser hands out the microphone seconds late.
+    SlowDevice,
+    /// The browser's recorder delivers nothing any more, and may not even stop.
+    RecorderStalled,
+    /// The candidate makes a pause.
+    Pause,
 );
 
 const KINDS: usize = FaultKind::ALL.len();
@@ -207,4 +215,7 @@ const OUT_OF_THE_BLUE: &[(FaultKind, u64)] = &[
     (FaultKind::WallJump, 15_000),
     (FaultKind::Forged, 8_000),
     (FaultKind::Discard, 150_000),
+    (FaultKind::DeviceLost, 15_000),
+    (FaultKind::RecorderStalled, 25_000),
+    (FaultKind::Pause, 15_000),
 ];

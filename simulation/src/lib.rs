@@ -1,7 +1,7 @@
-//! The whole system under a seeded virtual clock: pages with their spool, links, servers with their
-//! ledger, and everything that can go wrong between them. The promise is checked after every step,
-//! and at the end: once the faults stop, every captured item that survived its page is durable and
-//! the session completes.
+//! The whole system under a seeded virtual clock: pages with their microphone and spool, links, servers
+//! with their ledger, and everything that can go wrong between them. The promise is checked after every
+//! step, and at the end: once the faults stop, every captured item that survived its page is durable
+//! and the session completes.
 //!
 //! It runs on any [`ledger::Ledger`]: on the reference in memory by the thousand, on a real store for
 //! some seeds.

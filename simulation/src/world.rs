@@ -1,6 +1,8 @@
 //! The world of one run: pages with their spool, links, servers with their ledger, and a clock that
 //! jumps from event to event.
 
+mod candidate;
+mod devices;
 mod disk;
 mod event;
 mod link;
@@ -9,6 +11,7 @@ mod page;
 mod peer;
 mod recording;
 mod request;
+mod segments;
 mod server;
 mod spool;
 mod tabs;
@@ -18,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::rules::Policy;
 use protocol::message::Refusal;
-use protocol::sender::{FinishStatus, LinkStatus};
+use protocol::sender::{FinishStatus, LinkStatus, Sender};
 use protocol::{Millis, SessionId, SessionToken, UnixMillis};
 
 use crate::breakage::Breakage;
@@ -81,6 +84,10 @@ struct World<D> {
     session: SessionId,
     token: SessionToken,
     speaking: bool,
+    pauses_until: Millis,
+    /// The candidate wants to throw the session away.
+    discards: bool,
+    has_microphone: bool,
     /// How far the wall clocks are off.
     browser_clock_off_ms: i64,
     server_clock_off_ms: i64,
@@ -111,6 +118,9 @@ impl<D: Drive> World<D> {
             session,
             token: SessionToken::from_random([5; 32]),
             speaking: true,
+            pauses_until: Millis::ZERO,
+            discards: false,
+            has_microphone: true,
             browser_clock_off_ms: 0,
             server_clock_off_ms: 0,
             pages: BTreeMap::new(),
@@ -186,14 +196,22 @@ impl<D: Drive> World<D> {
             Event::FaultsEnd => self.faults_end(),
             Event::DiskHasRoom => self.disk.is_full = false,
             Event::QuotaHasRoom => self.spool.is_full = false,
-            Event::StopSpeaking => self.stop_speaking(),
+            Event::StopSpeaking => self.speaking = false,
             Event::OpenPage => self.open_page(),
-            Event::Capture { page } => self.capture(page),
-            Event::Read { page, piece } => self.read(page, piece),
+            Event::MicrophoneAnswers { page, request } => self.microphone_answers(page, request),
+            Event::StreamChanged { page } => self.with_page(page, |_, _| {}),
+            Event::DevicesChanged { page } => {
+                self.with_page(page, |page, _| page.recorder.devices_changed());
+            }
+            Event::MicrophoneIsBack => self.microphone_is_back(),
+            Event::Capture { page, run } => self.capture(page, run),
+            Event::Flushed { page, run } => self.hand_over_chunk(page, run),
+            Event::RunStops { page, run } => self.run_stops(page, run),
+            Event::Read { page, seq } => self.chunk_is_read(page, seq),
             Event::PageTimer { page } => self.page_timer(page),
-            Event::FinishAgain { page } => self.with_page(page, |sender, now| sender.finish(now)),
-            Event::HandOver { page } => self.hand_over(page),
-            Event::LockLost { page } => self.end_page(page),
+            Event::Candidate { page } => self.candidate_looks(page),
+            Event::TakeOver { page } => self.take_over(page),
+            Event::LockLost { page } => self.lock_lost(page),
             Event::SpoolDone { operation } => self.spool_done(operation),
             Event::SpoolSays { page, answer } => self.spool_says(page, answer),
             Event::Connected { page, link } => self.connected(page, link),
@@ -225,7 +243,7 @@ impl<D: Drive> World<D> {
             FaultKind::BlackHole => self.swallow_some_link(&mut roll),
             FaultKind::PageCrash => self.crash_page(&mut roll),
             FaultKind::PageLeft => self.leave_page(&mut roll),
-            FaultKind::TakeOver => self.ask_to_hand_over(&mut roll),
+            FaultKind::TakeOver => self.ask_to_hand_over(),
             FaultKind::Steal => self.steal(&mut roll),
             FaultKind::Sleep => self.sleep(&mut roll),
             FaultKind::QuotaFull => {
@@ -240,7 +258,10 @@ impl<D: Drive> World<D> {
             }
             FaultKind::WallJump => self.jump_clock(&mut roll),
             FaultKind::Forged => self.forge(&mut roll),
-            FaultKind::Discard => self.discard(),
+            FaultKind::Discard => self.discards = true,
+            FaultKind::DeviceLost => self.lose_microphone(&mut roll),
+            FaultKind::RecorderStalled => self.make_run_stand_still(),
+            FaultKind::Pause => self.pause(&mut roll),
             FaultKind::CutInFrame
             | FaultKind::LateFrame
             | FaultKind::TwiceFrame
@@ -253,7 +274,8 @@ impl<D: Drive> World<D> {
             | FaultKind::ShortGrace
             | FaultKind::ShortWindow
             | FaultKind::RecordingFails
-            | FaultKind::Courier => {}
+            | FaultKind::Courier
+            | FaultKind::SlowDevice => {}
         }
     }
 
@@ -263,6 +285,7 @@ impl<D: Drive> World<D> {
         self.disk.is_full = false;
         self.spool.is_full = false;
         (self.browser_clock_off_ms, self.server_clock_off_ms) = (0, 0);
+        self.microphone_is_back();
     }
 
     fn jump_clock(&mut self, roll: &mut Roll) {
@@ -295,13 +318,13 @@ impl<D: Drive> World<D> {
 
     /// The candidate has been told how it ended.
     fn is_done(&self) -> bool {
-        self.pages.values().any(|page| match page.sender.finish_status() {
+        self.pages.values().any(|page| match page.finish_status() {
             FinishStatus::Completed(_) | FinishStatus::Discarded => true,
             FinishStatus::NotAsked
             | FinishStatus::Finishing
             | FinishStatus::Failed(_)
             | FinishStatus::Discarding => {
-                page.sender.link_status() == LinkStatus::Stopped(Refusal::Discarded)
+                page.link_status() == Some(LinkStatus::Stopped(Refusal::Discarded))
             }
         })
     }
@@ -310,12 +333,12 @@ impl<D: Drive> World<D> {
         let mut why =
             format!("not done at {DONE_BY}; the server says {:?}", self.disk.known.status());
         for (no, page) in &self.pages {
-            let sender = &page.sender;
             why += &format!(
-                "; page {no:?}: {:?}, {:?}, {:?}",
-                sender.link_status(),
-                sender.finish_status(),
-                sender.backlog_status()
+                "; page {no:?}: {:?}, {:?}, {:?}, {:?}",
+                page.recorder.view(Millis::ZERO).state,
+                page.link_status(),
+                page.finish_status(),
+                page.sender().map(Sender::backlog_status)
             );
         }
         why

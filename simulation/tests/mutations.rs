@@ -124,6 +124,27 @@ fn refusing_a_damaged_item_for_the_limit_that_it_breaks_is_caught() {
 }
 
 #[test]
+fn a_segment_that_begins_twice_is_caught() {
+    is_caught(Breakage::RepeatSegment, &[F::PageCrash], "begins a segment that had begun before");
+}
+
+#[test]
+fn a_run_that_is_taken_for_over_before_its_rest_is_caught() {
+    is_caught(Breakage::EndBeforeRest, &[F::DeviceLost], "has handed over what got no number");
+}
+
+#[test]
+fn a_recording_that_does_not_go_on_with_its_microphone_is_caught() {
+    is_caught(Breakage::IgnoreDevices, &[F::DeviceLost], "a microphone is there, and nothing is");
+}
+
+#[test]
+fn a_session_that_is_handed_over_too_soon_is_caught() {
+    let faults = [F::TakeOver, F::SlowSpool];
+    is_caught(Breakage::SpooledTooSoon, &faults, "handed over with what only its page had");
+}
+
+#[test]
 fn a_failure_is_made_small() {
     let plan = Plan {
         seed: 7,

@@ -52,6 +52,11 @@ impl SessionRecord {
         }
     }
 
+    /// What is to be written down before any of it is used outside the spool.
+    pub fn to_note(&self) -> Effect {
+        Effect::Note { next_seq: self.next_seq, next_segment: self.next_segment }
+    }
+
     /// Takes in what another copy of it knows, an older or a newer one. How to open the session stays:
     /// a server that knows better says so.
     pub fn catch_up(&mut self, other: &Self) {
@@ -81,8 +86,9 @@ impl SessionRecord {
 
     /// Takes in what [`Effect::Note`] wrote down last. To be called before
     /// [`super::Sender::restore`].
-    pub fn note(&mut self, next_seq: Seq) {
+    pub fn note(&mut self, next_seq: Seq, next_segment: SegmentNo) {
         self.next_seq = self.next_seq.max(next_seq);
+        self.next_segment = self.next_segment.max(next_segment);
         // All that was sent from memory had been noted: there is no need to guess.
         self.unspooled_sent = false;
     }
@@ -107,12 +113,13 @@ pub enum Effect {
         seqs: Vec<Seq>,
         record: SessionRecord,
     },
-    /// Write down, before the next effect is carried out, that every number below this may be in
+    /// Write down, before the next effect is carried out, that every number below these may be in
     /// use outside the spool, for [`SessionRecord::note`]. To be kept where a write is done when
     /// its call returns, as `localStorage` is: the spool may be full, or too slow for a page that
     /// is being left.
     Note {
         next_seq: Seq,
+        next_segment: SegmentNo,
     },
     /// Read these from the spool, then call [`super::Sender::handle_loaded`] for each, or
     /// [`super::Sender::handle_vanished`] or [`super::Sender::handle_unreadable`].

@@ -16,7 +16,7 @@ pub use effect::{Effect, FinishStatus, LinkStatus, Reserved, SessionRecord};
 
 use crate::limits::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ITEMS_MAX, ITEM_PAYLOAD_BYTES_MAX, ITEMS_PER_MESSAGE_MAX,
-    PROTOCOL_VERSION, SEQ_SKIP_AFTER_UNSPOOLED,
+    PROTOCOL_VERSION, SEGMENT_SKIP_AFTER_UNSPOOLED, SEQ_SKIP_AFTER_UNSPOOLED,
 };
 use crate::message::{ClientMessage, Finish, Heartbeat, Hello, Opening, Progress};
 use crate::message::{ServerMessage, Welcome};
@@ -122,6 +122,9 @@ impl Sender {
             let next = Seq::new(first.get().saturating_add(SEQ_SKIP_AFTER_UNSPOOLED));
             self.lost.insert_range(first..=Seq::new(next.get() - 1));
             self.record.next_seq = next;
+            let segments = self.record.next_segment.get();
+            self.record.next_segment =
+                SegmentNo::new(segments.saturating_add(SEGMENT_SKIP_AFTER_UNSPOOLED));
             self.record.unspooled_sent = false;
             self.effects.push_back(Effect::Remember(self.record.clone()));
         }
@@ -662,7 +665,7 @@ impl Sender {
         let next_seq = self.record.next_seq;
         if self.noted < next_seq {
             self.noted = next_seq;
-            self.effects.push_back(Effect::Note { next_seq });
+            self.effects.push_back(self.record.to_note());
         }
     }
 

@@ -5,7 +5,7 @@ use protocol::sender;
 use protocol::{Millis, Seq};
 use recorder::{Companion, Effect};
 
-use crate::page::{BESIDE, FIRST, MAIN, Page, SECOND, session};
+use crate::page::{BESIDE, FIRST, MAIN, Page, SECOND, THIRD, session};
 
 /// As many as fill a beacon's quota.
 const URGENT_CHUNKS: usize = 16;
@@ -34,7 +34,8 @@ fn what_the_recorder_hands_over_when_the_page_may_be_left_goes_out_unread_and_is
     assert_eq!(flushes(&page), 1);
     page.asked.clear();
     let seq = page.unread_chunk(FIRST, 10).unwrap();
-    let note = Effect::Sender(sender::Effect::Note { next_seq: seq.next() });
+    let next_segment = SECOND;
+    let note = Effect::Sender(sender::Effect::Note { next_seq: seq.next(), next_segment });
     assert_eq!(page.asked.first(), Some(&note), "its number is written down first");
     assert_eq!(tails(&page), [seq]);
     assert!(page.was_asked(&Effect::Read { seq, is_urgent: true }));
@@ -84,13 +85,14 @@ fn a_page_that_goes_ends_its_runs_and_puts_aside_what_is_not_on_disk() {
     let ends = [(MAIN, FIRST, EndCause::PageLeft), (BESIDE, SECOND, EndCause::PageLeft)];
     assert_eq!(page.ends(), ends);
     assert_eq!(tails(&page), [unread]);
-    let note = Effect::Sender(sender::Effect::Note { next_seq: next_seq(&page) });
+    let (next_seq, next_segment) = (next_seq(&page), THIRD);
+    let note = Effect::Sender(sender::Effect::Note { next_seq, next_segment });
     let place = |effect: &Effect| page.asked.iter().position(|one| one == effect);
     let is_tail = |one: &Effect| matches!(one, Effect::SendTail { .. });
-    assert!(place(&note) < page.asked.iter().position(is_tail));
+    assert!(place(&note).unwrap() < page.asked.iter().position(is_tail).unwrap());
     let stashed = page.asked.iter().find_map(|effect| {
         let Effect::Stash { record, items } = effect else { return None };
-        assert_eq!(record.next_seq, next_seq(&page));
+        assert_eq!(record.next_seq, next_seq);
         Some(items.iter().map(|(item, _)| item.clone()).collect::<Vec<_>>())
     });
     assert_eq!(stashed.unwrap(), page.items[on_disk..]);

@@ -47,10 +47,13 @@ fn what_is_paused_or_not_measured_is_not_silent() {
     let mut page = Page::recording("Desk");
     page.peak = None;
     record(&mut page, Millis::from_secs(10));
-    page.tell(|recorder, _| recorder.pause());
     page.peak = Some(0.0);
+    record(&mut page, Millis::from_secs(2));
+    page.tell(|recorder, _| recorder.pause());
     page.spooled();
     page.pass(Millis::from_secs(10));
+    page.tell(|recorder, _| recorder.resume());
+    record(&mut page, Millis::from_secs(2));
     assert!(page.view().warnings.is_empty() && page.incidents().is_empty());
 }
 

@@ -1,7 +1,8 @@
 //! What can happen in the world, each at its time.
 
-use protocol::Item;
 use protocol::message::{Finish, Hello};
+use protocol::{Item, SegmentNo, Seq};
+use recorder::RequestNo;
 
 use super::link::LinkNo;
 use super::page::PageNo;
@@ -19,22 +20,47 @@ pub(super) enum Event {
     StopSpeaking,
 
     OpenPage,
+    MicrophoneAnswers {
+        page: PageNo,
+        request: RequestNo,
+    },
+    /// The page is told that what is open is no longer as it was.
+    StreamChanged {
+        page: PageNo,
+    },
+    /// The page is told that a device came.
+    DevicesChanged {
+        page: PageNo,
+    },
+    MicrophoneIsBack,
+    /// A timeslice of the run's is over.
     Capture {
         page: PageNo,
+        run: SegmentNo,
+    },
+    /// The run was asked for what it has.
+    Flushed {
+        page: PageNo,
+        run: SegmentNo,
+    },
+    RunStops {
+        page: PageNo,
+        run: SegmentNo,
     },
     /// The bytes of a chunk are read, or cannot be.
     Read {
         page: PageNo,
-        piece: u64,
+        seq: Seq,
     },
     PageTimer {
         page: PageNo,
     },
-    /// The candidate presses "stop and save" again after a failure.
-    FinishAgain {
+    /// The candidate looks at the page, and may press a button.
+    Candidate {
         page: PageNo,
     },
-    HandOver {
+    /// Another tab has waited long enough for the page to hand over.
+    TakeOver {
         page: PageNo,
     },
     LockLost {
@@ -119,11 +145,15 @@ impl Event {
     /// The page whose script has to run for it, if one has.
     pub(super) fn script_of(&self) -> Option<PageNo> {
         match self {
-            Self::Capture { page }
+            Self::MicrophoneAnswers { page, .. }
+            | Self::StreamChanged { page }
+            | Self::DevicesChanged { page }
+            | Self::Capture { page, .. }
+            | Self::Flushed { page, .. }
+            | Self::RunStops { page, .. }
             | Self::Read { page, .. }
             | Self::PageTimer { page }
-            | Self::FinishAgain { page }
-            | Self::HandOver { page }
+            | Self::Candidate { page }
             | Self::LockLost { page }
             | Self::SpoolSays { page, .. }
             | Self::Connected { page, .. }
@@ -134,6 +164,8 @@ impl Event {
             | Self::QuotaHasRoom
             | Self::StopSpeaking
             | Self::OpenPage
+            | Self::MicrophoneIsBack
+            | Self::TakeOver { .. }
             | Self::SpoolDone { .. }
             | Self::ToServer { .. }
             | Self::ToPage { .. }

@@ -87,7 +87,7 @@ impl<D: Drive> World<D> {
             return;
         }
         if self.accept(link) {
-            self.with_page(page, |sender, now| sender.handle_connected(now));
+            self.with_sender(page, |sender, now| sender.handle_connected(now));
         } else {
             self.not_connected(page, link);
         }
@@ -96,7 +96,7 @@ impl<D: Drive> World<D> {
     pub(super) fn not_connected(&mut self, page: PageNo, link: LinkNo) {
         if self.is_link_of(page, link) {
             self.forget_link(page);
-            self.with_page(page, |sender, now| sender.handle_disconnected(now));
+            self.with_sender(page, |sender, now| sender.handle_disconnected(now));
         }
     }
 
@@ -271,7 +271,9 @@ impl<D: Drive> World<D> {
             return;
         }
         match ServerMessage::decode(&frame) {
-            Ok(message) => self.with_page(page, |sender, now| sender.handle_message(now, message)),
+            Ok(message) => {
+                self.with_sender(page, |sender, now| sender.handle_message(now, message))
+            }
             Err(error) => self.model.broken(format!("the server sent what is no message: {error}")),
         }
     }
@@ -279,7 +281,7 @@ impl<D: Drive> World<D> {
     /// A frame that claims the number of a stored item for something else.
     pub(super) fn forge(&mut self, roll: &mut Roll) {
         let stored = self.disk.known.items.len() as u64;
-        let online = |page: &&Page| page.sender.link_status() == LinkStatus::Online;
+        let online = |page: &&Page| page.link_status() == Some(LinkStatus::Online);
         let link = self.pages.values().find(online).and_then(|page| page.link);
         let Some(link) = link.filter(|_| stored > 0) else { return };
         let nth = usize::try_from(roll.between(0, stored)).unwrap();

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use protocol::item::ItemError;
 use protocol::message::Refusal;
 use protocol::receiver::Verdict;
-use protocol::sender::{FinishStatus, LinkStatus};
+use protocol::sender::{FinishStatus, LinkStatus, Sender};
 use protocol::tail::TailHeader;
 use protocol::{Digest, Epoch, Item, Seq, SeqSet, ServerMessage, SessionStatus};
 
 use super::World;
 use super::disk::Known;
-use super::page::PageNo;
+use super::page::{Page, PageNo};
+use super::segments::Segments;
 use super::spool::Spool;
 use crate::drive::Drive;
 
@@ -24,6 +25,7 @@ pub(super) struct Model {
     captured: BTreeMap<[u8; 32], Captured>,
     /// The content that was given a number last.
     given: BTreeMap<Seq, Digest>,
+    segments: Segments,
     /// The content that left the page under a number, whether it arrived or not.
     left: BTreeMap<Seq, Digest>,
     /// On the browser's disk, and not yet on the server's.
@@ -60,8 +62,22 @@ impl Model {
         {
             self.broken(format!("{seq} was given to two items"));
         }
+        match self.segments.given(item) {
+            Ok(Some(before)) if self.is_anywhere(&before) => {
+                self.broken(format!("{seq} begins a segment that had begun before"));
+            }
+            Ok(_) => {}
+            Err(broken) => self.broken(broken),
+        }
         let captured = Captured { seq: *seq, page, was_spooled: false, died: false };
         self.captured.entry(*digest.as_bytes()).or_insert(captured);
+    }
+
+    /// It did not die with its page.
+    fn is_anywhere(&self, digest: &Digest) -> bool {
+        self.captured.get(digest.as_bytes()).is_some_and(|one| {
+            !one.died || one.was_spooled || self.left.get(&one.seq) == Some(digest)
+        })
     }
 
     pub(super) fn left_page(&mut self, item: &Item) {
@@ -226,7 +242,7 @@ impl<D: Drive> World<D> {
             }
         }
         for page in self.pages.values() {
-            if let LinkStatus::Stopped(refusal) = page.sender.link_status()
+            if let Some(LinkStatus::Stopped(refusal)) = page.link_status()
                 && refusal != Refusal::Discarded
             {
                 return Err(format!("the page was turned away for good: {refusal}"));
@@ -265,18 +281,22 @@ impl<D: Drive> World<D> {
 
     /// Came after the end: the page knows, and the browser's disk keeps it.
     fn is_kept_and_told(&self, seq: Seq) -> bool {
-        let told = self.pages.values().any(|page| page.sender.backlog_status().refused_items > 0);
+        let mut senders = self.pages.values().filter_map(Page::sender);
+        let told = senders.any(|sender| sender.backlog_status().refused_items > 0);
         self.model.too_late.contains(&seq) && told
     }
 
     fn check_receipt(&self) -> Result<(), String> {
         for page in self.pages.values() {
-            let FinishStatus::Completed(receipt) = page.sender.finish_status() else { continue };
+            let FinishStatus::Completed(receipt) = page.finish_status() else { continue };
+            if !page.microphones.is_empty() {
+                return Err("completed with a microphone that is still open".into());
+            }
             let unknown = self.disk.known.missing().difference(&receipt.missing);
             if !unknown.is_empty() {
                 return Err(format!("the receipt does not tell of {unknown:?}"));
             }
-            let backlog = page.sender.backlog_status();
+            let backlog = page.sender().map(Sender::backlog_status).unwrap_or_default();
             if backlog.items > backlog.refused_items {
                 return Err(format!("completed with {} items left to send", backlog.items));
             }

@@ -7,17 +7,13 @@ use protocol::message::{Finish, Hello, Opening};
 use protocol::sender::Dispatch;
 use protocol::{ClientMessage, Item};
 
-use super::World;
 use super::disk::DiskFull;
 use super::event::Event;
-use super::page::PageNo;
+use super::{Purpose, World};
 use crate::breakage::Breakage;
 use crate::dice::Roll;
 use crate::drive::Drive;
 use crate::faults::FaultKind;
-
-/// What a browser takes of a page that is being left.
-const PARTING_BYTES_MAX: usize = 40 * 1024;
 
 /// One request, or several that follow each other.
 #[derive(Debug, Clone)]
@@ -29,18 +25,16 @@ pub(super) struct Posted {
 }
 
 impl<D: Drive> World<D> {
-    /// What is un-acked and at hand goes out once more and joins the page's connection. The numbers
-    /// are written down first.
-    pub(super) fn post_at_hand(&mut self, no: PageNo, roll: &mut Roll) {
-        let Some(page) = self.pages.get(&no) else { return };
-        let mut messages = page.sender.parting(PARTING_BYTES_MAX).into_iter();
+    /// What a page that is being left sends once more joins its connection.
+    pub(super) fn post_at_hand(&mut self, messages: Vec<ClientMessage>) {
+        let mut roll = self.dice.roll(self.now, Purpose::Network);
+        let mut messages = messages.into_iter();
         let (Some(ClientMessage::Hello(hello)), Some(ClientMessage::Items(items))) =
             (messages.next(), messages.next())
         else {
             return;
         };
-        self.spool.noted = Some(page.sender.record().next_seq);
-        self.post(Posted { hellos: vec![hello], items, finish: None }, roll);
+        self.post(Posted { hellos: vec![hello], items, finish: None }, &mut roll);
     }
 
     /// The courier comes some time after the page is gone.

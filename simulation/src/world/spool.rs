@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use protocol::sender::SessionRecord;
-use protocol::{Digest, Item, Millis, Seq};
+use protocol::{Digest, Item, Millis, SegmentNo, Seq};
 
 use super::event::Event;
 use super::page::PageNo;
@@ -13,14 +13,12 @@ use crate::breakage::Breakage;
 use crate::drive::Drive;
 use crate::faults::FaultKind;
 
-const STASH_BYTES_MAX: usize = 1024 * 1024;
-
 #[derive(Default)]
 pub(super) struct Spool {
     pub(super) record: Option<SessionRecord>,
     pub(super) items: BTreeMap<Seq, (Item, Millis)>,
     /// Written at once, unlike all else.
-    pub(super) noted: Option<Seq>,
+    pub(super) noted: Option<(Seq, SegmentNo)>,
     /// What the page that was left had not in the spool yet; written at once, too.
     pub(super) stash: Option<Stash>,
     pub(super) is_full: bool,
@@ -90,24 +88,20 @@ impl<D: Drive> World<D> {
                 if let Some(page) = self.pages.get_mut(&page) {
                     page.unspooled.remove(&seq);
                 }
-                self.with_page(page, |sender, now| sender.handle_spooled(now, seq));
+                self.with_sender(page, |sender, now| sender.handle_spooled(now, seq));
             }
             Answer::Failed(seq) => {
-                self.with_page(page, |sender, now| sender.handle_spool_failed(now, seq));
+                self.with_sender(page, |sender, now| sender.handle_spool_failed(now, seq));
             }
             Answer::Loaded(items) => {
                 for (seq, item) in items {
-                    self.with_page(page, |sender, now| match item {
+                    self.with_sender(page, |sender, now| match item {
                         Some(item) => sender.handle_loaded(now, item),
                         None => sender.handle_vanished(now, seq),
                     });
                 }
             }
         }
-    }
-
-    pub(super) fn spool_is_idle(&self) -> bool {
-        self.spool.queue.is_empty()
     }
 
     /// The page is gone: so many of what it asked for still take effect, the rest never does.
@@ -163,10 +157,11 @@ impl<D: Drive> World<D> {
         }
     }
 
-    pub(super) fn stash(&mut self, page: PageNo) {
-        let Some(page) = self.pages.get(&page) else { return };
-        let (record, items) =
-            (page.sender.record().clone(), page.sender.unspooled(STASH_BYTES_MAX));
+    /// Written at once, if the browser has room for it.
+    pub(super) fn stash(&mut self, record: SessionRecord, items: Vec<(Item, Millis)>) {
+        if self.dice.roll(self.now, Purpose::Spool).once_in(8) {
+            return;
+        }
         for (item, _) in &items {
             self.model.spooled(&self.spool, &self.disk.known, item);
         }

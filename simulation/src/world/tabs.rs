@@ -1,18 +1,22 @@
 //! How pages come to their end: crashed, left, put to sleep, or taken over by another tab.
 
-use protocol::limits::{ITEM_PAYLOAD_BYTES_MAX, PROTOCOL_VERSION};
+use protocol::limits::ITEM_PAYLOAD_BYTES_MAX;
 use protocol::tail::TailHeader;
-use protocol::{Content, Millis};
+use protocol::{Millis, Seq};
+use recorder::Moment;
 
-use super::World;
 use super::event::Event;
-use super::page::{PageNo, Piece, TIMESLICE, TRACK};
+use super::page::PageNo;
+use super::{Purpose, World};
 use crate::breakage::Breakage;
 use crate::dice::Roll;
 use crate::drive::Drive;
 
-/// How long a tab may take to hand over before it is taken for dead.
-const HAND_OVER_DEADLINE: Millis = Millis::from_secs(3);
+/// How long another tab waits for one that is to hand over.
+const OTHER_TAB_WAITS: Millis = Millis::from_secs(5);
+
+/// For so long a page does not let go of what only it has.
+const HAND_OVER_TAKES: Millis = Millis::from_secs(4);
 
 impl<D: Drive> World<D> {
     /// Until the session's record is on disk nothing is there to come back to.
@@ -26,55 +30,42 @@ impl<D: Drive> World<D> {
         self.schedule(roll.millis(100, 8_000), Event::OpenPage);
     }
 
-    /// Whatever has its number and could not be read and spooled in time is sent as a tail.
+    /// What the recorder hands over at the last moment, and whatever has its number and is not read,
+    /// goes out as a tail; what could not be spooled in time is put aside.
     pub(super) fn leave_page(&mut self, roll: &mut Roll) {
         let Some(no) = self.page_with_record().filter(|no| self.asleep_until(*no).is_none()) else {
             return;
         };
-        if self.speaking {
-            self.capture_chunk(no);
-        }
         let noted = self.spool.noted;
-        let Some(page) = self.pages.get_mut(&no) else { return };
-        for piece in std::mem::take(&mut page.pieces).into_values() {
-            self.send_tail(no, piece, roll);
+        self.with_page(no, |page, at| page.recorder.leaving(at.now));
+        let run = self.pages.get(&no).and_then(|page| page.run.as_ref()).map(|run| run.no);
+        if let Some(run) = run {
+            self.hand_over_chunk(no, run);
         }
-        self.stash(no);
-        self.post_at_hand(no, roll);
+        self.with_page(no, |page, at| page.recorder.left(at));
         if self.breakage == Some(Breakage::ForgetTailNumber) {
             self.spool.noted = noted;
         }
-        self.end_page_with_spool(no, roll);
-        self.schedule(roll.millis(100, 5_000), Event::OpenPage);
+        if self.pages.contains_key(&no) {
+            self.end_page_with_spool(no, roll);
+            self.schedule(roll.millis(100, 5_000), Event::OpenPage);
+        }
     }
 
-    /// The number is written down first: the tail may come after the next page's first item. Not
-    /// every browser lets the page read the chunk as well; one that is too long for a tail has only that.
-    fn send_tail(&mut self, no: PageNo, piece: Piece, roll: &mut Roll) {
-        let Piece { reserved, at, bytes } = piece;
-        let Some(page) = self.pages.get_mut(&no) else { return };
-        let segment = page.segment;
-        if bytes.len() <= ITEM_PAYLOAD_BYTES_MAX {
-            let header = TailHeader {
-                version: PROTOCOL_VERSION,
-                token: page.sender.record().token.clone(),
-                first_seq: reserved.first(),
-                at,
-                track: TRACK,
-                segment,
-            };
-            self.spool.noted = Some(page.sender.record().next_seq);
-            self.model.tail(no, &header, &bytes);
-            let body = [&header.encode(), &bytes[..]].concat();
-            for _ in 0..roll.between(0, 3) {
-                let takes = if roll.once_in(2) { 200 } else { 15_000 };
-                let body = body.clone();
-                self.schedule(roll.millis(5, takes), Event::Tail { body });
-            }
+    /// It may come after the next page's first item, or never. One that is too long for a tail is none.
+    pub(super) fn send_tail(&mut self, no: PageNo, seq: Seq, header: &TailHeader) {
+        let mut roll = self.dice.roll(self.now, Purpose::Network);
+        let page = self.pages.get(&no);
+        let Some(bytes) = page.and_then(|page| page.pieces.get(&seq)).cloned() else { return };
+        if bytes.len() > ITEM_PAYLOAD_BYTES_MAX {
+            return;
         }
-        if roll.once_in(2) {
-            let chunk = Content::Chunk { track: TRACK, segment, bytes };
-            self.with_page(no, |sender, now| sender.fill(now, reserved, at, TIMESLICE, chunk));
+        self.model.tail(no, header, &bytes);
+        let body = [&header.encode(), &bytes[..]].concat();
+        for _ in 0..roll.between(0, 3) {
+            let takes = if roll.once_in(2) { 200 } else { 15_000 };
+            let body = body.clone();
+            self.schedule(roll.millis(5, takes), Event::Tail { body });
         }
     }
 
@@ -95,49 +86,69 @@ impl<D: Drive> World<D> {
         }
     }
 
-    /// Another tab asks for the session: this one captures no more, and ends when all it had is on
-    /// disk.
-    pub(super) fn ask_to_hand_over(&mut self, roll: &mut Roll) {
+    /// Another tab asks for the session, and if it does not get it in time, takes it.
+    pub(super) fn ask_to_hand_over(&mut self) {
         let Some(no) = self.page_with_record().filter(|no| self.asleep_until(*no).is_none()) else {
             return;
         };
-        let deadline = self.now + HAND_OVER_DEADLINE;
-        if let Some(page) = self.pages.get_mut(&no) {
-            page.is_capturing = false;
-            page.hands_over_by = Some(deadline);
-        }
-        self.schedule(roll.millis(1, 200), Event::HandOver { page: no });
+        let session = self.session;
+        self.schedule(OTHER_TAB_WAITS, Event::TakeOver { page: no });
+        self.with_page(no, |page, at| {
+            page.hands_over = Some(at.now);
+            page.recorder.hand_over(at.now, session);
+        });
     }
 
-    pub(super) fn hand_over(&mut self, no: PageNo) {
-        let Some(page) = self.pages.get(&no).filter(|_| !self.is_done()) else { return };
-        let is_ready = page.pieces.is_empty() && self.spool_is_idle();
-        if !is_ready && page.hands_over_by.is_some_and(|deadline| self.now < deadline) {
-            self.schedule(Millis::new(20), Event::HandOver { page: no });
-            return;
+    /// The page has let its session go: because another tab asked for it, or has taken it.
+    pub(super) fn let_go(&mut self, no: PageNo, at: Moment) {
+        let Some(page) = self.pages.get(&no) else { return };
+        let asked_at = page.hands_over;
+        let is_durable = |seq: &Seq| self.disk.known.items.contains_key(seq);
+        let has_all_elsewhere = page.pieces.is_empty() && page.unspooled.iter().all(is_durable);
+        if asked_at.is_some_and(|asked_at| at.now < asked_at + HAND_OVER_TAKES)
+            && !has_all_elsewhere
+        {
+            self.model.broken("a session was handed over with what only its page had".into());
         }
-        self.decide_spool(usize::MAX);
+        if asked_at.is_some() {
+            self.decide_spool(usize::MAX);
+            self.schedule(Millis::ZERO, Event::OpenPage);
+        }
         self.end_page(no);
-        self.open_page();
     }
 
-    /// Another tab takes the session from one that does not answer. That one finds its lock gone
-    /// when it comes to itself, and writes nothing more.
+    /// The other tab does not wait any longer.
+    pub(super) fn take_over(&mut self, no: PageNo) {
+        let is_over = self.is_done() || self.only_page() != Some(no);
+        let Some(page) = self.pages.get(&no).filter(|_| !is_over) else { return };
+        let wakes = page.asleep_until.unwrap_or(self.now).max(self.now);
+        self.steal_from(no, wakes);
+    }
+
+    /// Another tab takes the session from one that does not answer.
     pub(super) fn steal(&mut self, roll: &mut Roll) {
         let Some(no) = self.page_with_record() else { return };
-        let wakes = self.now + roll.millis(1_000, 20_000);
+        self.steal_from(no, self.now + roll.millis(1_000, 20_000));
+    }
+
+    /// The page finds its lock gone when it comes to itself, before anything else that waits for that,
+    /// and writes nothing more.
+    fn steal_from(&mut self, no: PageNo, wakes: Millis) {
         self.decide_spool(usize::MAX);
         if let Some(page) = self.pages.get_mut(&no) {
             page.asleep_until = Some(wakes);
+            page.hands_over = None;
         }
         self.model.page_died(no);
-        // Before anything else that waits for the page to come to itself.
-        self.pages_to_end_at(wakes, no);
+        self.events.insert((wakes, 0), Event::LockLost { page: no });
         self.open_page();
     }
 
-    fn pages_to_end_at(&mut self, at: Millis, no: PageNo) {
-        self.events.insert((at, 0), Event::LockLost { page: no });
+    pub(super) fn lock_lost(&mut self, no: PageNo) {
+        let session = self.session;
+        self.with_page(no, |page, _| page.recorder.lock_lost(session));
+        // One that has no session has nothing to lose.
+        self.end_page(no);
     }
 
     pub(super) fn sleep(&mut self, roll: &mut Roll) {
@@ -145,6 +156,7 @@ impl<D: Drive> World<D> {
         let Some(page) = self.pages.get_mut(&no) else { return };
         let asleep = roll.millis(500, 12_000);
         page.asleep_until = Some(self.now + asleep);
+        page.deaf_since = None;
         if roll.once_in(2) {
             page.stood_still = page.stood_still + asleep;
         }

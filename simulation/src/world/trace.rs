@@ -22,7 +22,10 @@ impl Trace {
             return;
         }
         let line = match event {
-            Event::Check { .. } | Event::PageTimer { .. } | Event::ServerTimer { .. } => return,
+            Event::Check { .. }
+            | Event::PageTimer { .. }
+            | Event::Candidate { .. }
+            | Event::ServerTimer { .. } => return,
             Event::ToServer { link, frame } => {
                 format!("ToServer {link:?} {}", summary(&ClientMessage::decode(frame)))
             }
@@ -41,10 +44,15 @@ impl Trace {
             | Event::QuotaHasRoom
             | Event::StopSpeaking
             | Event::OpenPage
+            | Event::MicrophoneAnswers { .. }
+            | Event::StreamChanged { .. }
+            | Event::DevicesChanged { .. }
+            | Event::MicrophoneIsBack
             | Event::Capture { .. }
+            | Event::Flushed { .. }
+            | Event::RunStops { .. }
             | Event::Read { .. }
-            | Event::FinishAgain { .. }
-            | Event::HandOver { .. }
+            | Event::TakeOver { .. }
             | Event::LockLost { .. }
             | Event::SpoolDone { .. }
             | Event::SpoolSays { .. }
