@@ -20,6 +20,15 @@ pub enum By {
     Reviewer,
 }
 
+/// What a recording was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeOf {
+    /// The session's status when it was begun.
+    pub began_in: SessionStatus,
+    /// Items that were there then.
+    pub items: u64,
+}
+
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -38,19 +47,15 @@ pub enum Command {
     /// Takes no more items from here on, and has its recording made. `last_seq` is the writer's last
     /// item, if it said so; `lost` is what the writer cannot deliver any more.
     Finish { by: By, last_seq: Option<Seq>, lost: SeqSet },
-    /// A recording can be played that was begun when the session was `began_in`.
-    RecordingPlayable { began_in: SessionStatus },
+    /// A recording can be played.
+    RecordingPlayable { of: MadeOf },
     /// The same recording is done: its digest is known, too.
     /// `sounds` of it can be drawn.
-    RecordingDone {
-        began_in: SessionStatus,
-        duration: Millis,
-        bytes: u64,
-        took: Millis,
-        sounds: u32,
-    },
+    RecordingDone { of: MadeOf, duration: Millis, bytes: u64, took: Millis, sounds: u32 },
     /// Somebody misses what is made of the recording.
     Want { beside: Beside },
+    /// A supplement can be played, and tells what is left out of it. It was made of these items.
+    SupplementMade { of: SeqSet, duration: Millis, bytes: u64, took: Millis },
     /// No recording can be made of what is there.
     RecordingFailed { reason: String, took: Millis },
     /// The candidate, or a reviewer, throws away what is not finished.
@@ -73,6 +78,7 @@ impl Command {
             | Self::Finish { .. }
             | Self::RecordingPlayable { .. }
             | Self::RecordingDone { .. }
+            | Self::SupplementMade { .. }
             | Self::RecordingFailed { .. }
             | Self::Want { .. }
             | Self::Discard { .. }
@@ -101,11 +107,14 @@ pub enum Refused {
     Missing(SeqSet),
     #[error("the last item is more than {SEQ_AHEAD_MAX} numbers ahead of all that came")]
     TooFarAhead,
-    /// It was begun before the last items came, and the session takes none any more.
+    /// It was begun before the last items came, and the recording takes none any more.
     #[error("the recording lacks what came after it was begun")]
     RecordingOutdated,
     #[error("there is no recording")]
     NoRecording,
+    /// What came late is read again by the next try to make the recording.
+    #[error("the session is not completed")]
+    NotCompleted,
 }
 
 impl From<Overtaken> for Refused {
@@ -130,7 +139,8 @@ impl Refused {
             | Self::Missing(_)
             | Self::TooFarAhead
             | Self::RecordingOutdated
-            | Self::NoRecording => Refusal::Unavailable,
+            | Self::NoRecording
+            | Self::NotCompleted => Refusal::Unavailable,
         }
     }
 }

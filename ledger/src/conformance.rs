@@ -1,6 +1,8 @@
 //! What every [`Ledger`] has to do, as claims that are tried on it. A store's tests run [`all`]; the tests
 //! of this crate break each rule on purpose and see that a claim notices.
 
+mod late;
+
 use std::future::Future;
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use protocol::{
     TokenHash, TrackNo, UnixMillis,
 };
 
-use crate::command::{By, Command, Refused};
+use crate::command::{By, Command, MadeOf, Refused};
 use crate::jobs::{Beside, JobEnd, JobKind, JobState, Worker};
 use crate::limits::{HAVE_RANGES_MAX, JOB_LEASE, JOB_TRIES_MAX, SEQ_AHEAD_MAX};
 use crate::rules::Policy;
@@ -160,7 +162,7 @@ impl<L: Ledger> Trial<'_, L> {
     }
 
     async fn made(&self, began_in: SessionStatus) -> Result<Applied, String> {
-        self.done(Command::RecordingPlayable { began_in }, at(2_000)).await?;
+        self.done(recording_playable(began_in), at(2_000)).await?;
         self.done(recording_done(began_in), at(2_000)).await
     }
 }
@@ -185,6 +187,15 @@ fn finish(by: By, last_seq: Option<u64>) -> Command {
     Command::Finish { by, last_seq: last_seq.map(Seq::new), lost: SeqSet::new() }
 }
 
+/// Of the items 0..=2, like all recordings here.
+fn made_of(began_in: SessionStatus) -> MadeOf {
+    MadeOf { began_in, items: 3 }
+}
+
+fn recording_playable(began_in: SessionStatus) -> Command {
+    Command::RecordingPlayable { of: made_of(began_in) }
+}
+
 /// Of one sound.
 fn recording_done(began_in: SessionStatus) -> Command {
     recording_done_of(1, began_in)
@@ -192,7 +203,7 @@ fn recording_done(began_in: SessionStatus) -> Command {
 
 fn recording_done_of(sounds: u32, began_in: SessionStatus) -> Command {
     let (duration, took) = (Millis::from_secs(3), Millis::new(50));
-    Command::RecordingDone { began_in, duration, bytes: 1_000, took, sounds }
+    Command::RecordingDone { of: made_of(began_in), duration, bytes: 1_000, took, sounds }
 }
 
 fn recording_failed() -> Command {
@@ -258,7 +269,16 @@ claims!(
     numbers_far_ahead_are_refused,
     holes_without_number_are_refused,
     a_session_grows_up_to_its_limit_and_headers_count,
-    a_finished_session_takes_no_new_items_and_knows_the_old_ones,
+    what_comes_after_the_end_is_stored_and_counts_as_late,
+    what_comes_late_is_bounded_like_what_is_stored,
+    late_ranges_without_number_are_refused,
+    a_supplement_is_due_once_nothing_more_comes_late,
+    a_supplement_waits_for_an_endless_stream_only_so_long,
+    what_comes_late_while_the_recording_is_made_waits_for_that,
+    what_comes_late_while_the_supplement_is_made_makes_another,
+    a_recording_made_once_more_has_what_was_late,
+    what_is_brought_to_a_failed_session_is_kept_like_the_rest,
+    a_recording_that_lacks_items_completes_nothing,
     a_lost_connection_interrupts_only_its_own_writers_session,
     silence_interrupts_an_active_session,
     a_server_that_starts_interrupts_whatever_was_active,
@@ -288,6 +308,7 @@ claims!(
 );
 
 mod claims {
+    pub(super) use super::late::*;
     use super::*;
 
     pub(super) async fn a_session_is_made_by_its_first_hello_and_by_no_other<L: Ledger>(
@@ -523,20 +544,6 @@ mod claims {
         same("the status", trial.status().await?, SessionStatus::Active)?;
         same("what is stored", trial.session().await?.have, seqs(0..=1))?;
         trial.done(finish(writer(1), Some(1)), at(1_000)).await.map(drop)
-    }
-
-    pub(super) async fn a_finished_session_takes_no_new_items_and_knows_the_old_ones<L: Ledger>(
-        trial: &Trial<'_, L>,
-    ) -> Holds {
-        trial.finalizing().await?;
-        let finished = Verdict::Refused(ItemError::SessionFinished);
-        for status in [SessionStatus::Finalizing, SessionStatus::Completed] {
-            same("the status", trial.status().await?, status)?;
-            same("a new item", trial.verdict(writer(1), item(3)).await?, finished)?;
-            same("an old item", trial.verdict(writer(1), item(2)).await?, Verdict::Duplicate)?;
-            trial.made(SessionStatus::Finalizing).await?;
-        }
-        Ok(())
     }
 
     pub(super) async fn a_lost_connection_interrupts_only_its_own_writers_session<L: Ledger>(
@@ -777,7 +784,7 @@ mod claims {
     ) -> Holds {
         trial.finalizing().await?;
         for command in [
-            Command::RecordingPlayable { began_in: SessionStatus::Active },
+            recording_playable(SessionStatus::Active),
             recording_done(SessionStatus::Active),
             recording_done(SessionStatus::Incomplete),
         ] {
@@ -823,7 +830,7 @@ mod claims {
         trial.left_alone().await?;
         trial.done(Command::CheckDeadline, at(31_000)).await?;
         let began_in = SessionStatus::Incomplete;
-        trial.done(Command::RecordingPlayable { began_in }, at(32_000)).await?;
+        trial.done(recording_playable(began_in), at(32_000)).await?;
         trial.done(recording_done_of(2, began_in), at(32_000)).await?;
         same("drawing half of it", trial.job_state(JobKind::Waveform).await?, None)?;
         same("mixing half of it", trial.job_state(JobKind::Mix).await?, None)
@@ -842,7 +849,7 @@ mod claims {
             trial.refused(want(beside), at(2_000), Refused::NoRecording).await?;
         }
         let began_in = SessionStatus::Interrupted;
-        let before = trial.done(Command::RecordingPlayable { began_in }, at(2_000)).await?.after;
+        let before = trial.done(recording_playable(began_in), at(2_000)).await?.after;
         let jobs = async || {
             let drawing = trial.job_state(JobKind::Waveform).await?;
             Ok::<_, String>((drawing, trial.job_state(JobKind::Mix).await?))
@@ -908,7 +915,7 @@ mod claims {
         trial.refused(open, at(2_000), Refused::Discarded).await?;
         let refused = trial.verdict(writer(1), item(3)).await?;
         same("an item", refused, Verdict::Refused(ItemError::SessionFinished))?;
-        let playable = Command::RecordingPlayable { began_in: SessionStatus::Finalizing };
+        let playable = recording_playable(SessionStatus::Finalizing);
         trial.refused(playable, at(2_000), Refused::RecordingOutdated).await?;
         let gone = at(1_000).plus(POLICY.discarded_kept);
         same("the deadline", discarded.after.deadline, Some(gone))?;

@@ -24,12 +24,14 @@ pub enum JobKind {
     Waveform,
     /// Mix the sounds of the recording into one, for players that play only one.
     Mix,
+    /// Make files of what came after the recording was made.
+    Supplement,
 }
 
 impl JobKind {
     /// In the order in which they are looked for.
-    pub const ALL: [Self; 5] =
-        [Self::Assemble, Self::Release, Self::Erase, Self::Waveform, Self::Mix];
+    pub const ALL: [Self; 6] =
+        [Self::Assemble, Self::Supplement, Self::Release, Self::Erase, Self::Waveform, Self::Mix];
 
     /// The word in the database, in the API and in the metrics.
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl JobKind {
             Self::Erase => "erase",
             Self::Waveform => "waveform",
             Self::Mix => "mix",
+            Self::Supplement => "supplement",
         }
     }
 
@@ -61,6 +64,42 @@ impl Beside {
             Self::Waveform => JobKind::Waveform,
             Self::Mix => JobKind::Mix,
         }
+    }
+}
+
+/// A job that became due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedJob {
+    pub kind: JobKind,
+    pub wish: Wish,
+}
+
+/// How a job is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// What has ended its server too often is given up again at once.
+    Mild,
+    /// Somebody asks for it who may begin again what was given up.
+    Insisting,
+    /// Not before then, even if it was to begin sooner.
+    NotBefore(UnixMillis),
+}
+
+impl WantedJob {
+    /// The job from now on, of which this is what there is.
+    #[must_use]
+    pub fn made_of(self, found: Option<Job>, now: UnixMillis) -> Job {
+        let due = match self.wish {
+            Wish::Mild | Wish::Insisting => now,
+            Wish::NotBefore(due) => due,
+        };
+        let Some(mut job) = found else { return Job::new(due) };
+        match self.wish {
+            Wish::Mild => job.wanted(now, false),
+            Wish::Insisting => job.wanted(now, true),
+            Wish::NotBefore(_) => job.put_off(due),
+        }
+        job
     }
 }
 
@@ -91,8 +130,8 @@ pub struct Job {
     pub tries: u32,
     /// Put off so many times in a row.
     pub postponed: u32,
-    /// Asked for again since it was begun: it is done once more.
-    pub again: bool,
+    /// Asked for again since it was begun: it is done once more, and not before then.
+    pub again: Option<UnixMillis>,
     /// Why the last try did not do it.
     pub error: Option<String>,
     /// Thousandths of the work, as far as anybody knows.
@@ -115,14 +154,14 @@ pub enum JobEnd {
 }
 
 impl Job {
-    /// Wanted now, for the first time.
-    pub const fn new(now: UnixMillis) -> Self {
+    /// Wanted for the first time, and not before it is due.
+    pub const fn new(due: UnixMillis) -> Self {
         Self {
             state: JobState::Waiting,
-            due: now,
+            due,
             tries: 0,
             postponed: 0,
-            again: false,
+            again: None,
             error: None,
             progress: 0,
         }
@@ -130,7 +169,7 @@ impl Job {
 
     /// Wanted once more. What ended its server too often is only really tried again, with one try, when
     /// somebody `insists`; otherwise it is given up again at once.
-    pub fn wanted(&mut self, now: UnixMillis, insists: bool) {
+    fn wanted(&mut self, now: UnixMillis, insists: bool) {
         match self.state {
             JobState::Waiting if self.tries == 0 => self.due = self.due.min(now),
             JobState::Waiting | JobState::Stopped if insists => {
@@ -139,7 +178,17 @@ impl Job {
             }
             JobState::Stopped => (self.state, self.due) = (JobState::Waiting, now),
             JobState::Waiting => {}
-            JobState::Running { .. } => self.again = true,
+            JobState::Running { .. } => self.again = Some(now),
+        }
+    }
+
+    /// Wanted once more, and better later than it was to begin.
+    fn put_off(&mut self, due: UnixMillis) {
+        match self.state {
+            JobState::Waiting if self.tries == 0 => self.due = due,
+            JobState::Waiting | JobState::Stopped | JobState::Running { .. } => {
+                self.wanted(due, false);
+            }
         }
     }
 
@@ -169,7 +218,7 @@ impl Job {
         let may = self.may_begin(now);
         if may {
             self.tries = self.tries.saturating_add(1);
-            (self.again, self.progress) = (false, 0);
+            (self.again, self.progress) = (None, 0);
             self.state = JobState::Running { by, until: now.plus(JOB_LEASE) };
         }
         may
@@ -216,8 +265,7 @@ impl Job {
         }
         self.state = JobState::Waiting;
         match end {
-            JobEnd::Done if self.again => Some(Self::new(now)),
-            JobEnd::Done => None,
+            JobEnd::Done => self.again.map(|due| Self::new(due.max(now))),
             JobEnd::Postponed(why) => {
                 self.due = now.plus(postponed_for(self.postponed));
                 self.tries = self.tries.saturating_sub(1);
@@ -311,9 +359,26 @@ mod tests {
     fn what_is_asked_for_while_it_runs_is_done_once_more() {
         let mut job = claimed(0);
         job.wanted(NOW, false);
-        let again = job.ended(ME, JobEnd::Done, later(5)).unwrap();
+        let again = job.clone().ended(ME, JobEnd::Done, later(5)).unwrap();
         assert_eq!(again, Job::new(later(5)));
+        job.put_off(later(9));
+        assert_eq!(job.ended(ME, JobEnd::Done, later(5)), Some(Job::new(later(9))));
         assert_eq!(claimed(0).ended(ME, JobEnd::Done, NOW), None);
+    }
+
+    #[test]
+    fn only_what_waits_and_has_ended_nobody_is_put_off() {
+        let mut job = Job::new(NOW);
+        job.put_off(later(7));
+        assert_eq!(job, Job::new(later(7)));
+        job.wanted(NOW, false);
+        assert_eq!(job, Job::new(NOW), "who wants it now has it now");
+        let mut suspect = Job { tries: 1, ..Job::new(NOW) };
+        suspect.put_off(later(7));
+        assert_eq!(suspect.due, NOW);
+        let mut given_up = Job { state: JobState::Stopped, ..Job::new(NOW) };
+        given_up.put_off(later(7));
+        assert_eq!((given_up.state, given_up.due), (JobState::Waiting, later(7)));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub mod rules;
 pub mod session;
 mod store;
 
-pub use command::{By, Command, Refused};
+pub use command::{By, Command, MadeOf, Refused};
 pub use jobs::{Beside, Job, JobKind};
 pub use rules::Change;
 pub use session::Session;

@@ -9,6 +9,11 @@ pub const SEQ_AHEAD_MAX: u64 = 100_000;
 /// make another is refused until holes are filled.
 pub const HAVE_RANGES_MAX: usize = 4_096;
 
+/// How long nothing is to come late of a session before its supplement is made, and how long what came
+/// waits for that at most.
+pub const LATE_QUIET: Millis = Millis::from_secs(30);
+pub const LATE_QUIET_MAX: Millis = Millis::from_secs(600);
+
 /// How often a job may be begun without coming to an end before it is left alone.
 pub const JOB_TRIES_MAX: u32 = 5;
 

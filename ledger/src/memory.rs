@@ -9,7 +9,7 @@ use protocol::receiver::Verdict;
 use protocol::{Digest, Seq, SessionId, SessionStatus, UnixMillis};
 
 use crate::command::{Command, Refused};
-use crate::jobs::{Job, JobEnd, JobKind, Worker};
+use crate::jobs::{Job, JobEnd, JobKind, WantedJob, Worker};
 use crate::rules::{Appending, Policy, decide};
 use crate::session::Session;
 use crate::store::{Append, Appended, Applied, Ledger};
@@ -52,19 +52,22 @@ impl Kept {
         let before = self.sessions.get(&id).cloned();
         let change = decide(before.as_ref(), command, now, policy)?;
         for wanted in &change.jobs {
-            self.jobs
-                .entry((id, wanted.kind))
-                .and_modify(|job| job.wanted(now, wanted.insists))
-                .or_insert_with(|| Job::new(now));
+            self.want(id, *wanted, now);
         }
         self.sessions.insert(id, change.after.clone());
         Ok(Applied { before, after: change.after, events: change.events })
     }
 
+    fn want(&mut self, id: SessionId, wanted: WantedJob, now: UnixMillis) {
+        let key = (id, wanted.kind);
+        let job = wanted.made_of(self.jobs.remove(&key), now);
+        self.jobs.insert(key, job);
+    }
+
     fn append(&mut self, append: &Append, now: UnixMillis, policy: &Policy) -> Appended {
         let session = self.sessions.get(&append.session).ok_or(Refused::UnknownSession)?;
-        let mut appending = Appending::new(session.clone(), policy);
-        appending.begin(append.by, append.transport, now)?;
+        let mut appending = Appending::new(session.clone(), now, policy);
+        appending.begin(append.by, append.transport)?;
         let items = self.items.entry(append.session).or_default();
         let mut judged = Vec::with_capacity(append.items.len());
         for item in &append.items {
@@ -74,8 +77,11 @@ impl Kept {
             }
             judged.push((item.seq, verdict));
         }
-        if let Some(session) = appending.into_session() {
-            self.sessions.insert(append.session, session);
+        if let Some(change) = appending.into_change() {
+            for wanted in &change.jobs {
+                self.want(append.session, *wanted, now);
+            }
+            self.sessions.insert(append.session, change.after);
         }
         Ok(judged)
     }

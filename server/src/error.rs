@@ -274,7 +274,9 @@ impl From<Refused> for ApiError {
             Refused::Missing(missing) => Self::Missing(missing),
             refused @ Refused::TooFarAhead => Self::BadRequest(refused.to_string()),
             Refused::NoRecording => Self::NoRecording,
-            refused @ Refused::RecordingOutdated => Self::Internal(refused.into()),
+            refused @ (Refused::RecordingOutdated | Refused::NotCompleted) => {
+                Self::Internal(refused.into())
+            }
         }
     }
 }

@@ -36,4 +36,6 @@ pub enum Breakage {
     CourierTakesOver,
     /// A recording of what was there before the end completes the session.
     CompleteWithPartial,
+    /// Nothing is made of what comes after the end.
+    ForgetSupplement,
 }

@@ -21,6 +21,7 @@ mod missing_chunks;
 mod playback;
 mod recording;
 mod show_session;
+mod supplement;
 mod tail;
 mod tracks;
 mod waveform;
@@ -80,6 +81,7 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(recording::recording))
                 .routes(routes!(playback::playback))
                 .routes(routes!(tracks::track_recording))
+                .routes(routes!(supplement::supplement))
                 .routes(routes!(waveform::waveform))
                 .routes(routes!(frames::list_frames))
                 .routes(routes!(frames::frame))

@@ -45,6 +45,7 @@ fn row(ListedJob { session, kind, job }: ListedJob) -> JobRow {
 const fn what(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Assemble => "Make the recording",
+        JobKind::Supplement => "Make the supplement",
         JobKind::Release => "Let chunks go",
         JobKind::Erase => "Erase",
         JobKind::Waveform => "Draw the sound",

@@ -193,6 +193,7 @@ impl Recordings {
             if decodes(*kind) { None } else { Some(self.lock_of(*id).lock_owned().await) };
         match kind {
             JobKind::Assemble => Ended::Recording(self.assemble(*id, task.started).await),
+            JobKind::Supplement => Ended::Other(ended(self.supplement(*id, task.started).await)),
             JobKind::Release => Ended::Other(ended(self.release(*id).await)),
             JobKind::Erase => Ended::Other(ended(self.erase(*id).await)),
             JobKind::Waveform => Ended::Other(beside::end_of(self.draw(*id, progress).await)),
@@ -381,7 +382,7 @@ pub(crate) async fn erase(
 const fn decodes(kind: JobKind) -> bool {
     match kind {
         JobKind::Waveform | JobKind::Mix => true,
-        JobKind::Assemble | JobKind::Release | JobKind::Erase => false,
+        JobKind::Assemble | JobKind::Supplement | JobKind::Release | JobKind::Erase => false,
     }
 }
 

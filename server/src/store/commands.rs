@@ -109,6 +109,7 @@ const fn takes_room(command: &Command) -> bool {
         | Command::Finish { .. }
         | Command::RecordingPlayable { .. }
         | Command::RecordingDone { .. }
+        | Command::SupplementMade { .. }
         | Command::RecordingFailed { .. }
         | Command::Want { .. }
         | Command::Discard { .. }

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use protocol::item::SegmentStart;
-use protocol::{Content, Event, Item, Marker, Millis, SessionId, UnixMillis};
+use protocol::{Content, Event, Item, Marker, Millis, SeqSet, SessionId, UnixMillis};
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::events::{self, NewEvent};
 use super::rows::signed;
-use super::{ROWS_PER_STATEMENT, StoreError, Tx, timelines};
+use super::{ROWS_PER_STATEMENT, StoreError, Tx, items, timelines};
 
 type SegmentKey = (SessionId, u8, u32);
 
@@ -36,12 +36,56 @@ pub(super) async fn keep(
                     insert_segment(tx, *session, item, start).await?;
                 }
                 timelines::note_marker(tx, *session, item, marker).await?;
-                let (place, event) = (Some(item.at), Event::of_marker(marker));
-                events::log(tx, &NewEvent { session: *session, at: now, place, event }).await?;
+                log_marker(tx, *session, item, marker, now).await?;
             }
         }
     }
     extend_runs(tx, runs.into_iter().collect()).await
+}
+
+/// What a marker tells of.
+pub(super) async fn log_marker(
+    tx: &mut Tx,
+    session: SessionId,
+    item: &Item,
+    marker: &Marker,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let (place, event) = (Some(item.at), Event::of_marker(marker));
+    events::log(tx, &NewEvent { session, at: now, place, event }).await
+}
+
+/// Keeps the same of items that were late, once they are to be in the next recording after all. Their
+/// events are logged.
+pub(super) async fn take_in(
+    tx: &mut Tx,
+    session: SessionId,
+    late: &SeqSet,
+) -> Result<(), StoreError> {
+    for span in late.ranges() {
+        sqlx::query(
+            "INSERT INTO chunk_runs (session_id, track, segment, first_at_ms, last_at_ms) \
+             SELECT session_id, track, segment, min(at_ms), max(at_ms) FROM items \
+             WHERE session_id = ? AND kind = 'chunk' AND seq BETWEEN ? AND ? \
+             GROUP BY track, segment \
+             ON CONFLICT (session_id, track, segment) DO UPDATE \
+             SET first_at_ms = min(first_at_ms, excluded.first_at_ms), \
+             last_at_ms = max(last_at_ms, excluded.last_at_ms)",
+        )
+        .bind(session.as_bytes().as_slice())
+        .bind(signed(span.start().get()))
+        .bind(signed(span.end().get()))
+        .execute(&mut **tx)
+        .await?;
+        for item in items::markers(&mut **tx, session, &span).await? {
+            let Content::Marker(marker) = &item.content else { continue };
+            if let Marker::SegmentStarted(start) = marker {
+                insert_segment(tx, session, &item, start).await?;
+            }
+            timelines::note_marker(tx, session, &item, marker).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn insert_segment(

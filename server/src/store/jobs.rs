@@ -1,8 +1,7 @@
 //! The rows of jobs: what is due, whose it is, and what became of it. How long what waits is the ledger's
 //! to say.
 
-use ledger::jobs::{JobEnd, JobState, Worker};
-use ledger::rules::WantedJob;
+use ledger::jobs::{JobEnd, JobState, WantedJob, Worker};
 use ledger::{Job, JobKind};
 use protocol::{SessionId, UnixMillis};
 use sqlx::Row as _;
@@ -153,6 +152,9 @@ const WAITING: &str = "waiting";
 const RUNNING: &str = "running";
 const STOPPED: &str = "stopped";
 
+/// In the place of the moment from which a job is wanted again.
+const NOT_AGAIN: i64 = 0;
+
 /// The word in the database, in the API and in the metrics.
 pub fn state_word(state: JobState) -> &'static str {
     match state {
@@ -169,13 +171,7 @@ pub(super) async fn want(
     wanted: WantedJob,
     now: UnixMillis,
 ) -> Result<(), StoreError> {
-    let job = match load(tx, id, wanted.kind).await? {
-        Some(mut job) => {
-            job.wanted(now, wanted.insists);
-            job
-        }
-        None => Job::new(now),
-    };
+    let job = wanted.made_of(load(tx, id, wanted.kind).await?, now);
     write(tx, id, wanted.kind, &job).await
 }
 
@@ -211,7 +207,7 @@ async fn write(tx: &mut Tx, id: SessionId, kind: JobKind, job: &Job) -> Result<(
     .bind(job.may_begin_at().map(|at| signed(at.get())))
     .bind(job.tries)
     .bind(job.postponed)
-    .bind(job.again)
+    .bind(job.again.map_or(NOT_AGAIN, |due| signed(due.get())))
     .bind(&job.error)
     .bind(job.progress)
     .execute(&mut **tx)
@@ -243,7 +239,7 @@ fn from_row(row: &SqliteRow) -> Result<Job, StoreError> {
         due: rows::unix_millis(row.try_get("due_at")?),
         tries: row.try_get("tries")?,
         postponed: row.try_get("postponed")?,
-        again: row.try_get("again")?,
+        again: Some(row.try_get("again")?).filter(|due| *due != NOT_AGAIN).map(rows::unix_millis),
         error: row.try_get("error")?,
         progress: row.try_get("progress")?,
     })

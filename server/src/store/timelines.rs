@@ -174,6 +174,7 @@ pub(super) async fn note_connection(tx: &mut Tx, new: &NewEvent) -> Result<(), S
         | Event::FinishAsked { .. }
         | Event::RecordingMade { .. }
         | Event::RecordingFailed { .. }
+        | Event::SupplementMade { .. }
         | Event::Fenced { .. }
         | Event::Discarded
         | Event::MoreNotKept => return Ok(()),
@@ -232,7 +233,11 @@ fn segment(row: &SqliteRow) -> Result<Segment, StoreError> {
 }
 
 /// The one of this name; `None` when only a newer version knows it.
-fn known<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, wanted: &str) -> Option<T> {
+pub(super) fn known<T: Copy>(
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    wanted: &str,
+) -> Option<T> {
     all.iter().copied().find(|one| name(*one) == wanted)
 }
 

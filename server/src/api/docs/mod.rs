@@ -79,7 +79,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 22);
+        assert_eq!(operations, 23);
     }
 
     #[tokio::test]
