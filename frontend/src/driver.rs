@@ -22,6 +22,7 @@ use crate::port::Inputs;
 use crate::reach::Reach;
 use crate::recorder::{Opened, Recorder, RequestNo};
 use crate::recovery::Recovery;
+use crate::saving::{self, InMemory};
 use crate::service_worker::Delivery;
 use crate::spool::Spool;
 use crate::storage;
@@ -105,8 +106,8 @@ pub(crate) struct Driver {
     recorder: Recorder,
     earlier: Earlier,
     unreadable: Unreadables,
+    spool: Spool,
     devices: Vec<Device>,
-    has_spool: bool,
     room: Room,
     on_view: Option<Box<dyn Fn(RecorderView)>>,
     /// What was shown last.
@@ -128,7 +129,7 @@ impl Driver {
             earlier: Earlier::new(spool.clone(), inputs.clone()),
             unreadable: Unreadables::default(),
             devices: Vec::new(),
-            has_spool: spool.is_there(),
+            spool: spool.clone(),
             room: Room::Unknown,
             on_view: None,
             shown: None,
@@ -182,6 +183,7 @@ impl Driver {
                 }
             }
             Input::Command(Command::SaveUnreadable) => self.unreadable.save(),
+            Input::Command(Command::SaveKept) => self.save_kept(),
             Input::Command(Command::TakeOver) => {
                 if self.recorder.is_free()
                     && let Some(session) = self.earlier.take_over()
@@ -302,7 +304,7 @@ impl Driver {
         let mut view = self.recorder.view(now);
         view.devices.clone_from(&self.devices);
         view.unreadable = self.unreadable.count();
-        view.room = if self.has_spool { self.room } else { Room::Nowhere };
+        view.room = if self.spool.is_there() { self.room } else { Room::Nowhere };
         if self.reach.is_away() {
             view.link = LinkState::Reconnecting;
         } else {
@@ -313,7 +315,18 @@ impl Driver {
             view.unfinished = self.earlier.unfinished();
             view.elsewhere = self.earlier.elsewhere();
         }
+        view.is_kept_back |= self.earlier.keeps_back() || is_waiting_at_rest(&view);
         view
+    }
+
+    fn save_kept(&mut self) {
+        let mut in_memory = InMemory::new();
+        for pipeline in self.pipelines() {
+            let session = pipeline.session();
+            let items = pipeline.unspooled().into_iter();
+            in_memory.extend(items.map(|item| ((session, item.seq), item)));
+        }
+        saving::save(self.spool.clone(), in_memory);
     }
 
     fn pipelines(&mut self) -> impl Iterator<Item = &mut Pipeline> {
@@ -333,6 +346,18 @@ impl Driver {
         let inputs = self.inputs.clone();
         spawn_local(async move { inputs.send(Input::DevicesListed(devices::list().await)) });
     }
+}
+
+/// While a recording goes on, what waits for the connection is no reason for worry.
+fn is_waiting_at_rest(view: &RecorderView) -> bool {
+    let is_at_rest = match view.state {
+        RecorderState::Idle | RecorderState::Finishing | RecorderState::Error => true,
+        RecorderState::Acquiring
+        | RecorderState::Recording
+        | RecorderState::Paused
+        | RecorderState::Done => false,
+    };
+    is_at_rest && view.pending > 0 && view.link == LinkState::Reconnecting
 }
 
 fn listen(inputs: &Inputs) -> Vec<EventListener> {

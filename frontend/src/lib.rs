@@ -25,6 +25,7 @@ mod preview;
 mod reach;
 mod recorder;
 mod recovery;
+mod saving;
 mod service_worker;
 mod session;
 mod session_lock;

@@ -247,6 +247,25 @@ impl Pipeline {
         }
     }
 
+    /// Items that the spool is not known to have.
+    pub(crate) fn unspooled(&self) -> Vec<Item> {
+        self.sender.unspooled(usize::MAX).into_iter().map(|(item, _)| item).collect()
+    }
+
+    /// It holds items that will not be sent from here, or that a crash of the page would lose.
+    pub(crate) fn keeps_back(&self) -> bool {
+        let BacklogStatus { items, refused_items, memory_only_items, .. } = self.backlog();
+        let is_over = match self.finish_status() {
+            FinishStatus::Completed(_) | FinishStatus::Failed(_) => true,
+            FinishStatus::NotAsked
+            | FinishStatus::Finishing
+            | FinishStatus::Discarding
+            | FinishStatus::Discarded => false,
+        };
+        let is_stopped = matches!(self.link(), LinkStatus::Stopped(_));
+        refused_items > 0 || memory_only_items > 0 || (items > 0 && (is_over || is_stopped))
+    }
+
     /// The page came back as it was.
     pub(crate) fn returned(&mut self) {
         stash::forget_page(self.session());

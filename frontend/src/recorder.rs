@@ -255,11 +255,12 @@ impl Recorder {
             Command::RestoreCompanion => self.restore_companion(),
             Command::Stop => self.stop(now),
             Command::Retry => self.retry(now),
-            // The driver's: they are about a session that is not this page's yet.
+            // The driver's: they are not about this page's session, or not about it alone.
             Command::ResumeUnfinished
             | Command::FinishUnfinished
             | Command::DiscardUnfinished
             | Command::SaveUnreadable
+            | Command::SaveKept
             | Command::TakeOver => {}
         }
     }

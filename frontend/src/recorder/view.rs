@@ -190,6 +190,7 @@ fn show_session(view: &mut RecorderView, now: Millis, session: &Session) {
     view.only_in_memory = backlog.memory_only_items > 0;
     view.refused = backlog.refused_items;
     view.has_losses |= session.pipeline.has_losses();
+    view.is_kept_back = session.pipeline.keeps_back();
     view.session = Some(session.pipeline.session());
     view.recovery_link = recovery_link(&session.pipeline);
     view.server_trouble = session.pipeline.turned_away().map(server_trouble);
