@@ -47,8 +47,24 @@ pub fn track_recording(id: SessionId, track: TrackNo, part: u8) -> String {
 
 /// A file of one track, to be kept as a file.
 pub fn track_download(id: SessionId, track: TrackNo, part: u8) -> String {
-    let file = track_recording(id, track, part);
+    as_download(track_recording(id, track, part))
+}
+
+fn as_download(file: String) -> String {
     format!("{file}{}download=1", if file.contains('?') { '&' } else { '?' })
+}
+
+/// What came of a track after the recording was made, to be played in place. Part 0 is its first.
+pub fn supplement(id: SessionId, track: TrackNo, part: u8) -> String {
+    match part {
+        0 => format!("/api/sessions/{id}/tracks/{track}/supplement"),
+        further => format!("/api/sessions/{id}/tracks/{track}/supplement?part={further}"),
+    }
+}
+
+/// The same, to be kept as a file.
+pub fn supplement_download(id: SessionId, track: TrackNo, part: u8) -> String {
+    as_download(supplement(id, track, part))
 }
 
 /// A picture.

@@ -72,6 +72,8 @@ pub struct SessionRow {
     pub missing: u64,
     /// Recorder runs that are in no file, or not wholly.
     pub left_out: u32,
+    /// Items that came after the recording was made.
+    pub late: u64,
     /// Nothing but silence was recorded, as far as it is known.
     pub is_silent: bool,
     /// A writer is connected.
@@ -99,6 +101,8 @@ pub struct SessionView {
     pub recording: Option<RecordingView>,
     /// What of its recorder runs is in no file.
     pub left_out: Vec<LeftOutRow>,
+    /// What came after the recording was made.
+    pub supplement: Option<SupplementView>,
     /// Empty before the session is completed.
     pub exports: Vec<ExportRow>,
     /// Why no recording could be made; only of a failed session.
@@ -163,6 +167,35 @@ pub struct LeftOutRow {
     pub bytes: u64,
     /// In words.
     pub why: String,
+}
+
+/// What came after the recording was made, and is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupplementView {
+    pub items: u64,
+    /// Those of them that are yet to be put into files.
+    pub waiting_items: u64,
+    pub last_came: Instant,
+    pub files: Vec<SupplementFileView>,
+    /// Among the items, and in no file.
+    pub pictures: u64,
+    /// Recorder runs that are in no file, or not wholly; the first of them are listed.
+    pub left_out_runs: u32,
+    pub left_out: Vec<LeftOutRow>,
+}
+
+/// All that came late of one track, or of one format of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupplementFileView {
+    pub track: TrackNo,
+    pub part: u8,
+    /// None: nothing has said what the track is.
+    pub kind: Option<TrackKind>,
+    /// As that of a track.
+    pub label: String,
+    pub has_video: bool,
+    pub bytes: u64,
+    pub duration: Millis,
 }
 
 /// One source of a session.

@@ -1,3 +1,4 @@
+import { saveFile } from './saving.js';
 import { bytesToText } from './stash.js';
 
 // Known to frontend/src/spool.rs, with its stores.
@@ -17,10 +18,7 @@ export async function save(places) {
     lines.push(JSON.stringify({ store, key, value }, bytesToText));
   }
   spool.close();
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob(['[\n', lines.join(',\n'), '\n]\n']));
-  link.download = FILE;
-  link.click();
+  saveFile(['[\n', lines.join(',\n'), '\n]\n'], FILE);
 }
 
 function settled(request) {

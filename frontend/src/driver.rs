@@ -22,6 +22,7 @@ use crate::permission::PermissionWatch;
 use crate::port::Inputs;
 use crate::reach::Reach;
 use crate::recovery::Recovery;
+use crate::saving::{self, InMemory};
 use crate::service_worker::Delivery;
 use crate::shell::Shell;
 use crate::spool::Spool;
@@ -103,8 +104,8 @@ pub(crate) struct Driver {
     shell: Shell,
     earlier: Earlier,
     unreadable: Unreadables,
+    spool: Spool,
     devices: Vec<Device>,
-    has_spool: bool,
     room: Room,
     on_view: Option<Box<dyn Fn(RecorderView)>>,
     /// What was shown last.
@@ -126,7 +127,7 @@ impl Driver {
             earlier: Earlier::new(spool.clone(), inputs.clone()),
             unreadable: Unreadables::default(),
             devices: Vec::new(),
-            has_spool: spool.is_there(),
+            spool: spool.clone(),
             room: Room::Unknown,
             on_view: None,
             shown: None,
@@ -258,6 +259,7 @@ impl Driver {
                 }
             }
             Command::SaveUnreadable => self.unreadable.save(),
+            Command::SaveKept => self.save_kept(),
             Command::TakeOver => {
                 if recorder.is_free()
                     && let Some(session) = self.earlier.take_over()
@@ -322,7 +324,7 @@ impl Driver {
         let mut view = view::of(&self.shell.recorder, self.shell.was_disconnected(), now);
         view.devices.clone_from(&self.devices);
         view.unreadable = self.unreadable.count();
-        view.room = if self.has_spool { self.room } else { Room::Nowhere };
+        view.room = if self.spool.is_there() { self.room } else { Room::Nowhere };
         if self.reach.is_away() {
             view.link = LinkState::Reconnecting;
         } else {
@@ -333,6 +335,7 @@ impl Driver {
             view.unfinished = self.earlier.unfinished();
             view.elsewhere = self.earlier.elsewhere();
         }
+        view.is_kept_back |= self.earlier.keeps_back() || is_waiting_at_rest(&view);
         view
     }
 
@@ -342,6 +345,17 @@ impl Driver {
         } else if let Some(one) = self.earlier.pipelines().find(|one| one.session() == session) {
             one.handle(now, event);
         }
+    }
+
+    fn save_kept(&mut self) {
+        let mut in_memory = InMemory::new();
+        let mut note = |sender: &Sender| {
+            let items = sender.unspooled(usize::MAX).into_iter();
+            in_memory.extend(items.map(|(item, _)| ((sender.session(), item.seq), item)));
+        };
+        self.shell.recorder.sender().into_iter().for_each(&mut note);
+        self.earlier.pipelines().for_each(|pipeline| note(pipeline.sender()));
+        saving::save(self.spool.clone(), in_memory);
     }
 
     fn network_online(&mut self, now: Millis) {
@@ -366,6 +380,18 @@ impl Driver {
         let inputs = self.inputs.clone();
         spawn_local(async move { inputs.send(Input::DevicesListed(devices::list().await)) });
     }
+}
+
+/// While a recording goes on, what waits for the connection is no reason for worry.
+fn is_waiting_at_rest(view: &RecorderView) -> bool {
+    let is_at_rest = match view.state {
+        RecorderState::Idle | RecorderState::Finishing | RecorderState::Error => true,
+        RecorderState::Acquiring
+        | RecorderState::Recording
+        | RecorderState::Paused
+        | RecorderState::Done => false,
+    };
+    is_at_rest && view.pending > 0 && view.link == LinkState::Reconnecting
 }
 
 fn listen(inputs: &Inputs) -> Vec<EventListener> {

@@ -57,6 +57,8 @@ pub(crate) struct Earlier {
     is_wanted: bool,
     /// Of the recording before.
     outcome: Option<Outcome>,
+    /// Of a recording that is done with, or that goes nowhere from here, items are left in the spool.
+    has_left_items: bool,
 }
 
 impl Earlier {
@@ -71,6 +73,7 @@ impl Earlier {
             recovery: None,
             is_wanted: false,
             outcome: None,
+            has_left_items: false,
         }
     }
 
@@ -163,6 +166,11 @@ impl Earlier {
         self.sending.iter().chain(&self.undecided)
     }
 
+    /// Items that will not be sent from here are in the spool.
+    pub(crate) fn keeps_back(&self) -> bool {
+        self.has_left_items || self.all().any(|taken| taken.pipeline.sender().keeps_back())
+    }
+
     /// Items not yet acked, and how much of a recording they are.
     pub(crate) fn pending(&self) -> (u64, Millis) {
         self.all().fold((0, Millis::ZERO), |(items, span), taken| {
@@ -239,6 +247,9 @@ impl Earlier {
         if done.is_empty() {
             return;
         }
+        let is_left =
+            |taken: &Taken| taken.outcome().is_some() && taken.pipeline.sender().keeps_back();
+        self.has_left_items |= self.sending.iter().any(is_left);
         self.sending.retain(|taken| taken.outcome().is_none());
         done.into_iter().for_each(|outcome| self.note(outcome));
         if self.sending.is_empty() {
@@ -248,7 +259,9 @@ impl Earlier {
 
     /// The server has finished it meanwhile, or takes no more of it: nothing is left to choose.
     fn decided_elsewhere(&mut self, now: Millis, mut taken: Taken) {
-        if matches!(taken.pipeline.sender().link_status(), LinkStatus::Stopped(_)) {
+        let sender = taken.pipeline.sender();
+        if matches!(sender.link_status(), LinkStatus::Stopped(_)) {
+            self.has_left_items |= sender.keeps_back();
             self.note(Outcome::Kept);
         } else {
             taken.pipeline.finish(now);

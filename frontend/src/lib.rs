@@ -26,6 +26,7 @@ mod port;
 mod preview;
 mod reach;
 mod recovery;
+mod saving;
 mod service_worker;
 mod session_lock;
 mod settings;

@@ -254,6 +254,22 @@ impl Spool {
         })
     }
 
+    /// Some items of a session from a number on, without what cannot be read of them, and where to go on.
+    pub(crate) async fn next_items(
+        &self,
+        session: SessionId,
+        from: Seq,
+    ) -> Result<(Vec<Item>, Option<Seq>), SpoolError> {
+        let keys = item_keys(session, from, Seq::new(u64::MAX))?;
+        let (mut items, mut next) = (Vec::new(), None);
+        for (key, value) in self.read_items(keys, Some(PAGE_ITEMS)).await? {
+            let (seq, stored) = item_in(&key, &value);
+            next = seq.map(Seq::next);
+            items.extend(stored.map(|stored| stored.item));
+        }
+        Ok((items, next))
+    }
+
     /// Keys and values.
     async fn read_items(
         &self,

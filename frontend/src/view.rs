@@ -58,6 +58,7 @@ fn show_session(view: &mut RecorderView, sender: &Sender, was_disconnected: bool
     view.pending_duration = backlog.span;
     view.only_in_memory = backlog.memory_only_items > 0;
     view.refused = backlog.refused_items;
+    view.is_kept_back = sender.keeps_back();
     view.session = Some(sender.session());
     view.recovery_link = recovery_link(sender);
     view.server_trouble = sender.turned_away().map(server_trouble);

@@ -19,6 +19,15 @@ pub enum By {
     Reviewer,
 }
 
+/// What a recording was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeOf {
+    /// The session's status when it was begun.
+    pub began_in: SessionStatus,
+    /// Items that were there then.
+    pub items: u64,
+}
+
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -37,21 +46,17 @@ pub enum Command {
     /// Takes no more items from here on, and has its recording made. `last_seq` is the writer's last
     /// item, if it said so; `lost` is what the writer cannot deliver any more.
     Finish { by: By, last_seq: Option<Seq>, lost: SeqSet },
-    /// A recording can be played that was begun when the session was `began_in`.
-    RecordingPlayable { began_in: SessionStatus },
+    /// A recording can be played.
+    RecordingPlayable { of: MadeOf },
     /// The same recording is done: its digest is known, too.
     /// `sounds` of it can be drawn.
-    RecordingDone {
-        began_in: SessionStatus,
-        duration: Millis,
-        bytes: u64,
-        took: Millis,
-        sounds: u32,
-    },
+    RecordingDone { of: MadeOf, duration: Millis, bytes: u64, took: Millis, sounds: u32 },
     /// Somebody misses what is made of the recording.
     Want { beside: Beside },
     /// Whoever looks after the server has a job tried once more that was given up.
     Retry { work: Work },
+    /// A supplement can be played, and tells what is left out of it. It was made of these items.
+    SupplementMade { of: SeqSet, duration: Millis, bytes: u64, took: Millis },
     /// No recording can be made of what is there.
     RecordingFailed { reason: String, took: Millis },
     /// The candidate, or a reviewer, throws away what is not finished.
@@ -74,6 +79,7 @@ impl Command {
             | Self::Finish { .. }
             | Self::RecordingPlayable { .. }
             | Self::RecordingDone { .. }
+            | Self::SupplementMade { .. }
             | Self::RecordingFailed { .. }
             | Self::Want { .. }
             | Self::Retry { .. }
@@ -103,12 +109,12 @@ pub enum Refused {
     Missing(SeqSet),
     #[error("the last item's number is too far ahead of all that came")]
     TooFarAhead,
-    /// It was begun before the last items came, and the session takes none any more.
+    /// It was begun before the last items came, and the recording takes none any more.
     #[error("the recording lacks what came after it was begun")]
     RecordingOutdated,
     #[error("there is no recording")]
     NoRecording,
-    #[error("the session has not come to its end")]
+    #[error("the session is not completed")]
     NotCompleted,
     #[error("there is no such job")]
     NoJob,

@@ -8,11 +8,12 @@ use protocol::{
     UnixMillis,
 };
 
-use crate::command::{By, Command};
+use crate::command::{By, Command, MadeOf};
 use crate::conformance;
 use crate::jobs::{JobEnd, Worker};
 use crate::memory::Memory;
 use crate::rules::Policy;
+use crate::session::Session;
 use crate::store::{Append, Ledger};
 use crate::work::{Beside, Format, JobKey, Work};
 
@@ -43,7 +44,8 @@ pub async fn agree<L: Ledger>(
         let told = format!("seed {seed}, step {step}");
         match dice.below(10) {
             0..=4 => {
-                let command = dice.command();
+                let known = reference.find(id).await.ok().flatten();
+                let command = dice.command(known.as_ref());
                 let found = ledger.apply(id, &command, now).await;
                 let expected = reference.apply(id, &command, now).await;
                 same(&format!("{told}: {command:?}"), found, expected)?;
@@ -154,8 +156,8 @@ impl Dice {
         all[self.below(all.len() as u64) as usize]
     }
 
-    fn command(&mut self) -> Command {
-        match self.below(18) {
+    fn command(&mut self, known: Option<&Session>) -> Command {
+        match self.below(19) {
             0 => Command::Create { token: self.token(), started_at: START },
             1..=3 => {
                 let opening = match self.below(4) {
@@ -181,9 +183,9 @@ impl Dice {
                     if self.once_in(2) { SeqSet::up_to(Seq::new(SEQS)) } else { SeqSet::new() };
                 Command::Finish { by: self.by(), last_seq, lost }
             }
-            13 => Command::RecordingPlayable { began_in: self.status() },
+            13 => Command::RecordingPlayable { of: self.made_of(known) },
             14 if self.once_in(2) => Command::RecordingDone {
-                began_in: self.status(),
+                of: self.made_of(known),
                 duration: Millis::from_secs(3),
                 bytes: 1_000,
                 took: Millis::new(20),
@@ -198,9 +200,22 @@ impl Dice {
                 },
             },
             16 => Command::Retry { work: self.work() },
+            17 => Command::SupplementMade {
+                of: known.map(|known| known.late.clone()).unwrap_or_default(),
+                duration: Millis::from_secs(1),
+                bytes: 500,
+                took: Millis::new(10),
+            },
             _ if self.once_in(3) => Command::Delete,
             _ => Command::Discard { by: self.by() },
         }
+    }
+
+    /// Mostly of all that a recording is made of.
+    fn made_of(&mut self, known: Option<&Session>) -> MadeOf {
+        let items = known.map_or(0, |known| known.in_time().len());
+        let items = if self.once_in(4) { items + 1 } else { items };
+        MadeOf { began_in: self.status(), items }
     }
 
     fn append(&mut self, session: SessionId) -> Append {

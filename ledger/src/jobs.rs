@@ -20,7 +20,7 @@ pub struct WantedJob {
     pub wish: Wish,
 }
 
-/// How much a job is wanted that may have been given up.
+/// How a job is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
     /// What has ended its server too often is given up again at once.
@@ -29,22 +29,27 @@ pub enum Wish {
     Insisting,
     /// The same, and nothing is wanted but what was given up.
     Retrying,
+    /// Not before then, even if it was to begin sooner.
+    NotBefore(UnixMillis),
 }
 
 impl WantedJob {
     /// The job from now on, of which this is what there is.
     pub fn made_of(self, found: Option<Job>, now: UnixMillis) -> Result<Job, Refused> {
-        match (self.wish, found) {
-            (Wish::Retrying, None) => Err(Refused::NoJob),
-            (Wish::Retrying, Some(job)) if job.state != JobState::Stopped => {
-                Err(Refused::NotGivenUp)
-            }
-            (Wish::Mild | Wish::Insisting, None) => Ok(Job::new(now)),
-            (wish, Some(mut job)) => {
-                job.wanted(now, wish != Wish::Mild);
-                Ok(job)
-            }
+        let Some(mut job) = found else {
+            return match self.wish {
+                Wish::Retrying => Err(Refused::NoJob),
+                Wish::Mild | Wish::Insisting => Ok(Job::new(now)),
+                Wish::NotBefore(due) => Ok(Job::new(due)),
+            };
+        };
+        match self.wish {
+            Wish::Retrying if job.state != JobState::Stopped => return Err(Refused::NotGivenUp),
+            Wish::Retrying | Wish::Insisting => job.wanted(now, true),
+            Wish::Mild => job.wanted(now, false),
+            Wish::NotBefore(due) => job.put_off(due),
         }
+        Ok(job)
     }
 }
 
@@ -75,8 +80,8 @@ pub struct Job {
     pub tries: u32,
     /// Put off so many times in a row.
     pub postponed: u32,
-    /// Asked for again since it was begun: it is done once more.
-    pub again: bool,
+    /// Asked for again since it was begun: it is done once more, and not before then.
+    pub again: Option<UnixMillis>,
     /// Why the last try did not do it.
     pub error: Option<String>,
     /// Thousandths of the work, as far as anybody knows.
@@ -99,14 +104,14 @@ pub enum JobEnd {
 }
 
 impl Job {
-    /// Wanted now, for the first time.
-    pub const fn new(now: UnixMillis) -> Self {
+    /// Wanted for the first time, and not before it is due.
+    pub const fn new(due: UnixMillis) -> Self {
         Self {
             state: JobState::Waiting,
-            due: now,
+            due,
             tries: 0,
             postponed: 0,
-            again: false,
+            again: None,
             error: None,
             progress: 0,
         }
@@ -123,7 +128,17 @@ impl Job {
             }
             JobState::Stopped => (self.state, self.due) = (JobState::Waiting, now),
             JobState::Waiting => {}
-            JobState::Running { .. } => self.again = true,
+            JobState::Running { .. } => self.again = Some(now),
+        }
+    }
+
+    /// Wanted once more, and better later than it was to begin.
+    fn put_off(&mut self, due: UnixMillis) {
+        match self.state {
+            JobState::Waiting if self.tries == 0 => self.due = due,
+            JobState::Waiting | JobState::Stopped | JobState::Running { .. } => {
+                self.wanted(due, false);
+            }
         }
     }
 
@@ -153,7 +168,7 @@ impl Job {
         let may = self.may_begin(now);
         if may {
             self.tries = self.tries.saturating_add(1);
-            (self.again, self.progress) = (false, 0);
+            (self.again, self.progress) = (None, 0);
             self.state = JobState::Running { by, until: now.plus(JOB_LEASE) };
         }
         may
@@ -200,8 +215,7 @@ impl Job {
         }
         self.state = JobState::Waiting;
         match end {
-            JobEnd::Done if self.again => Some(Self::new(now)),
-            JobEnd::Done => None,
+            JobEnd::Done => self.again.map(|due| Self::new(due.max(now))),
             JobEnd::Postponed(why) => {
                 self.due = now.plus(postponed_for(self.postponed));
                 self.tries = self.tries.saturating_sub(1);
@@ -295,9 +309,26 @@ mod tests {
     fn what_is_asked_for_while_it_runs_is_done_once_more() {
         let mut job = claimed(0);
         job.wanted(NOW, false);
-        let again = job.ended(ME, JobEnd::Done, later(5)).unwrap();
+        let again = job.clone().ended(ME, JobEnd::Done, later(5)).unwrap();
         assert_eq!(again, Job::new(later(5)));
+        job.put_off(later(9));
+        assert_eq!(job.ended(ME, JobEnd::Done, later(5)), Some(Job::new(later(9))));
         assert_eq!(claimed(0).ended(ME, JobEnd::Done, NOW), None);
+    }
+
+    #[test]
+    fn only_what_waits_and_has_ended_nobody_is_put_off() {
+        let mut job = Job::new(NOW);
+        job.put_off(later(7));
+        assert_eq!(job, Job::new(later(7)));
+        job.wanted(NOW, false);
+        assert_eq!(job, Job::new(NOW), "who wants it now has it now");
+        let mut suspect = Job { tries: 1, ..Job::new(NOW) };
+        suspect.put_off(later(7));
+        assert_eq!(suspect.due, NOW);
+        let mut given_up = Job { state: JobState::Stopped, ..Job::new(NOW) };
+        given_up.put_off(later(7));
+        assert_eq!((given_up.state, given_up.due), (JobState::Waiting, later(7)));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod session;
 mod store;
 pub mod work;
 
-pub use command::{By, Command, Refused};
+pub use command::{By, Command, MadeOf, Refused};
 pub use jobs::Job;
 pub use rules::Change;
 pub use session::Session;

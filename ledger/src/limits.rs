@@ -2,6 +2,11 @@
 
 use protocol::Millis;
 
+/// How long nothing is to come late of a session before its supplement is made, and how long what came
+/// waits for that at most.
+pub const LATE_QUIET: Millis = Millis::from_secs(30);
+pub const LATE_QUIET_MAX: Millis = Millis::from_secs(600);
+
 /// How often a job may be begun without coming to an end before it is left alone.
 pub const JOB_TRIES_MAX: u32 = 5;
 

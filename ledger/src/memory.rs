@@ -64,8 +64,8 @@ impl Kept {
 
     fn append(&mut self, append: &Append, now: UnixMillis, policy: &Policy) -> Appended {
         let session = self.sessions.get(&append.session).ok_or(Refused::UnknownSession)?;
-        let mut appending = Appending::new(session.clone(), policy);
-        appending.begin(append.by, append.transport, now)?;
+        let mut appending = Appending::new(session.clone(), now, policy);
+        appending.begin(append.by, append.transport)?;
         let items = self.items.entry(append.session).or_default();
         let mut judged = Vec::with_capacity(append.items.len());
         for item in &append.items {
@@ -75,8 +75,13 @@ impl Kept {
             }
             judged.push((item.seq, verdict));
         }
-        if let Some(session) = appending.into_session() {
-            self.sessions.insert(append.session, session);
+        if let Some(change) = appending.into_change() {
+            for wanted in change.jobs {
+                let key = JobKey::new(append.session, wanted.work);
+                let job = wanted.made_of(self.jobs.get(&key).cloned(), now)?;
+                self.jobs.insert(key, job);
+            }
+            self.sessions.insert(append.session, change.after);
         }
         Ok(judged)
     }

@@ -12,8 +12,9 @@ use protocol::{
     UnixMillis,
 };
 
-use crate::command::{By, Command, Refused};
+use crate::command::{By, Command, MadeOf, Refused};
 use crate::jobs::{WantedJob, Wish, shortened};
+use crate::limits::{LATE_QUIET, LATE_QUIET_MAX};
 use crate::session::Session;
 use crate::work::{Beside, Work};
 
@@ -70,18 +71,27 @@ pub fn decide(
         Command::NoteSilence { since } => of(before)?.note_silence(*since, now, policy),
         Command::CheckDeadline => of(before)?.check_deadline(now, policy),
         Command::Finish { by, last_seq, lost } => of(before)?.finish(*by, *last_seq, lost, policy),
-        Command::RecordingDone { began_in, duration, bytes, took, sounds } => {
+        Command::RecordingDone { of: made_of, duration, bytes, took, sounds } => {
             let made = |complete| Event::RecordingMade {
                 duration_ms: *duration,
                 bytes: *bytes,
                 took_ms: *took,
                 complete,
             };
-            of(before)?.recording_done(*began_in, *sounds, made)
+            of(before)?.recording_done(*made_of, *sounds, now, made)
         }
         Command::Want { beside } => of(before)?.want(*beside),
         Command::Retry { work } => of(before)?.retry(*work, policy),
-        Command::RecordingPlayable { began_in } => of(before)?.recording_playable(*began_in),
+        Command::RecordingPlayable { of: made_of } => of(before)?.recording_playable(*made_of),
+        Command::SupplementMade { of: made_of, duration, bytes, took } => {
+            let made = Event::SupplementMade {
+                items: made_of.len(),
+                duration_ms: *duration,
+                bytes: *bytes,
+                took_ms: *took,
+            };
+            of(before)?.supplement_made(made_of, now, made)
+        }
         Command::RecordingFailed { reason, took } => {
             of(before)?.recording_failed(reason, *took, now, policy)
         }
@@ -142,13 +152,22 @@ impl Session {
         }
     }
 
-    /// One that was begun earlier may lack the last items.
-    fn takes_recording(&self, began_in: SessionStatus) -> Result<(), Refused> {
-        let is_past = began_in.takes_items() && !self.status.takes_items();
-        if is_past || self.status == SessionStatus::Discarded {
+    /// One that was begun earlier may lack the last items. Once the recording is being made for good, it
+    /// has all that came in time: what it lacks counts as late, and is in the supplement.
+    fn takes_recording(&self, of: MadeOf) -> Result<(), Refused> {
+        let is_open = self.status.takes_items();
+        let is_past = of.began_in.takes_items() && !is_open;
+        let lacks_items = !is_open && of.items != self.in_time().len();
+        if is_past || lacks_items || self.status == SessionStatus::Discarded {
             return Err(Refused::RecordingOutdated);
         }
         Ok(())
+    }
+
+    /// When the supplement may be made, if nothing more comes late from now on.
+    fn supplement_due(&self, now: UnixMillis) -> UnixMillis {
+        let quiet = now.plus(LATE_QUIET);
+        self.late_since.map_or(quiet, |since| quiet.min(since.plus(LATE_QUIET_MAX)))
     }
 
     /// What it means that a writer is there now.
@@ -183,6 +202,16 @@ impl Change {
     fn wanting(mut self, work: Work, wish: Wish) -> Self {
         self.jobs.push(WantedJob { work, wish });
         self
+    }
+
+    /// The supplement follows on the recording: one that is made once more reads all that came.
+    #[must_use]
+    fn wanting_supplement(self, now: UnixMillis) -> Self {
+        if self.after.status != SessionStatus::Completed || self.after.late_since.is_none() {
+            return self;
+        }
+        let due = self.after.supplement_due(now);
+        self.wanting(Work::Supplement, Wish::NotBefore(due))
     }
 
     fn to(mut self, event: SessionEvent) -> Result<Self, Refused> {
@@ -319,8 +348,8 @@ impl Change {
         Ok(self.wanting(Work::Assemble, wish))
     }
 
-    fn recording_playable(mut self, began_in: SessionStatus) -> Result<Self, Refused> {
-        self.after.takes_recording(began_in)?;
+    fn recording_playable(mut self, of: MadeOf) -> Result<Self, Refused> {
+        self.after.takes_recording(of)?;
         self.after.playable = true;
         Ok(self)
     }
@@ -329,11 +358,12 @@ impl Change {
     /// something is made of it unasked: what is recorded later makes another one.
     fn recording_done(
         mut self,
-        began_in: SessionStatus,
+        of: MadeOf,
         sounds: u32,
+        now: UnixMillis,
         made: impl FnOnce(bool) -> Event,
     ) -> Result<Self, Refused> {
-        self.after.takes_recording(began_in)?;
+        self.after.takes_recording(of)?;
         let is_complete = self.after.status.after(SessionEvent::RecordingDurable).is_ok();
         if is_complete {
             self = self.to(SessionEvent::RecordingDurable)?.wanting(Work::Release, Wish::Mild);
@@ -343,8 +373,24 @@ impl Change {
             if sounds > 1 {
                 self = self.wanting(Work::Mix, Wish::Mild);
             }
+            self = self.wanting_supplement(now);
         }
         Ok(self.with(made(is_complete)))
+    }
+
+    /// What came while it was made is for the next one.
+    fn supplement_made(
+        mut self,
+        of: &SeqSet,
+        now: UnixMillis,
+        made: Event,
+    ) -> Result<Self, Refused> {
+        if self.after.status != SessionStatus::Completed {
+            return Err(Refused::NotCompleted);
+        }
+        let is_all = self.after.late.difference(of).is_empty();
+        self.after.late_since = (!is_all).then_some(now);
+        Ok(self.with(made).wanting_supplement(now))
     }
 
     fn want(self, beside: Beside) -> Result<Self, Refused> {
@@ -372,7 +418,8 @@ impl Change {
         Ok(change.wanting(work, Wish::Retrying))
     }
 
-    /// A session that still takes items goes on. What cannot be played expires.
+    /// A session that still takes items goes on. What cannot be played expires. The next try reads all that
+    /// came, so nothing of it is late.
     fn recording_failed(
         mut self,
         reason: &str,
@@ -385,6 +432,7 @@ impl Change {
             let kept =
                 if self.after.have.is_empty() { policy.resume_window } else { policy.failed_kept };
             self.after.deadline = (!self.after.playable).then(|| now.plus(kept));
+            (self.after.late, self.after.late_since) = (SeqSet::new(), None);
         }
         let reason = shortened(reason.to_owned());
         Ok(self.with(Event::RecordingFailed { reason, took_ms: took }))
@@ -432,24 +480,27 @@ impl Policy {
 #[derive(Debug)]
 pub struct Appending {
     session: Session,
+    now: UnixMillis,
     policy: Policy,
     new: HashMap<Seq, Digest>,
     has_changed: bool,
+    has_late: bool,
 }
 
 impl Appending {
-    pub fn new(session: Session, policy: &Policy) -> Self {
-        Self { session, policy: *policy, new: HashMap::new(), has_changed: false }
+    pub fn new(session: Session, now: UnixMillis, policy: &Policy) -> Self {
+        let (new, has_changed, has_late) = (HashMap::new(), false, false);
+        Self { session, now, policy: *policy, new, has_changed, has_late }
     }
 
     /// Whether items are taken at all on somebody's word. Those that come by a connection are signs of
     /// life.
-    pub fn begin(&mut self, by: By, transport: Transport, now: UnixMillis) -> Result<(), Refused> {
+    pub fn begin(&mut self, by: By, transport: Transport) -> Result<(), Refused> {
         self.session.allows(by)?;
         match transport {
             Transport::WebSocket => {
-                self.has_changed |= now > self.session.heard_at;
-                self.session.heard_at = self.session.heard_at.max(now);
+                self.has_changed |= self.now > self.session.heard_at;
+                self.session.heard_at = self.session.heard_at.max(self.now);
             }
             Transport::Http => {}
         }
@@ -475,23 +526,31 @@ impl Appending {
     }
 
     fn refusal(&self, item: &Item) -> Option<ItemError> {
-        let (seq, Session { status, have, .. }) = (item.seq, &self.session);
+        let (seq, Session { status, have, late, .. }) = (item.seq, &self.session);
         if have.contains(seq) {
             // Said to be stored, and nobody knows what: the first one is kept, whatever it is.
             return Some(ItemError::DigestConflict);
         }
-        if !status.takes_items() {
+        if *status == SessionStatus::Discarded {
             return Some(ItemError::SessionFinished);
         }
         if self.policy.is_too_far_ahead(have, seq) {
             return Some(ItemError::TooFarAhead);
         }
-        if self.policy.is_one_hole_too_many(have, seq) {
+        let is_late = makes_late(*status);
+        if self.policy.is_one_hole_too_many(have, seq)
+            || (is_late && self.policy.is_one_hole_too_many(late, seq))
+        {
             return Some(ItemError::TooManyHoles);
         }
         let item_bytes = counted_bytes(item.payload_bytes()) as u64;
         let bytes = self.session.counted_bytes().saturating_add(item_bytes);
         (bytes > self.policy.session_bytes_max).then_some(ItemError::SessionFull)
+    }
+
+    /// What is new now is in no recording that is there, or is being made.
+    pub fn makes_late(&self) -> bool {
+        makes_late(self.session.status)
     }
 
     fn take(&mut self, item: &Item) {
@@ -500,10 +559,35 @@ impl Appending {
         self.session.have.insert(item.seq);
         self.session.payload_bytes += item.payload_bytes() as u64;
         self.session.captured = self.session.captured.max(item.at);
+        if self.makes_late() {
+            self.has_late = true;
+            self.session.late.insert(item.seq);
+            self.session.late_since.get_or_insert(self.now);
+        }
+        // What is brought to a session that failed is kept as long as if it had failed with that.
+        if self.session.status == SessionStatus::Failed {
+            let kept_until = self.now.plus(self.policy.failed_kept);
+            self.session.deadline = self.session.deadline.map(|until| until.max(kept_until));
+        }
     }
 
-    /// The session from now on; `None` when nothing has changed.
-    pub fn into_session(self) -> Option<Session> {
-        self.has_changed.then_some(self.session)
+    /// What is to be written beside the items; `None` when nothing has changed.
+    pub fn into_change(self) -> Option<Change> {
+        let change = Change::none(&self.session);
+        let change = if self.has_late { change.wanting_supplement(self.now) } else { change };
+        self.has_changed.then_some(change)
+    }
+}
+
+/// A recording that is being made for good reads what is there when it is begun. One that failed is
+/// made of everything if it is made again.
+const fn makes_late(status: SessionStatus) -> bool {
+    match status {
+        SessionStatus::Finalizing | SessionStatus::Completed => true,
+        SessionStatus::Active
+        | SessionStatus::Interrupted
+        | SessionStatus::Incomplete
+        | SessionStatus::Failed
+        | SessionStatus::Discarded => false,
     }
 }

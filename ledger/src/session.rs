@@ -19,6 +19,10 @@ pub struct Session {
     pub deadline: Option<UnixMillis>,
     /// What is stored.
     pub have: SeqSet,
+    /// What of it came when the recording was being made, or was there: no recording has it.
+    pub late: SeqSet,
+    /// When the first of that came of which no supplement was made since.
+    pub late_since: Option<UnixMillis>,
     /// What the writer said was its last item; unknown until it finishes.
     pub last_seq: Option<Seq>,
     pub payload_bytes: u64,
@@ -39,11 +43,18 @@ impl Session {
             away_since: None,
             deadline: None,
             have: SeqSet::new(),
+            late: SeqSet::new(),
+            late_since: None,
             last_seq: None,
             payload_bytes: 0,
             playable: false,
             captured: Millis::ZERO,
         }
+    }
+
+    /// What a recording is made of.
+    pub fn in_time(&self) -> SeqSet {
+        self.have.difference(&self.late)
     }
 
     /// What it takes of the size that a session may have: headers count.

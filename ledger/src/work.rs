@@ -9,6 +9,7 @@ use protocol::SessionId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum JobKind {
     Assemble,
+    Supplement,
     Release,
     Erase,
     Waveform,
@@ -18,13 +19,21 @@ pub enum JobKind {
 
 impl JobKind {
     /// In the order in which they are looked for.
-    pub const ALL: [Self; 6] =
-        [Self::Assemble, Self::Release, Self::Erase, Self::Waveform, Self::Mix, Self::Export];
+    pub const ALL: [Self; 7] = [
+        Self::Assemble,
+        Self::Supplement,
+        Self::Release,
+        Self::Erase,
+        Self::Waveform,
+        Self::Mix,
+        Self::Export,
+    ];
 
     /// The word in the database, in the API and in the metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Assemble => "assemble",
+            Self::Supplement => "supplement",
             Self::Release => "release",
             Self::Erase => "erase",
             Self::Waveform => "waveform",
@@ -74,6 +83,8 @@ impl Format {
 pub enum Work {
     /// Make the recording of what is there.
     Assemble,
+    /// Make files of what came after the recording was made.
+    Supplement,
     /// Let the chunks go that are wholly in the files of a completed session.
     Release,
     /// Remove what a session that was thrown away has left: payloads, files, and in the end its rows.
@@ -90,6 +101,7 @@ impl Work {
     pub const fn kind(self) -> JobKind {
         match self {
             Self::Assemble => JobKind::Assemble,
+            Self::Supplement => JobKind::Supplement,
             Self::Release => JobKind::Release,
             Self::Erase => JobKind::Erase,
             Self::Waveform => JobKind::Waveform,
@@ -101,14 +113,26 @@ impl Work {
     /// Which of several of its kind; empty where there is only one of a session.
     pub const fn subject(self) -> &'static str {
         match self {
-            Self::Assemble | Self::Release | Self::Erase | Self::Waveform | Self::Mix => "",
+            Self::Assemble
+            | Self::Supplement
+            | Self::Release
+            | Self::Erase
+            | Self::Waveform
+            | Self::Mix => "",
             Self::Export(format) => format.as_str(),
         }
     }
 
     /// Each there is.
     pub fn all() -> impl Iterator<Item = Self> {
-        let single = [Self::Assemble, Self::Release, Self::Erase, Self::Waveform, Self::Mix];
+        let single = [
+            Self::Assemble,
+            Self::Supplement,
+            Self::Release,
+            Self::Erase,
+            Self::Waveform,
+            Self::Mix,
+        ];
         single.into_iter().chain(Format::ALL.into_iter().map(Self::Export))
     }
 

@@ -46,6 +46,7 @@ mod combine;
 mod decode;
 mod ebml;
 mod error;
+mod finished_headers;
 mod frame;
 mod grammar;
 mod headers;

@@ -237,10 +237,7 @@ impl<W: Write + Seek> Stitcher<W> {
                 reading.into_report(end)
             }
             Open::Mp4(reading) => {
-                let tracks = reading.segment.known_tracks();
-                if !tracks.is_empty() {
-                    self.headers.mp4 = Some(tracks.to_vec());
-                }
+                self.headers.note_mp4(reading.segment.known_tracks());
                 reading.into_report(end)
             }
             Open::Ogg(reading) => reading.into_report(end),
@@ -495,9 +492,15 @@ fn foreign_report(start: Duration, bytes: u64, refusal: Option<Refusal>) -> Segm
 }
 
 impl Headers {
-    fn note_webm(&mut self, tracks: &[TrackEntry]) {
+    pub(crate) fn note_webm(&mut self, tracks: &[TrackEntry]) {
         if !tracks.is_empty() {
             self.webm = Some(tracks.to_vec());
+        }
+    }
+
+    pub(crate) fn note_mp4(&mut self, tracks: &[Track]) {
+        if !tracks.is_empty() {
+            self.mp4 = Some(tracks.to_vec());
         }
     }
 }

@@ -82,6 +82,13 @@ pub enum Event {
         reason: String,
         took_ms: Millis,
     },
+    /// All that had come after the recording was made, in files of its own.
+    SupplementMade {
+        items: u64,
+        duration_ms: Millis,
+        bytes: u64,
+        took_ms: Millis,
+    },
     /// The writer of this epoch was cut off, because a newer one had taken over.
     Fenced {
         epoch: Epoch,

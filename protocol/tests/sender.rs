@@ -612,3 +612,28 @@ fn a_late_word_on_a_damaged_copy_does_not_revive_an_item_refused_for_good() {
     assert_eq!(page.sender.backlog_status().refused_items, 1);
     assert_eq!(page.sent_seqs(), [0]);
 }
+
+#[test]
+fn what_a_finished_session_lacks_is_delivered_before_its_receipt_is_asked_for() {
+    let mut page = Page::new();
+    (0..3).for_each(|_| page.capture(10));
+    page.spooled();
+    page.sender.finish(NOW);
+    page.sender.handle_connected(NOW);
+    page.hear(ServerMessage::Welcome(Welcome {
+        epoch: Epoch::new(2),
+        have: set(&[0]),
+        progress: Progress::default(),
+        status: SessionStatus::Completed,
+    }));
+    let finish = |page: &Page| {
+        let is_finish = |one: &Effect| matches!(one, Effect::Send(ClientMessage::Finish(_)));
+        page.other.iter().any(is_finish)
+    };
+    assert_eq!((page.sent_seqs(), finish(&page)), (vec![1, 2], false));
+    page.ack(&[1, 2]);
+    assert!(finish(&page));
+    page.hear(ServerMessage::Completed(receipt()));
+    assert_eq!(page.forgotten, [0, 1, 2].map(Seq::new));
+    assert!(page.other.contains(&Effect::Erase));
+}

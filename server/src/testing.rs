@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use ledger::conformance::POLICY;
-use ledger::{Append, By, Command, Ledger as _};
+use ledger::{Append, By, Command, Ledger as _, MadeOf};
 use protocol::event::{LossCause, Transport};
 use protocol::message::Opening;
 use protocol::{
@@ -134,9 +134,10 @@ impl World {
             frames: Vec::new(),
             left_out: Vec::new(),
         };
-        let (began_in, digest) = (SessionStatus::Finalizing, Digest::from_bytes([1; 32]));
-        self.store.recording_playable(id, &made, began_in, START).await.unwrap();
-        let done = self.store.recording_done(id, &made, digest, Millis::ZERO, began_in, START);
+        let of = MadeOf { began_in: SessionStatus::Finalizing, items: 3 };
+        let digest = Digest::from_bytes([1; 32]);
+        self.store.recording_playable(id, &made, of, START).await.unwrap();
+        let done = self.store.recording_done(id, &made, digest, Millis::ZERO, of, START);
         assert_eq!(done.await.unwrap().unwrap().after.status, SessionStatus::Completed);
         let recording = Recording { digest: Some(digest), ..recording };
         (id, recording)

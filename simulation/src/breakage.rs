@@ -44,4 +44,6 @@ pub enum Breakage {
     IgnoreDevices,
     /// The spool says that it has what it is only about to write.
     SpooledTooSoon,
+    /// Nothing is made of what comes after the end.
+    ForgetSupplement,
 }

@@ -112,6 +112,12 @@ fn completing_with_a_partial_recording_is_caught() {
 }
 
 #[test]
+fn making_nothing_of_what_comes_after_the_end_is_caught() {
+    let faults = [F::PageCrash, F::ShortGrace, F::ShortWindow];
+    is_caught(Breakage::ForgetSupplement, &faults, "in no supplement");
+}
+
+#[test]
 fn finishing_over_the_head_of_a_writer_that_lives_is_caught() {
     let faults = [F::WallJump, F::OtherServer, F::ShortGrace, F::ShortWindow];
     is_caught(Breakage::IgnoreHeartbeat, &faults, "over the head of its writer");

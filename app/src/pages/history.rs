@@ -104,11 +104,12 @@ fn Row(row: SessionRow) -> impl IntoView {
 
 /// What is not in the recording, and how it is to be taken.
 fn missing(row: &SessionRow) -> (String, &'static str) {
-    match (row.missing, row.left_out) {
-        (0, 0) if row.status == SessionStatus::Failed => ("No recording".to_owned(), "lost"),
-        (0, 0) => ("Nothing".to_owned(), "whole"),
-        (0, runs) => (format::count(runs.into(), "part", "parts"), "lost"),
-        (chunks, _) => (format::count(chunks, "chunk", "chunks"), "lost"),
+    match (row.missing, row.left_out, row.late) {
+        (0, 0, _) if row.status == SessionStatus::Failed => ("No recording".to_owned(), "lost"),
+        (0, 0, 0) => ("Nothing".to_owned(), "whole"),
+        (0, 0, late) => (format!("{} came later", format::grouped(late)), "lost"),
+        (0, runs, _) => (format::count(runs.into(), "part", "parts"), "lost"),
+        (chunks, _, _) => (format::count(chunks, "chunk", "chunks"), "lost"),
     }
 }
 
@@ -171,6 +172,7 @@ mod tests {
             bytes: 1_240_000,
             missing: 0,
             left_out: 0,
+            late: 0,
             is_silent: false,
             live: false,
         }
@@ -206,6 +208,8 @@ mod tests {
         assert!(failed.contains("1.2 MB No recording"), "{failed}");
         let both = SessionRow { left_out: 1, missing: 2, ..row(SessionStatus::Completed) };
         assert!(shown(both).contains("1.2 MB 2 chunks"));
+        let late = SessionRow { late: 12, ..row(SessionStatus::Completed) };
+        assert!(shown(late).contains("1.2 MB 12 came later"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod gap_map;
 mod player;
 mod segments;
 mod story;
+mod supplement;
 mod thumbnails;
 mod tracks;
 mod waveform;
@@ -31,6 +32,7 @@ use gap_map::{GapMap, Map};
 use player::Player;
 use segments::Segments;
 use story::Story;
+use supplement::Supplement;
 use tracks::{Tracks, name_of_sound};
 
 /// Rows that a table shows before it folds up.
@@ -68,6 +70,7 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
                         <Frames id frames=view.frames.clone()/>
                     }
                 })}
+            {view.supplement.clone().map(|supplement| view! { <Supplement id supplement/> })}
             <Completeness view=view.clone()/>
             <GapMap map recording=view.recording.clone()/>
             <Story log=view.log.clone()/>
@@ -202,6 +205,7 @@ mod tests {
                 digest: Some(Digest::from_bytes([0xab; 32])),
             }),
             left_out: Vec::new(),
+            supplement: None,
             exports: Vec::new(),
             failure: None,
             timeline: Timeline { segments: vec![a_run()], ..Timeline::default() },

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use protocol::SessionId;
 
 use super::controls::Controls;
+use super::kept::KeptBox;
 use super::microphone::{Level, Microphone};
 use super::port::{self, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, RoomLine, Safety};
@@ -89,6 +90,7 @@ fn Panel(ui: Ui) -> impl IntoView {
             <Level ui/>
             <Safety ui/>
             <AlertBox ui/>
+            <KeptBox ui/>
             <SourceChoice ui/>
             <Microphone ui/>
             <Controls ui/>
@@ -219,6 +221,20 @@ mod tests {
         };
         assert!(!section(&html).contains("hidden"));
         assert!(section(&shown(view(RecorderState::Recording))).contains("hidden"));
+    }
+
+    #[test]
+    fn what_the_server_does_not_take_can_be_saved() {
+        let about = |is_kept_back| {
+            let html = shown(RecorderView { is_kept_back, ..RecorderView::default() });
+            let end = html.find("Save what is here").unwrap();
+            let class = html[..end].rfind("unfinished callout").unwrap();
+            let start = html[..class].rfind("<div").unwrap();
+            html[start..end].to_owned()
+        };
+        let offered = about(true);
+        assert!(offered.contains("is on this device") && !offered.contains("hidden"), "{offered}");
+        assert!(about(false).contains("hidden"));
     }
 
     #[test]

@@ -70,6 +70,9 @@ pub struct RecorderView {
     pub unfinished: Option<Unfinished>,
     /// Pieces stored in this browser that this version cannot read.
     pub unreadable: u32,
+    /// This browser holds items that the server does not take, or cannot be sent now that nothing is
+    /// recorded any more.
+    pub is_kept_back: bool,
     /// What another tab is recording, while this page has no session of its own.
     pub elsewhere: Option<Elsewhere>,
     /// The address with which this page's session goes on, anywhere.
@@ -165,6 +168,8 @@ pub enum Command {
     DiscardUnfinished,
     /// Hand out [`RecorderView::unreadable`] as a file.
     SaveUnreadable,
+    /// Hand out what this browser holds of recordings as files.
+    SaveKept,
     /// Go on here with [`RecorderView::elsewhere`].
     TakeOver,
     Retry,

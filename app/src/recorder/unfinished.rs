@@ -80,7 +80,7 @@ pub(super) fn UnreadableBox(ui: Ui) -> impl IntoView {
 }
 
 #[component]
-fn Choice(name: &'static str, class: &'static str, command: Command) -> impl IntoView {
+pub(super) fn Choice(name: &'static str, class: &'static str, command: Command) -> impl IntoView {
     view! {
         <button type="button" class=class on:click=move |_| send(command.clone())>
             {name}

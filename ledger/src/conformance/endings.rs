@@ -101,7 +101,7 @@ pub(super) async fn a_discarded_session_is_closed_and_erased_in_the_end<L: Ledge
     trial.refused(open, at(2_000), Refused::Discarded).await?;
     let refused = trial.verdict(writer(1), item(3)).await?;
     same("an item", refused, Verdict::Refused(ItemError::SessionFinished))?;
-    let playable = Command::RecordingPlayable { began_in: SessionStatus::Finalizing };
+    let playable = recording_playable(SessionStatus::Finalizing);
     trial.refused(playable, at(2_000), Refused::RecordingOutdated).await?;
     let gone = at(1_000).plus(POLICY.discarded_kept);
     same("the deadline", discarded.after.deadline, Some(gone))?;

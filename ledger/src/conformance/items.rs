@@ -96,17 +96,3 @@ pub(super) async fn a_session_grows_up_to_its_limit_and_headers_count<L: Ledger>
     same("what is stored", trial.session().await?.have, seqs(0..=1))?;
     trial.done(finish(writer(1), Some(1)), at(1_000)).await.map(drop)
 }
-
-pub(super) async fn a_finished_session_takes_no_new_items_and_knows_the_old_ones<L: Ledger>(
-    trial: &Trial<'_, L>,
-) -> Holds {
-    trial.finalizing().await?;
-    let finished = Verdict::Refused(ItemError::SessionFinished);
-    for status in [SessionStatus::Finalizing, SessionStatus::Completed] {
-        same("the status", trial.status().await?, status)?;
-        same("a new item", trial.verdict(writer(1), item(3)).await?, finished)?;
-        same("an old item", trial.verdict(writer(1), item(2)).await?, Verdict::Duplicate)?;
-        trial.made(SessionStatus::Finalizing).await?;
-    }
-    Ok(())
-}

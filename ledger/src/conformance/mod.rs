@@ -5,6 +5,7 @@ mod connections;
 mod endings;
 mod items;
 mod jobs;
+mod late;
 mod recordings;
 mod writers;
 
@@ -21,7 +22,7 @@ use protocol::{
     TokenHash, TrackNo, UnixMillis,
 };
 
-use crate::command::{By, Command, Refused};
+use crate::command::{By, Command, MadeOf, Refused};
 use crate::jobs::{JobEnd, JobState, Worker};
 use crate::limits::{JOB_LEASE, JOB_TRIES_MAX};
 use crate::rules::Policy;
@@ -199,7 +200,7 @@ impl<L: Ledger> Trial<'_, L> {
     }
 
     async fn made(&self, began_in: SessionStatus) -> Result<Applied, String> {
-        self.done(Command::RecordingPlayable { began_in }, at(2_000)).await?;
+        self.done(recording_playable(began_in), at(2_000)).await?;
         self.done(recording_done(began_in), at(2_000)).await
     }
 }
@@ -224,6 +225,15 @@ fn finish(by: By, last_seq: Option<u64>) -> Command {
     Command::Finish { by, last_seq: last_seq.map(Seq::new), lost: SeqSet::new() }
 }
 
+/// Of the items 0..=2, like all recordings here.
+fn made_of(began_in: SessionStatus) -> MadeOf {
+    MadeOf { began_in, items: 3 }
+}
+
+fn recording_playable(began_in: SessionStatus) -> Command {
+    Command::RecordingPlayable { of: made_of(began_in) }
+}
+
 /// Of one sound.
 fn recording_done(began_in: SessionStatus) -> Command {
     recording_done_of(1, began_in)
@@ -231,7 +241,7 @@ fn recording_done(began_in: SessionStatus) -> Command {
 
 fn recording_done_of(sounds: u32, began_in: SessionStatus) -> Command {
     let (duration, took) = (Millis::from_secs(3), Millis::new(50));
-    Command::RecordingDone { began_in, duration, bytes: 1_000, took, sounds }
+    Command::RecordingDone { of: made_of(began_in), duration, bytes: 1_000, took, sounds }
 }
 
 fn recording_failed() -> Command {
@@ -300,7 +310,18 @@ claims!(
         numbers_far_ahead_are_refused,
         holes_without_number_are_refused,
         a_session_grows_up_to_its_limit_and_headers_count,
-        a_finished_session_takes_no_new_items_and_knows_the_old_ones,
+    ],
+    late: [
+        what_comes_after_the_end_is_stored_and_counts_as_late,
+        what_comes_late_is_bounded_like_what_is_stored,
+        late_ranges_without_number_are_refused,
+        a_supplement_is_due_once_nothing_more_comes_late,
+        a_supplement_waits_for_an_endless_stream_only_so_long,
+        what_comes_late_while_the_recording_is_made_waits_for_that,
+        what_comes_late_while_the_supplement_is_made_makes_another,
+        a_recording_made_once_more_has_what_was_late,
+        what_is_brought_to_a_failed_session_is_kept_like_the_rest,
+        a_recording_that_lacks_items_completes_nothing,
     ],
     connections: [
         a_lost_connection_interrupts_only_its_own_writers_session,

@@ -7,7 +7,7 @@ pub(super) async fn only_a_recording_of_everything_completes_a_session<L: Ledger
 ) -> Holds {
     trial.finalizing().await?;
     for command in [
-        Command::RecordingPlayable { began_in: SessionStatus::Active },
+        recording_playable(SessionStatus::Active),
         recording_done(SessionStatus::Active),
         recording_done(SessionStatus::Incomplete),
     ] {
@@ -53,7 +53,7 @@ pub(super) async fn a_recording_of_everything_is_drawn_and_its_sounds_are_mixed<
     trial.left_alone().await?;
     trial.done(Command::CheckDeadline, at(31_000)).await?;
     let began_in = SessionStatus::Incomplete;
-    trial.done(Command::RecordingPlayable { began_in }, at(32_000)).await?;
+    trial.done(recording_playable(began_in), at(32_000)).await?;
     trial.done(recording_done_of(2, began_in), at(32_000)).await?;
     same("drawing half of it", trial.job_state(Work::Waveform).await?, None)?;
     same("mixing half of it", trial.job_state(Work::Mix).await?, None)
@@ -72,7 +72,7 @@ pub(super) async fn what_is_missing_beside_a_recording_is_made_again<L: Ledger>(
         trial.refused(want(beside), at(2_000), Refused::NoRecording).await?;
     }
     let began_in = SessionStatus::Interrupted;
-    let before = trial.done(Command::RecordingPlayable { began_in }, at(2_000)).await?.after;
+    let before = trial.done(recording_playable(began_in), at(2_000)).await?.after;
     let jobs = async || {
         let drawing = trial.job_state(Work::Waveform).await?;
         Ok::<_, String>((drawing, trial.job_state(Work::Mix).await?))
@@ -99,7 +99,7 @@ pub(super) async fn each_form_of_a_completed_recording_is_a_job_of_its_own<L: Le
     trial.finalizing().await?;
     trial.refused(want(Format::Mp3), at(1_500), Refused::NoRecording).await?;
     let began_in = SessionStatus::Finalizing;
-    trial.done(Command::RecordingPlayable { began_in }, at(2_000)).await?;
+    trial.done(recording_playable(began_in), at(2_000)).await?;
     trial.refused(want(Format::Mp3), at(2_000), Refused::NotCompleted).await?;
     let before = trial.done(recording_done(began_in), at(2_000)).await?.after;
     let states =

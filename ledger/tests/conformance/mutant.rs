@@ -2,6 +2,7 @@
 
 use ledger::conformance::POLICY;
 use ledger::jobs::{Job, JobEnd, Worker};
+use ledger::limits::{LATE_QUIET, LATE_QUIET_MAX};
 use ledger::memory::Memory;
 use ledger::work::{Beside, Format, JobKey, JobKind, Work};
 use ledger::{Append, Appended, Applied, By, Command, Ledger, Refused, Session};
@@ -73,8 +74,16 @@ mutations!(
     DiscardCompleted,
     /// The job is not written down that became due.
     ForgetJob,
-    /// A finished session takes items.
-    TakeLateItems,
+    /// What comes after the end is refused.
+    RefuseLateItems,
+    /// What comes after the end counts as if it had come in time.
+    ForgetLate,
+    /// Nobody makes a supplement of it.
+    ForgetSupplement,
+    /// The supplement is made while more comes.
+    HurrySupplement,
+    /// A recording completes its session whatever has come since.
+    CompleteWithFewer,
     /// Another item under a taken number counts as the same.
     SecondIsDuplicate,
     /// The same item again is refused.
@@ -152,10 +161,15 @@ impl Mutant {
             Command::Finish { lost, .. } if mutation == Some(Mutation::WaitForLost) => {
                 *lost = SeqSet::new();
             }
-            Command::RecordingPlayable { began_in } | Command::RecordingDone { began_in, .. }
+            Command::RecordingPlayable { of } | Command::RecordingDone { of, .. }
                 if mutation == Some(Mutation::CompleteWithPartial) =>
             {
-                *began_in = SessionStatus::Finalizing;
+                of.began_in = SessionStatus::Finalizing;
+            }
+            Command::RecordingPlayable { of } | Command::RecordingDone { of, .. }
+                if mutation == Some(Mutation::CompleteWithFewer) =>
+            {
+                of.items = known.map_or(of.items, |known| known.in_time().len());
             }
             Command::RecordingDone { sounds, .. }
                 if mutation == Some(Mutation::OverlookOneSound) && *sounds == 1 =>
@@ -190,17 +204,32 @@ impl Mutant {
         Some(command)
     }
 
+    async fn forget_supplement(&self, id: SessionId, now: UnixMillis) -> Done<()> {
+        let (kind, worker, then) =
+            (JobKind::Supplement, Worker(u64::MAX), now.plus(LATE_QUIET_MAX));
+        while let Some((claimed, _)) = self.inner.claim(kind, worker, then).await? {
+            self.inner.end_job(claimed, worker, JobEnd::Done, then).await?;
+            if claimed.session == id {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     async fn nothing_done(&self, id: SessionId) -> Result<Applied, Refused> {
         let known = self.known(id).await.ok_or(Refused::UnknownSession)?;
         Ok(Applied { before: Some(known.clone()), after: known, events: Vec::new() })
     }
 
-    async fn verdicts(&self, judged: Appended) -> Appended {
+    async fn verdicts(&self, id: SessionId, judged: Appended) -> Appended {
         let mut verdicts = judged?;
-        for (_, verdict) in &mut verdicts {
+        let late = self.known(id).await.map(|known| known.late).unwrap_or_default();
+        for (seq, verdict) in &mut verdicts {
             match (self.mutation, *verdict) {
-                (Some(Mutation::TakeLateItems), Verdict::Refused(ItemError::SessionFinished))
-                | (Some(Mutation::TakeWhateverIsLarge), Verdict::Refused(ItemError::SessionFull))
+                (Some(Mutation::RefuseLateItems), Verdict::Stored) if late.contains(*seq) => {
+                    *verdict = Verdict::Refused(ItemError::SessionFinished);
+                }
+                (Some(Mutation::TakeWhateverIsLarge), Verdict::Refused(ItemError::SessionFull))
                 | (
                     Some(Mutation::TakeWhateverIsAhead),
                     Verdict::Refused(ItemError::TooFarAhead | ItemError::TooManyHoles),
@@ -283,14 +312,20 @@ impl Ledger for Mutant {
             };
             let instead = Append { session, by, transport, items: append.items.clone() };
             for judged in self.inner.append(&[&instead], now).await? {
-                results.push(self.verdicts(judged).await);
+                results.push(self.verdicts(session, judged).await);
+            }
+            if self.mutation == Some(Mutation::ForgetSupplement) {
+                self.forget_supplement(session, now).await?;
             }
         }
         Ok(results)
     }
 
     async fn find(&self, id: SessionId) -> Done<Option<Session>> {
-        self.inner.find(id).await
+        let found = self.inner.find(id).await?;
+        let forgets = self.mutation == Some(Mutation::ForgetLate);
+        let in_time = |found: Session| Session { late: SeqSet::new(), late_since: None, ..found };
+        Ok(if forgets { found.map(in_time) } else { found })
     }
 
     async fn digests(&self, id: SessionId, seqs: &[Seq]) -> Done<Vec<(Seq, Digest)>> {
@@ -314,6 +349,9 @@ impl Ledger for Mutant {
         if self.mutation == Some(Mutation::StealJobs) {
             self.inner.expire_jobs(UnixMillis::new(0)).await?;
         }
+        let hurries =
+            kind == JobKind::Supplement && self.mutation == Some(Mutation::HurrySupplement);
+        let now = if hurries { now.plus(LATE_QUIET) } else { now };
         self.inner.claim(kind, by, now).await
     }
 

@@ -211,6 +211,14 @@ impl Sender {
         self.unreadable.count()
     }
 
+    /// It holds items that will not be sent from here, or that a crash of the page would lose.
+    pub fn keeps_back(&self) -> bool {
+        let BacklogStatus { items, refused_items, memory_only_items, .. } = self.backlog_status();
+        let is_over = matches!(self.finishing, Finishing::Completed(_) | Finishing::Failed(_));
+        let is_stopped = matches!(self.link.phase, Phase::Stopped(_));
+        refused_items > 0 || memory_only_items > 0 || (items > 0 && (is_over || is_stopped))
+    }
+
     /// True when every un-acked item is on disk here: another page can take up all of it.
     pub fn is_kept(&self) -> bool {
         self.unfilled.is_empty() && self.backlog.is_kept()

@@ -22,6 +22,7 @@ mod playback;
 mod recording;
 mod retry_job;
 mod show_session;
+mod supplement;
 mod tail;
 mod tracks;
 mod waveform;
@@ -83,6 +84,7 @@ fn routes() -> (Router<AppState>, Document) {
                 .routes(routes!(recording::recording))
                 .routes(routes!(playback::playback))
                 .routes(routes!(tracks::track_recording))
+                .routes(routes!(supplement::supplement))
                 .routes(routes!(waveform::waveform))
                 .routes(routes!(frames::list_frames))
                 .routes(routes!(frames::frame))

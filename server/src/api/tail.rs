@@ -42,7 +42,7 @@ struct Tail(#[expect(dead_code, reason = "says what a body is, and is none")] St
         (status = 403, description = "Wrong token", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such session", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The session takes no more items, is as large as it may be, or has another one under this number", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The session was discarded, is as large as it may be, or has another one under this number", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The chunk is above the limit", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The address has brought as much as it may in a day; nothing is stored", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Too many requests, or the server is shutting down; try again", body = Problem, content_type = "application/problem+json"),

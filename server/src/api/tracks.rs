@@ -16,7 +16,7 @@ use crate::state::AppState;
 use crate::store::{media_of, track_stem};
 
 /// The session and the track in the path.
-pub(super) struct TrackPath(SessionId, TrackNo);
+pub(super) struct TrackPath(pub(super) SessionId, pub(super) TrackNo);
 
 impl FromRequestParts<AppState> for TrackPath {
     type Rejection = ApiError;
@@ -35,6 +35,12 @@ pub(super) struct PartQuery {
     /// Which of the track's files, counted from 0: there is a further one for each other format that
     /// its recorder runs are of.
     part: Option<u8>,
+}
+
+impl PartQuery {
+    pub(super) fn part(&self) -> u8 {
+        self.part.unwrap_or(0)
+    }
 }
 
 /// The file of one track
@@ -65,7 +71,7 @@ pub(super) async fn track_recording(
     query: Result<Query<RecordingQuery>, QueryRejection>,
     request: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let part = part?.0.part.unwrap_or(0);
+    let part = part?.0.part();
     let session = state.store.session(id).await?;
     let files = state.store.track_files(id).await?;
     let segments = state.store.segments(id).await?;

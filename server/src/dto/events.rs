@@ -26,7 +26,7 @@ pub(crate) struct SessionEvent {
     /// `created`, `connected`, `connection_lost`, `resumed`, `grace_over`, `resume_window_over`,
     /// `segment_started`, `segment_ended`, `paused`, `pause_over`, `noted`, `duplicates_received`,
     /// `items_refused`, `digest_conflict`, `missing_asked`, `finish_asked`, `recording_made`,
-    /// `recording_failed`, `fenced`, `discarded` or `more_not_kept`; more may follow.
+    /// `recording_failed`, `supplement_made`, `fenced`, `discarded` or `more_not_kept`; more may follow.
     kind: String,
     /// What else is known, such as `{"cause": "silent"}`; its fields depend on the kind.
     #[schema(value_type = Object)]

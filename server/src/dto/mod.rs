@@ -1,6 +1,7 @@
 //! The shapes of the API's JSON, and of the JSON that goes with a recording.
 
 mod events;
+mod supplement;
 
 use protocol::{Digest, Millis, Receipt, SeqSet, SessionId, TrackNo, UnixMillis};
 use serde::Serialize;
@@ -8,8 +9,9 @@ use timeline::Segment;
 use utoipa::ToSchema;
 
 pub(crate) use events::{SessionEvents, events};
+use supplement::Supplement;
 
-use crate::store::{LeftOutRun, Session, Store, StoreError, TrackFile, media_of};
+use crate::store::{self, LeftOutRun, Session, Store, StoreError, TrackFile, media_of};
 
 /// A session in a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -56,6 +58,8 @@ pub(crate) struct SessionDetails {
     left_out_segments: u32,
     /// What of each of them is in no file, and why.
     left_out: Vec<LeftOut>,
+    /// What came after the recording was made: it is not in the recording.
+    supplement: Option<Supplement>,
     /// Present once the session is completed.
     receipt: Option<ReceiptDto>,
     /// Why no recording could be made.
@@ -142,7 +146,8 @@ pub(crate) async fn details(store: &Store, id: SessionId) -> Result<SessionDetai
     let segments = store.segments(id).await?;
     let files = store.track_files(id).await?;
     let left_out = store.left_out(id).await?;
-    Ok(SessionDetails::new(&session, &segments, &files, left_out))
+    let supplement = store.supplement(id).await?;
+    Ok(SessionDetails::new(&session, &segments, &files, left_out, supplement))
 }
 
 /// A session and what happened to it, as the API tells them: to be kept with its recording.
@@ -181,6 +186,7 @@ impl SessionDetails {
         segments: &[Segment],
         files: &[TrackFile],
         left_out: Vec<LeftOutRun>,
+        supplement: Option<store::Supplement>,
     ) -> Self {
         Self {
             summary: SessionSummary::new(session),
@@ -191,6 +197,7 @@ impl SessionDetails {
             recording_url: session.recording.as_ref().map(|_| app::paths::recording(session.id)),
             left_out_segments: session.recording.as_ref().map_or(0, |recording| recording.left_out),
             left_out: left_out.into_iter().map(LeftOut::from).collect(),
+            supplement: supplement.map(|supplement| Supplement::new(session, supplement)),
             receipt: session.receipt().map(|receipt| ReceiptDto::new(receipt, session.is_silent())),
             failure: session.failure.clone(),
         }

@@ -32,6 +32,7 @@ fn session(captured: Millis) -> Session {
         completed_at: Some(at),
         last_seq: None,
         have: protocol::SeqSet::up_to(protocol::Seq::ZERO),
+        late: protocol::SeqSet::new(),
         payload_bytes: 1_000_000,
         captured,
         loudest: None,

@@ -62,6 +62,7 @@ fn row(session: &Session) -> SessionRow {
         bytes: session.recording.as_ref().map_or(session.payload_bytes, |file| file.bytes),
         missing: session.missing().len(),
         left_out: session.recording.as_ref().map_or(0, |recording| recording.left_out),
+        late: session.late.len(),
         is_silent: session.is_silent() == Some(true),
         live: session.status == SessionStatus::Active,
     }

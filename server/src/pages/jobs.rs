@@ -46,6 +46,7 @@ fn row(ListedJob { key, job }: ListedJob) -> JobRow {
 const fn what(work: Work) -> &'static str {
     match work {
         Work::Assemble => "Make the recording",
+        Work::Supplement => "Make the supplement",
         Work::Release => "Let chunks go",
         Work::Erase => "Erase",
         Work::Waveform => "Draw the sound",

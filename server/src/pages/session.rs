@@ -1,7 +1,10 @@
 //! `/sessions/{id}`: one session.
 
 use app::pages::session::SessionPage;
-use app::views::{ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, SessionView};
+use app::views::{
+    ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, SessionView, SupplementFileView,
+    SupplementView,
+};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -18,7 +21,7 @@ use crate::export::{ExportError, Standing, can_be_exported};
 use crate::recording::{NotMade, has_several_sounds, tracks_in};
 use crate::render;
 use crate::state::AppState;
-use crate::store::{LeftOutRun, LoggedEvent, Recording, Session};
+use crate::store::{LeftOutRun, LoggedEvent, Recording, Session, Supplement, SupplementFile};
 
 pub(crate) async fn session(State(state): State<AppState>, Path(id): Path<String>) -> Response {
     match load(&state, &id).await {
@@ -64,6 +67,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         recording,
         left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
         exports: export_rows(state, &session).await?,
+        supplement: state.store.supplement(id).await?.map(|late| supplement(&session, late)),
         tracks: track_views(&session, &timeline.segments, &files, &joined, &frames),
         joined: if joined.len() > 1 { joined } else { Vec::new() },
         frames: frames.iter().map(frame_view).collect(),
@@ -72,6 +76,28 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         connections: state.store.connections(id, origin).await?,
         log: log(&events, origin),
     })
+}
+
+fn supplement(session: &Session, late: Supplement) -> SupplementView {
+    let items = session.late.len();
+    let file = |file: SupplementFile| SupplementFileView {
+        track: file.track,
+        part: file.part,
+        kind: file.kind,
+        label: file.label,
+        has_video: file.mime.starts_with("video/"),
+        bytes: file.bytes,
+        duration: file.duration,
+    };
+    SupplementView {
+        items,
+        waiting_items: items.saturating_sub(late.items),
+        last_came: instant(late.last_at),
+        files: late.files.into_iter().map(file).collect(),
+        pictures: late.pictures,
+        left_out_runs: late.left_out,
+        left_out: late.left_out_runs.into_iter().map(left_out_row).collect(),
+    }
 }
 
 fn left_out_row(run: LeftOutRun) -> LeftOutRow {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use app::format;
 use media::{FileType, MediaError, Schedule, Source, Tally, Verifier};
-use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
+use protocol::{Millis, SegmentNo, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use timeline::{Alignment, Shift};
 
@@ -91,12 +91,12 @@ pub(super) async fn assemble(
     store: &Store,
     scratch: &Path,
     id: SessionId,
+    have: SeqSet,
     mut plan: Plan,
     mut begun: Begun,
 ) -> Result<Assembled, AssembleError> {
-    let have = Arc::new(store.session(id).await?.have);
-    let until = have.last().unwrap_or(Seq::ZERO);
-    let sources = Sources { store, scratch, id, have };
+    let have = Arc::new(have);
+    let sources = Sources { store, scratch, id, have: Arc::clone(&have) };
     let (mut tracks, mut parts) = (Vec::new(), Vec::new());
     let (mut runs, mut left_out) = (Vec::new(), Vec::new());
     let mut obstacle = None;
@@ -127,7 +127,7 @@ pub(super) async fn assemble(
     let mut all_pictures = Vec::with_capacity(plan.pictures.len());
     let mut pictures_max = PICTURES_MAX;
     for track in &plan.pictures {
-        let pictures = pictures::gather(store, scratch, id, *track, until, pictures_max).await?;
+        let pictures = pictures::gather(store, scratch, id, *track, &have, pictures_max).await?;
         pictures_max -= pictures.taken.len();
         left_out.extend(pictures.left_out.iter().cloned());
         if !pictures.taken.is_empty() {
@@ -158,26 +158,26 @@ fn left_out_runs(
     runs.into_values().collect()
 }
 
-/// Where a session's chunks are, and where its files are made.
-struct Sources<'a> {
-    store: &'a Store,
-    scratch: &'a Path,
-    id: SessionId,
-    have: Arc<SeqSet>,
+/// Where a session's chunks are, which of them are meant, and where its files are made.
+pub(super) struct Sources<'a> {
+    pub(super) store: &'a Store,
+    pub(super) scratch: &'a Path,
+    pub(super) id: SessionId,
+    pub(super) have: Arc<SeqSet>,
 }
 
 /// What became of a track.
-struct OfTrack {
+pub(super) struct OfTrack {
     /// Or why there is nothing of it.
-    file: Result<MediaFile, MediaError>,
+    pub(super) file: Result<MediaFile, MediaError>,
     /// Each of another format than those before.
-    further: Vec<(u8, MediaFile)>,
-    runs: Vec<StitchedRun>,
-    left_out: Vec<LeftOutRun>,
+    pub(super) further: Vec<(u8, MediaFile)>,
+    pub(super) runs: Vec<StitchedRun>,
+    pub(super) left_out: Vec<LeftOutRun>,
 }
 
 impl Sources<'_> {
-    async fn stitch(
+    pub(super) async fn stitch(
         &self,
         track: TrackNo,
         begun: Option<Stitching>,

@@ -12,7 +12,7 @@ use super::stitching::MediaFile;
 use crate::store::{Frame, Made, Recording, TrackFile};
 
 /// Runs of which it is noted what is left out; the others are counted.
-const LEFT_OUT_LISTED_MAX: usize = 1_000;
+pub(super) const LEFT_OUT_LISTED_MAX: usize = 1_000;
 
 impl RecordingFiles {
     /// Everything is durable on return. The recording's file comes back with it.

@@ -15,6 +15,7 @@ mod playback;
 mod postponed;
 mod release;
 mod stitching;
+mod supplement;
 mod waveform;
 
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
-use ledger::{By, Command, Refused};
+use ledger::{By, Command, MadeOf, Refused};
 use protocol::receiver::DiscardStep;
 use protocol::{Receipt, SessionId, SessionStatus};
 use tokio::task::spawn_blocking;
@@ -166,10 +167,12 @@ impl Recordings {
         let begun = self.0.ahead.take(id);
         let bytes = session.payload_bytes.saturating_mul(plan.copies());
         store.room().check(scratch, bytes.saturating_sub(begun.bytes()))?;
-        let assembled = assemble::assemble(store, scratch, id, plan, begun).await?;
+        let have = session.in_time();
+        let of = MadeOf { began_in: session.status, items: have.len() };
+        let assembled = assemble::assemble(store, scratch, id, have, plan, begun).await?;
         let (made, file) = files.store(id, assembled).await?;
-        let (recording, began_in) = (&made.recording, session.status);
-        let playable = store.recording_playable(id, &made, began_in, clock::wall());
+        let recording = &made.recording;
+        let playable = store.recording_playable(id, &made, of, clock::wall());
         match store.noting(playable).await {
             Ok(()) => self.delete_replaced(before, &made.files()).await,
             Err(StoreError::Refused(Refused::RecordingOutdated)) => {
@@ -182,7 +185,7 @@ impl Recordings {
         let digest = spawn_blocking(move || digest_of(file)).await;
         let digest = digest.map_err(|_| AssembleError::BrokeOff)??;
         let took = clock::millis(started.elapsed());
-        let done = store.recording_done(id, &made, digest, took, began_in, clock::wall());
+        let done = store.recording_done(id, &made, digest, took, of, clock::wall());
         let status = match store.noting(done).await {
             Ok(Some(applied)) => applied.after.status,
             Ok(None) | Err(StoreError::Refused(Refused::RecordingOutdated)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use protocol::{Millis, SegmentNo, Seq, SessionId, TrackNo};
+use protocol::{Millis, SegmentNo, Seq, SeqSet, SessionId, TrackNo};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::spawn_blocking;
@@ -38,19 +38,20 @@ pub(super) struct Picture {
     pub(super) bytes: u64,
 }
 
-/// As many as `pictures_max`.
+/// Of the chunks among these, as many as `pictures_max`.
 pub(super) async fn gather(
     store: &Store,
     scratch: &Path,
     id: SessionId,
     track: TrackNo,
-    until: Seq,
+    have: &SeqSet,
     pictures_max: usize,
 ) -> Result<Pictures, AssembleError> {
     let file = NamedTempFile::new_in(scratch)?;
     let mut out = tokio::fs::File::from_std(file.reopen()?);
     let mut taken: Vec<Picture> = Vec::new();
     let mut left_out: BTreeMap<SegmentNo, LeftOutRun> = BTreeMap::new();
+    let until = have.last().unwrap_or(Seq::ZERO);
     let (mut from, mut first_byte) = (Seq::ZERO, 0);
     loop {
         let chunks = store.chunks(id, track, from..=until, READ_BYTES).await?;
@@ -61,6 +62,9 @@ pub(super) async fn gather(
         let chunks = checking.await.map_err(|_| AssembleError::BrokeOff)?;
         for StoredChunk { seq, segment, at, payload } in chunks {
             from = seq.next();
+            if !have.contains(seq) {
+                continue;
+            }
             let (picture, lost_bytes) = match payload {
                 Payload::Intact(bytes) => {
                     let length = bytes.len() as u64;

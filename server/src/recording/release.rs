@@ -59,7 +59,7 @@ pub(crate) async fn erase(
     Ok(store.empty_wal().await?)
 }
 
-fn end_of(done: Result<(), AssembleError>) -> JobEnd {
+pub(super) fn end_of(done: Result<(), AssembleError>) -> JobEnd {
     match done {
         Ok(()) | Err(AssembleError::Store(StoreError::Refused(Refused::UnknownSession))) => {
             JobEnd::Done

@@ -114,7 +114,8 @@ impl Stitching {
         Self::begin_knowing(scratch, session, track, Headers::default())
     }
 
-    fn begin_knowing(
+    /// The same, for a track among whose runs some may lack a header like these.
+    pub(super) fn begin_knowing(
         scratch: &Path,
         session: SessionId,
         track: TrackNo,
@@ -173,13 +174,15 @@ impl Stitching {
         self.file.as_file().set_modified(SystemTime::now())
     }
 
-    /// Takes in all chunks that follow.
+    /// Takes in all chunks that follow and are among these.
     pub(super) async fn take_all(
         mut self,
         store: &Store,
         have: &Arc<SeqSet>,
     ) -> Result<Self, AssembleError> {
-        let (session, track, mut from) = (self.session, self.track, self.next);
+        let (session, track) = (self.session, self.track);
+        let first = have.ranges().next().map_or(Seq::ZERO, |range| *range.start());
+        let mut from = self.next.max(first);
         let until = have.last().unwrap_or(Seq::ZERO);
         self.pauses_over = store.pauses_over(session).await?;
         let (portions, taking) = mpsc::channel(READ_AHEAD);
@@ -255,7 +258,8 @@ impl Stitching {
 
     fn take(&mut self, chunk: &StoredChunk, have: &SeqSet) -> Result<(), MediaError> {
         let StoredChunk { seq, segment, ref payload, at } = *chunk;
-        if self.only.as_ref().is_some_and(|only| !only.contains(&segment)) {
+        let is_meant = self.only.as_ref().is_none_or(|only| only.contains(&segment));
+        if !is_meant || !have.contains(seq) {
             return Ok(());
         }
         let bytes = match payload {

@@ -11,7 +11,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::payload::Placed;
 use super::rows::{self, signed};
-use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx, derived, ruled};
+use super::{ROWS_PER_STATEMENT, Store, StoreError, Tx, derived, jobs, ruled, supplement};
 
 impl Store {
     /// Stores everything in one transaction, durable when this returns, and judges each item.
@@ -44,20 +44,26 @@ impl Store {
         let sessions = ruled::load_all(tx, &ids).await?;
         let mut sessions: HashMap<SessionId, Appending> = sessions
             .into_iter()
-            .map(|(id, session)| (id, Appending::new(session, &self.policy)))
+            .map(|(id, session)| (id, Appending::new(session, now, &self.policy)))
             .collect();
         let stored = digests(tx, &second_ones(appends, &sessions)).await?;
         let mut new = Vec::new();
-        let judged = appends
-            .iter()
-            .map(|append| judge(append, &mut sessions, &stored, &mut new, now))
-            .collect();
+        let judged =
+            appends.iter().map(|append| judge(append, &mut sessions, &stored, &mut new)).collect();
         self.insert(tx, &new).await?;
-        derived::keep(tx, &new, now).await?;
-        let changed: Vec<(SessionId, Session)> = sessions
-            .into_iter()
-            .filter_map(|(id, appending)| Some((id, appending.into_session()?)))
-            .collect();
+        let is_late =
+            |(id, _): &(SessionId, &Item)| sessions.get(id).is_some_and(Appending::makes_late);
+        let (late, in_time): (Vec<_>, Vec<_>) = new.into_iter().partition(is_late);
+        derived::keep(tx, &in_time, now).await?;
+        supplement::note_arrived(tx, &late, now).await?;
+        let mut changed: Vec<(SessionId, Session)> = Vec::with_capacity(sessions.len());
+        for (id, appending) in sessions {
+            let Some(change) = appending.into_change() else { continue };
+            for wanted in change.jobs {
+                jobs::want(tx, id, wanted, now).await?;
+            }
+            changed.push((id, change.after));
+        }
         ruled::write_appended(tx, &changed).await?;
         Ok(judged)
     }
@@ -113,11 +119,10 @@ fn judge<'a>(
     sessions: &mut HashMap<SessionId, Appending>,
     stored: &Stored,
     new: &mut Vec<(SessionId, &'a Item)>,
-    now: UnixMillis,
 ) -> Appended {
     let id = append.session;
     let session = sessions.get_mut(&id).ok_or(Refused::UnknownSession)?;
-    session.begin(append.by, append.transport, now)?;
+    session.begin(append.by, append.transport)?;
     let mut verdicts = Vec::with_capacity(append.items.len());
     for item in &append.items {
         let verdict = session.judge(item, stored.get(&(id, item.seq)));

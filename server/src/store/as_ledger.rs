@@ -21,6 +21,7 @@ const fn takes_room(command: &Command) -> bool {
         | Command::Finish { .. }
         | Command::RecordingPlayable { .. }
         | Command::RecordingDone { .. }
+        | Command::SupplementMade { .. }
         | Command::RecordingFailed { .. }
         | Command::Want { .. }
         | Command::Retry { .. }

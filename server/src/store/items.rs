@@ -4,9 +4,9 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use protocol::{Content, Digest, Millis, SegmentNo, Seq, SessionId, TrackNo};
-use sqlx::Row as _;
+use protocol::{Content, Digest, Item, Millis, SegmentNo, Seq, SessionId, TrackNo};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteExecutor};
 
 use super::payload::{PayloadStore, Placed};
 use super::rows::{self, signed};
@@ -113,6 +113,31 @@ impl Store {
         }
         Ok(Unchecked { track, read })
     }
+}
+
+/// The markers of a session under some numbers, in their order.
+pub(super) async fn markers(
+    database: impl SqliteExecutor<'_>,
+    id: SessionId,
+    span: &RangeInclusive<Seq>,
+) -> Result<Vec<Item>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq, at_ms, payload FROM items \
+         WHERE session_id = ? AND kind = 'marker' AND seq BETWEEN ? AND ? ORDER BY seq",
+    )
+    .bind(id.as_bytes().as_slice())
+    .bind(signed(span.start().get()))
+    .bind(signed(span.end().get()))
+    .fetch_all(database)
+    .await?;
+    let marker = |row: &SqliteRow| {
+        let marker = postcard::from_bytes(row.try_get("payload")?)
+            .map_err(|_| StoreError::Corrupt("a marker"))?;
+        let (seq, at) = (row.try_get("seq")?, row.try_get("at_ms")?);
+        let (seq, at) = (Seq::new(rows::unsigned(seq)), Millis::new(rows::unsigned(at)));
+        Ok(Item::new(seq, at, Content::Marker(marker)))
+    };
+    rows.iter().map(marker).collect()
 }
 
 /// A chunk, and what its digest has to be.

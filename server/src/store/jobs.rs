@@ -1,7 +1,7 @@
 //! The rows of jobs: what is due, whose it is, and what became of it. How long what waits is the ledger's
 //! to say.
 
-use ledger::jobs::{JobState, Worker};
+use ledger::jobs::{JobState, WantedJob, Worker};
 use ledger::{Applied, Beside, Command, Job, JobKey, JobKind, Work};
 use protocol::{SessionId, UnixMillis};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -89,6 +89,9 @@ const WAITING: &str = "waiting";
 const RUNNING: &str = "running";
 const STOPPED: &str = "stopped";
 
+/// In the place of the moment from which a job is wanted again.
+const NOT_AGAIN: i64 = 0;
+
 /// The word in the database, in the API and in the metrics.
 pub fn state_word(state: JobState) -> &'static str {
     match state {
@@ -115,6 +118,18 @@ pub(super) async fn next(
     row.as_ref().map(listed).transpose()
 }
 
+/// Written in the transaction that makes it due.
+pub(super) async fn want(
+    tx: &mut Tx,
+    id: SessionId,
+    wanted: WantedJob,
+    now: UnixMillis,
+) -> Result<(), StoreError> {
+    let key = JobKey::new(id, wanted.work);
+    let job = wanted.made_of(load(tx, key).await?, now)?;
+    write(tx, key, &job).await
+}
+
 pub(super) async fn load(tx: &mut Tx, key: JobKey) -> Result<Option<Job>, StoreError> {
     let query = sqlx::query("SELECT * FROM jobs WHERE session_id = ? AND kind = ? AND subject = ?");
     let row = of_key(query, key).fetch_optional(&mut **tx).await?;
@@ -139,7 +154,7 @@ pub(super) async fn write(tx: &mut Tx, key: JobKey, job: &Job) -> Result<(), Sto
         .bind(job.may_begin_at().map(|at| signed(at.get())))
         .bind(job.tries)
         .bind(job.postponed)
-        .bind(job.again)
+        .bind(job.again.map_or(NOT_AGAIN, |due| signed(due.get())))
         .bind(&job.error)
         .bind(job.progress)
         .execute(&mut **tx)
@@ -196,7 +211,7 @@ fn from_row(row: &SqliteRow) -> Result<Job, StoreError> {
         due: rows::unix_millis(row.try_get("due_at")?),
         tries: row.try_get("tries")?,
         postponed: row.try_get("postponed")?,
-        again: row.try_get("again")?,
+        again: Some(row.try_get("again")?).filter(|due| *due != NOT_AGAIN).map(rows::unix_millis),
         error: row.try_get("error")?,
         progress: row.try_get("progress")?,
     })

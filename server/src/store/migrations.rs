@@ -12,7 +12,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: [(i64, &str, &str); 11] = [
+const STEPS: [(i64, &str, &str); 12] = [
     step!(1, "0001_sessions_and_ledger"),
     step!(2, "0002_events"),
     step!(3, "0003_left_out"),
@@ -24,6 +24,7 @@ const STEPS: [(i64, &str, &str); 11] = [
     step!(9, "0009_pauses"),
     step!(10, "0010_ledger"),
     step!(11, "0011_exports"),
+    step!(12, "0012_supplement"),
 ];
 
 /// The version of a database that is up to date.

@@ -19,6 +19,7 @@ mod room;
 mod rows;
 mod ruled;
 mod sessions;
+mod supplement;
 mod timelines;
 mod tracks;
 
@@ -41,6 +42,7 @@ pub(crate) use outside::{NamedFile, Outside};
 pub(crate) use room::{Disk, Room, check_room, is_full, watch as watch_room};
 pub use rows::{Recording, Session};
 pub use sessions::{Page, PageKey};
+pub use supplement::{LateRun, MadeSupplement, Supplement, SupplementFile};
 pub use timelines::{MARKS_PER_SESSION_MAX, PAUSES_PLACED_MAX};
 pub use tracks::{
     ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,

@@ -36,13 +36,14 @@ impl Outside {
         Ok(newest == Some(migrations::NEWEST))
     }
 
-    /// Every file of a recording or a track, once.
+    /// Every file of a recording, a track or a supplement, once.
     pub(crate) async fn files(&mut self) -> Result<Vec<NamedFile>, StoreError> {
         let rows = sqlx::query(
             "SELECT key, max(bytes) AS bytes, max(digest) AS digest FROM ( \
                  SELECT recording_key AS key, recording_bytes AS bytes, recording_digest AS digest \
                  FROM sessions WHERE recording_key IS NOT NULL \
                  UNION ALL SELECT key, bytes, NULL FROM track_files \
+                 UNION ALL SELECT key, bytes, NULL FROM supplement_files \
              ) GROUP BY key",
         )
         .fetch_all(&mut self.0)

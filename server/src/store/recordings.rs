@@ -1,8 +1,8 @@
 //! What is noted of the recordings of sessions, with what follows for the session.
 
-use ledger::{Applied, Command};
+use ledger::{Applied, Command, MadeOf};
 use media::Loudest;
-use protocol::{Digest, Millis, SessionId, SessionStatus, UnixMillis};
+use protocol::{Digest, Millis, SessionId, UnixMillis};
 
 use super::rows::signed;
 use super::tracks::{self, Made};
@@ -10,17 +10,16 @@ use super::{Store, StoreError};
 
 impl Store {
     /// Notes a recording with all that was made beside it: its files are durable, and it can be played.
-    /// `began_in` is the session's status when it was begun.
     pub async fn recording_playable(
         &self,
         id: SessionId,
         made: &Made,
-        began_in: SessionStatus,
+        of: MadeOf,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         let Made { recording, runs, .. } = made;
         let mut tx = self.begin().await?;
-        self.apply_in(&mut tx, id, &Command::RecordingPlayable { began_in }, now).await??;
+        self.apply_in(&mut tx, id, &Command::RecordingPlayable { of }, now).await??;
         sqlx::query(
             "UPDATE sessions SET recording_key = ?, recording_mime = ?, recording_bytes = ?, \
              recording_digest = NULL, recording_ms = ?, recording_left_out = ?, \
@@ -48,7 +47,7 @@ impl Store {
         made: &Made,
         digest: Digest,
         took: Millis,
-        began_in: SessionStatus,
+        of: MadeOf,
         now: UnixMillis,
     ) -> Result<Option<Applied>, StoreError> {
         let Made { recording, sounds, .. } = made;
@@ -66,7 +65,7 @@ impl Store {
             return Ok(None);
         }
         let (duration, bytes, sounds) = (recording.duration, recording.bytes, *sounds);
-        let done = Command::RecordingDone { began_in, duration, bytes, took, sounds };
+        let done = Command::RecordingDone { of, duration, bytes, took, sounds };
         let applied = self.apply_in(&mut tx, id, &done, now).await??;
         tx.commit().await?;
         Ok(Some(applied))

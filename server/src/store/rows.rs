@@ -19,6 +19,8 @@ pub struct Session {
     pub last_seq: Option<Seq>,
     /// What is stored.
     pub have: SeqSet,
+    /// What of it the recording lacks, because it came later.
+    pub late: SeqSet,
     pub payload_bytes: u64,
     /// Where the newest item lies on the session's timeline.
     pub captured: Millis,
@@ -43,7 +45,7 @@ pub struct Recording {
 
 impl Session {
     pub(super) const COLUMNS: &str = "id, status, created_at, started_at, last_heartbeat_at, \
-        completed_at, last_seq, have, payload_bytes, captured_ms, recording_key, recording_mime, \
+        completed_at, last_seq, have, late, payload_bytes, captured_ms, recording_key, recording_mime, \
         recording_bytes, recording_digest, recording_ms, recording_left_out, \
         recording_loudest, failure";
 
@@ -56,7 +58,8 @@ impl Session {
             last_heartbeat_at: unix_millis(row.try_get("last_heartbeat_at")?),
             completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(unix_millis),
             last_seq: row.try_get::<Option<i64>, _>("last_seq")?.map(unsigned).map(Seq::new),
-            have: super::ruled::have(row.try_get("have")?)?,
+            have: super::ruled::seqs(row.try_get("have")?)?,
+            late: super::ruled::seqs(row.try_get("late")?)?,
             payload_bytes: unsigned(row.try_get("payload_bytes")?),
             captured: Millis::new(unsigned(row.try_get("captured_ms")?)),
             recording: Recording::from_row(row)?,
@@ -69,6 +72,11 @@ impl Session {
     pub fn missing(&self) -> SeqSet {
         let last = self.last_seq.max(self.have.last());
         last.map(|last| self.have.missing_up_to(last)).unwrap_or_default()
+    }
+
+    /// What a recording is made of.
+    pub fn in_time(&self) -> SeqSet {
+        self.have.difference(&self.late)
     }
 
     pub fn items(&self) -> u64 {

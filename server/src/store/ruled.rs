@@ -10,10 +10,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::rows::{self, signed};
-use super::{ROWS_PER_STATEMENT, StoreError, Tx, tracks};
+use super::{ROWS_PER_STATEMENT, StoreError, Tx, derived, supplement, tracks};
 
 const COLUMNS: &str = "id, token_hash, status, epoch, last_heartbeat_at, away_since, deadline_at, \
-    have, last_seq, payload_bytes, captured_ms, playable";
+    have, late, late_since, last_seq, payload_bytes, captured_ms, playable";
 
 pub(super) async fn load(tx: &mut Tx, id: SessionId) -> Result<Option<Session>, StoreError> {
     Ok(load_all(tx, &[id]).await?.remove(&id))
@@ -53,7 +53,9 @@ pub(super) fn from_row(row: &SqliteRow) -> Result<Session, StoreError> {
         heard_at: rows::unix_millis(row.try_get("last_heartbeat_at")?),
         away_since: moment("away_since")?.map(rows::unix_millis),
         deadline: moment("deadline_at")?.map(rows::unix_millis),
-        have: have(row.try_get("have")?)?,
+        have: seqs(row.try_get("have")?)?,
+        late: seqs(row.try_get("late")?)?,
+        late_since: moment("late_since")?.map(rows::unix_millis),
         last_seq: moment("last_seq")?.map(rows::unsigned).map(Seq::new),
         payload_bytes: rows::unsigned(row.try_get("payload_bytes")?),
         playable: row.try_get("playable")?,
@@ -62,12 +64,12 @@ pub(super) fn from_row(row: &SqliteRow) -> Result<Session, StoreError> {
 }
 
 /// What is stored, as it is written down.
-pub(super) fn have(json: &str) -> Result<SeqSet, StoreError> {
+pub(super) fn seqs(json: &str) -> Result<SeqSet, StoreError> {
     serde_json::from_str(json).map_err(|_| StoreError::Corrupt("the ranges of what is stored"))
 }
 
-pub(super) fn have_as_json(have: &SeqSet) -> Result<String, StoreError> {
-    serde_json::to_string(have).map_err(|_| StoreError::Corrupt("the ranges of what is stored"))
+fn as_json(seqs: &SeqSet) -> Result<String, StoreError> {
+    serde_json::to_string(seqs).map_err(|_| StoreError::Corrupt("the ranges of what is stored"))
 }
 
 /// A session that `command` has just made.
@@ -106,10 +108,9 @@ pub(super) async fn write(
     let reason = events.iter().find_map(|event| {
         if let Event::RecordingFailed { reason, .. } = event { Some(reason.as_str()) } else { None }
     });
-    let moment = |at: Option<UnixMillis>| at.map(|at| signed(at.get()));
     sqlx::query(
         "UPDATE sessions SET status = ?, epoch = ?, last_heartbeat_at = ?, away_since = ?, \
-         deadline_at = ?, last_seq = ?, playable = ?, \
+         deadline_at = ?, last_seq = ?, playable = ?, late = ?, late_since = ?, \
          failure = CASE WHEN ? THEN coalesce(?, failure) END, \
          completed_at = CASE WHEN ? THEN coalesce(completed_at, ?) END, \
          discarded_at = CASE WHEN ? THEN coalesce(discarded_at, ?) END WHERE id = ?",
@@ -121,6 +122,8 @@ pub(super) async fn write(
     .bind(moment(after.deadline))
     .bind(after.last_seq.map(|seq| signed(seq.get())))
     .bind(after.playable)
+    .bind(as_json(&after.late)?)
+    .bind(moment(after.late_since))
     .bind(after.status == SessionStatus::Failed)
     .bind(reason)
     .bind(after.status == SessionStatus::Completed)
@@ -133,7 +136,16 @@ pub(super) async fn write(
     if before.playable && !after.playable {
         forget_recording(tx, id).await?;
     }
+    let no_longer_late = before.late.difference(&after.late);
+    if !no_longer_late.is_empty() {
+        derived::take_in(tx, id, &no_longer_late).await?;
+        supplement::delete(tx, id).await?;
+    }
     Ok(())
+}
+
+fn moment(at: Option<UnixMillis>) -> Option<i64> {
+    at.map(|at| signed(at.get()))
 }
 
 /// Its files are nobody's from here on.
@@ -146,6 +158,7 @@ async fn forget_recording(tx: &mut Tx, id: SessionId) -> Result<(), StoreError> 
     .bind(id.as_bytes().as_slice())
     .execute(&mut **tx)
     .await?;
+    supplement::delete(tx, id).await?;
     tracks::delete(tx, id).await
 }
 
@@ -157,21 +170,26 @@ pub(super) async fn write_appended(
     for sessions in sessions.chunks(ROWS_PER_STATEMENT) {
         let mut rows = Vec::with_capacity(sessions.len());
         for (id, session) in sessions {
-            rows.push((id, have_as_json(&session.have)?, session));
+            rows.push((id, as_json(&session.have)?, as_json(&session.late)?, session));
         }
         let mut query = QueryBuilder::<Sqlite>::new(
-            "WITH now_is (id, have, items, bytes, at_ms, heard_at) AS (",
+            "WITH now_is (id, have, late, late_since, deadline, items, bytes, at_ms, heard_at) AS (",
         );
-        query.push_values(&rows, |mut row, (id, have, session)| {
+        query.push_values(&rows, |mut row, (id, have, late, session)| {
             row.push_bind(id.as_bytes().as_slice())
                 .push_bind(have.as_str())
+                .push_bind(late.as_str())
+                .push_bind(moment(session.late_since))
+                .push_bind(moment(session.deadline))
                 .push_bind(signed(session.have.len()))
                 .push_bind(signed(session.payload_bytes))
                 .push_bind(signed(session.captured.get()))
                 .push_bind(signed(session.heard_at.get()));
         });
         query.push(
-            ") UPDATE sessions SET have = now_is.have, items = now_is.items, \
+            ") UPDATE sessions SET have = now_is.have, late = now_is.late, \
+             late_since = now_is.late_since, deadline_at = now_is.deadline, \
+             items = now_is.items, \
              payload_bytes = now_is.bytes, captured_ms = now_is.at_ms, \
              last_heartbeat_at = now_is.heard_at \
              FROM now_is WHERE sessions.id = now_is.id",

@@ -89,7 +89,9 @@ impl Store {
     /// The first number that no stored recorder run has.
     pub async fn next_segment(&self, id: SessionId) -> Result<SegmentNo, StoreError> {
         let next = sqlx::query_scalar(
-            "SELECT coalesce(max(segment) + 1, 0) FROM segments WHERE session_id = ?",
+            "SELECT coalesce(max(segment) + 1, 0) FROM ( \
+                 SELECT segment FROM segments WHERE session_id = ?1 \
+                 UNION ALL SELECT last_segment FROM supplements WHERE session_id = ?1)",
         )
         .bind(id.as_bytes().as_slice())
         .fetch_one(&self.reader)

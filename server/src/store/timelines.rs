@@ -229,6 +229,7 @@ fn lost_since(new: &NewEvent) -> Option<Option<UnixMillis>> {
         | Event::FinishAsked { .. }
         | Event::RecordingMade { .. }
         | Event::RecordingFailed { .. }
+        | Event::SupplementMade { .. }
         | Event::Fenced { .. }
         | Event::Discarded
         | Event::MoreNotKept => None,
@@ -275,7 +276,11 @@ fn segment(row: &SqliteRow) -> Result<Segment, StoreError> {
 }
 
 /// The one of this name; `None` when only a newer version knows it.
-fn known<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str, wanted: &str) -> Option<T> {
+pub(super) fn known<T: Copy>(
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+    wanted: &str,
+) -> Option<T> {
     all.iter().copied().find(|one| name(*one) == wanted)
 }
 

@@ -100,6 +100,18 @@ impl Made {
     }
 }
 
+impl LeftOutRun {
+    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            track: TrackNo::new(row.try_get("track")?),
+            segment: SegmentNo::new(row.try_get("segment")?),
+            packets: unsigned(row.try_get("packets")?),
+            bytes: unsigned(row.try_get("bytes")?),
+            why: row.try_get("why")?,
+        })
+    }
+}
+
 impl TrackFile {
     pub fn is_media(&self) -> bool {
         self.duration.is_some()
@@ -215,16 +227,7 @@ impl Store {
         .bind(id.as_bytes().as_slice())
         .fetch_all(&self.reader)
         .await?;
-        let run = |row: &SqliteRow| {
-            Ok(LeftOutRun {
-                track: TrackNo::new(row.try_get("track")?),
-                segment: SegmentNo::new(row.try_get("segment")?),
-                packets: unsigned(row.try_get("packets")?),
-                bytes: unsigned(row.try_get("bytes")?),
-                why: row.try_get("why")?,
-            })
-        };
-        rows.iter().map(run).collect()
+        rows.iter().map(LeftOutRun::from_row).collect()
     }
 
     /// A picture, and the file that it is in.
@@ -249,12 +252,16 @@ impl Store {
         Ok(file.map(|file| (frame, file)))
     }
 
-    /// The recording of a session and the files of its tracks; nothing before there is one.
+    /// The recording of a session, the files of its tracks and of its supplement; nothing before there
+    /// is one.
     pub async fn kept_files(&self, id: SessionId) -> Result<Vec<KeptFile>, StoreError> {
         let Some(recording) = self.session(id).await?.recording else {
             return Ok(Vec::new());
         };
-        Ok(kept_files(&recording, &self.track_files(id).await?))
+        let mut kept = kept_files(&recording, &self.track_files(id).await?);
+        let late = self.supplement_files(id).await?;
+        kept.extend(late.into_iter().map(|file| KeptFile { key: file.key, bytes: file.bytes }));
+        Ok(kept)
     }
 
     /// Where in the first files of the tracks the pauses of their runs lie, in order.

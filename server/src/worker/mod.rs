@@ -119,7 +119,9 @@ impl Worker {
 
     fn permits_of(&self, kind: JobKind) -> &Arc<Semaphore> {
         match kind {
-            JobKind::Assemble | JobKind::Release | JobKind::Erase => &self.0.permits,
+            JobKind::Assemble | JobKind::Supplement | JobKind::Release | JobKind::Erase => {
+                &self.0.permits
+            }
             JobKind::Waveform | JobKind::Mix => &self.0.decoding,
             JobKind::Export => &self.0.exporting,
         }
@@ -185,6 +187,7 @@ impl Worker {
         let progress = &one.progress;
         match work {
             Work::Assemble => Ended::Recording(recordings.assemble(session, one.started).await),
+            Work::Supplement => Ended::Other(recordings.supplement(session, one.started).await),
             Work::Release => Ended::Other(recordings.release(session).await),
             Work::Erase => Ended::Other(recordings.erase(session).await),
             Work::Waveform => Ended::Other(recordings.draw(session, progress).await),
@@ -200,7 +203,7 @@ impl Worker {
         JobEnd::Failed(match work {
             Work::Assemble => self.0.recordings.give_up(session, tries, one.started).await,
             Work::Export(_) => ExportError::EndedTheServer { tries }.to_string(),
-            Work::Release | Work::Erase | Work::Waveform | Work::Mix => {
+            Work::Supplement | Work::Release | Work::Erase | Work::Waveform | Work::Mix => {
                 format!("it ended the server {tries} times, or broke off")
             }
         })
@@ -210,7 +213,7 @@ impl Worker {
 /// Whether recordings wait for it. The rest is work on what is there already.
 const fn holds_recordings_up(work: Work) -> bool {
     match work {
-        Work::Assemble | Work::Release | Work::Erase => true,
+        Work::Assemble | Work::Supplement | Work::Release | Work::Erase => true,
         Work::Waveform | Work::Mix | Work::Export(_) => false,
     }
 }

@@ -164,17 +164,17 @@ async fn a_second_item_under_a_taken_number_never_replaces_the_first() {
 }
 
 #[tokio::test]
-async fn a_finished_session_takes_no_more_items() {
+async fn a_discarded_session_takes_no_more_items() {
     let server = TestServer::start().await;
     let candidate = Candidate::new(11);
     let items = run(0, 0, "beep1");
     let last = items.last().unwrap().seq;
     let (mut socket, _) = candidate.open(&server).await;
     socket.deliver(items).await;
-    let receipt = socket.finish_completely(last).await;
+    socket.send(&ClientMessage::Discard).await;
+    assert_eq!(socket.receive().await, Some(ServerMessage::Discarded));
     socket.send(&ClientMessage::Items(vec![chunk(last.get() + 1, 0, b"late")])).await;
     assert_eq!(refused(&mut socket).await, [(last.next(), ItemError::SessionFinished)]);
-    assert_eq!(socket.finish_completely(last).await, receipt);
 }
 
 #[tokio::test]

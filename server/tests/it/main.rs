@@ -29,6 +29,7 @@ mod recording;
 mod simulation;
 mod slow_peers;
 mod store;
+mod supplement;
 mod tail;
 mod told;
 mod tools;

@@ -4,7 +4,7 @@
 use ledger::conformance::{self, POLICY};
 use ledger::memory::Memory;
 use ledger::rules::Policy;
-use ledger::{Append, By, Command, Ledger as _, Refused, differential};
+use ledger::{Append, By, Command, Ledger as _, MadeOf, Refused, differential};
 use protocol::event::Transport;
 use protocol::item::Marker;
 use protocol::message::Opening;
@@ -82,6 +82,11 @@ fn recording(key: &str) -> Made {
     }
 }
 
+/// Of nothing: no items were stored.
+fn made_of(began_in: SessionStatus) -> MadeOf {
+    MadeOf { began_in, items: 0 }
+}
+
 /// Until it is done, if the session lets it.
 async fn note(
     store: &Store,
@@ -90,12 +95,13 @@ async fn note(
     began_in: SessionStatus,
 ) -> Option<SessionStatus> {
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
-    match store.recording_playable(session, made, began_in, NOW).await {
+    let of = made_of(began_in);
+    match store.recording_playable(session, made, of, NOW).await {
         Ok(()) => {}
         Err(StoreError::Refused(Refused::RecordingOutdated)) => return None,
         Err(error) => panic!("{error}"),
     }
-    let done = store.recording_done(session, made, digest, took, began_in, NOW);
+    let done = store.recording_done(session, made, digest, took, of, NOW);
     done.await.unwrap().map(|applied| applied.after.status)
 }
 
@@ -123,8 +129,8 @@ async fn a_recording_begun_before_the_end_does_not_complete_the_session() {
 async fn a_recording_can_be_played_before_its_digest_is_known() {
     let Opened { store, session, _folder } = active_session().await;
     finish(&store, session, None).await;
-    let (made, began_in) = (recording("whole"), SessionStatus::Finalizing);
-    store.recording_playable(session, &made, began_in, NOW).await.unwrap();
+    let (made, of) = (recording("whole"), made_of(SessionStatus::Finalizing));
+    store.recording_playable(session, &made, of, NOW).await.unwrap();
     let playable = store.session(session).await.unwrap();
     assert_eq!(playable.status, SessionStatus::Finalizing);
     assert_eq!(playable.receipt(), None);
@@ -133,9 +139,9 @@ async fn a_recording_can_be_played_before_its_digest_is_known() {
     // The digest of another one is not its digest.
     let other = recording("other");
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
-    let done = store.recording_done(session, &other, digest, took, began_in, NOW);
+    let done = store.recording_done(session, &other, digest, took, of, NOW);
     assert_eq!(done.await.unwrap(), None);
-    let done = store.recording_done(session, &made, digest, took, began_in, NOW);
+    let done = store.recording_done(session, &made, digest, took, of, NOW);
     assert_eq!(done.await.unwrap().unwrap().after.status, SessionStatus::Completed);
     let receipt = store.session(session).await.unwrap().receipt();
     assert_eq!(receipt.map(|receipt| receipt.digest), Some(digest));
@@ -145,11 +151,11 @@ async fn a_recording_can_be_played_before_its_digest_is_known() {
 #[tokio::test]
 async fn a_recording_begun_before_the_end_is_not_done_after_it() {
     let Opened { store, session, _folder } = active_session().await;
-    let (early, began_in) = (recording("early"), SessionStatus::Incomplete);
-    store.recording_playable(session, &early, began_in, NOW).await.unwrap();
+    let (early, of) = (recording("early"), made_of(SessionStatus::Incomplete));
+    store.recording_playable(session, &early, of, NOW).await.unwrap();
     finish(&store, session, None).await;
     let (digest, took) = (Digest::from_bytes([1; 32]), Millis::ZERO);
-    let done = store.recording_done(session, &early, digest, took, began_in, NOW);
+    let done = store.recording_done(session, &early, digest, took, of, NOW);
     let refused = done.await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused(Refused::RecordingOutdated)), "{refused}");
     assert_eq!(store.session(session).await.unwrap().status, SessionStatus::Finalizing);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use ledger::jobs::{JobEnd, Worker};
+use ledger::jobs::{JobEnd, JobState, Worker};
 use ledger::rules::Policy;
 use ledger::{
     Append, Appended, Applied, By, Command, JobKey, JobKind, Ledger as _, Refused, Session, Work,
@@ -34,6 +34,8 @@ pub(super) struct Known {
     pub(super) declared: Option<Finish>,
     /// What the recording that is there now was made of.
     pub(super) recording: Option<SeqSet>,
+    /// What the supplement that is there now was made of.
+    pub(super) supplement: SeqSet,
     pub(super) payloads_dropped: bool,
     /// By the world's clock.
     pub(super) interrupted_at: Millis,
@@ -64,6 +66,16 @@ impl Known {
 
     pub(super) fn have(&self) -> SeqSet {
         self.items.keys().copied().collect()
+    }
+
+    /// What of that came when the recording was being made, or was there.
+    pub(super) fn late(&self) -> SeqSet {
+        self.session.as_ref().map(|session| session.late.clone()).unwrap_or_default()
+    }
+
+    /// What the recording has to hold.
+    pub(super) fn in_time(&self) -> SeqSet {
+        self.have().difference(&self.late())
     }
 
     /// What was captured and never arrived, as the receipt says it.
@@ -248,6 +260,13 @@ impl<D: Drive> Disk<D> {
     pub(super) fn claim(&mut self, kind: JobKind, by: Worker, now: UnixMillis) -> bool {
         !self.is_full
             && self.drive.wait(self.drive.ledger().claim(kind, by, now)).unwrap().is_some()
+    }
+
+    /// Somebody will do it, or does it.
+    pub(super) fn is_due(&self, work: Work) -> bool {
+        let job = self.drive.ledger().job(JobKey::new(self.id, work));
+        let job = self.drive.wait(job).unwrap();
+        job.is_some_and(|job| job.state != JobState::Stopped)
     }
 
     pub(super) fn expire_jobs(&mut self, now: UnixMillis) {

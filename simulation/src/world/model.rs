@@ -1,9 +1,10 @@
 //! The reference: what was captured, where each item must be by the promise, and whether it is. Told
 //! of every change; looked at after every step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use ledger::Work;
 use protocol::item::ItemError;
 use protocol::message::Refusal;
 use protocol::receiver::Verdict;
@@ -13,7 +14,7 @@ use protocol::{Digest, Epoch, Item, Seq, SeqSet, ServerMessage, SessionStatus};
 
 use super::World;
 use super::disk::Known;
-use super::page::{Page, PageNo};
+use super::page::PageNo;
 use super::segments::Segments;
 use super::spool::Spool;
 use crate::drive::Drive;
@@ -33,8 +34,6 @@ pub(super) struct Model {
     /// What the ledger stored first under a number.
     first: BTreeMap<Seq, Digest>,
     epoch: Epoch,
-    /// Came after the session was finished.
-    too_late: BTreeSet<Seq>,
     /// The candidate wants nothing of it any more.
     pub(super) discard_asked: bool,
 }
@@ -135,9 +134,8 @@ impl Model {
                 Verdict::Stored if !self.captured.contains_key(item.digest.as_bytes()) => {
                     self.broken(format!("{seq} is stored, and was never captured so"));
                 }
-                Verdict::Refused(ItemError::SessionFinished) => {
-                    self.too_late.insert(*seq);
-                }
+                Verdict::Refused(ItemError::SessionFinished)
+                    if known.status() == Some(SessionStatus::Discarded) => {}
                 // Only what nobody captured may meet another item under its number.
                 Verdict::Refused(error) if self.captured.contains_key(item.digest.as_bytes()) => {
                     self.broken(format!("{seq} was captured and refused: {error}"));
@@ -193,8 +191,9 @@ impl Model {
     }
 }
 
+/// Everything but what came late.
 fn holds_everything(known: &Known) -> bool {
-    known.recording.as_ref().is_some_and(|held| known.have().difference(held).is_empty())
+    known.recording.as_ref().is_some_and(|held| known.in_time().difference(held).is_empty())
 }
 
 fn is_durable(known: &Known, seq: Seq, digest: &Digest) -> bool {
@@ -271,19 +270,26 @@ impl<D: Drive> World<D> {
         }
         for (digest, captured) in &self.model.captured {
             let Captured { seq, was_spooled, died, .. } = captured;
-            let excused = *died && !*was_spooled || self.is_kept_and_told(*seq);
+            let excused = *died && !*was_spooled;
             if !is_durable(&self.disk.known, *seq, &Digest::from_bytes(*digest)) && !excused {
                 return Err(format!("{seq} was captured and is nowhere"));
             }
         }
+        self.check_files()?;
         self.check_receipt()
     }
 
-    /// Came after the end: the page knows, and the browser's disk keeps it.
-    fn is_kept_and_told(&self, seq: Seq) -> bool {
-        let mut senders = self.pages.values().filter_map(Page::sender);
-        let told = senders.any(|sender| sender.backlog_status().refused_items > 0);
-        self.model.too_late.contains(&seq) && told
+    /// What was acked is in the recording or in the supplement, or will be.
+    fn check_files(&self) -> Result<(), String> {
+        let known = &self.disk.known;
+        if !holds_everything(known) {
+            return Err("the recording does not hold every item that came in time".into());
+        }
+        let waiting = known.late().difference(&known.supplement);
+        if !waiting.is_empty() && !self.disk.is_due(Work::Supplement) {
+            return Err(format!("{waiting:?} came late, and is in no supplement"));
+        }
+        Ok(())
     }
 
     fn check_receipt(&self) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //! process works on one job at a time; whose job it is, the ledger says.
 
 use ledger::jobs::Worker;
-use ledger::{Command, JobKind, Work};
+use ledger::{Command, JobKind, MadeOf, Work};
 use protocol::receiver::FinishStep;
 use protocol::{Digest, Millis, Receipt, SeqSet, SessionStatus};
 
@@ -24,6 +24,10 @@ pub(super) enum Making {
     },
     /// The session is completed; its payloads may go.
     Completed,
+    /// What came late is read; the supplement is durable when this step is over.
+    LateRead {
+        seqs: SeqSet,
+    },
 }
 
 fn worker(process: ProcessNo) -> Worker {
@@ -35,11 +39,18 @@ impl<D: Drive> World<D> {
     pub(super) fn look_for_work(&mut self, process: ProcessNo) {
         let is_idle =
             self.servers.running.get(&process).is_some_and(|running| running.making.is_none());
-        if is_idle && self.disk.claim(JobKind::Assemble, worker(process), self.server_wall()) {
+        if !is_idle {
+            return;
+        }
+        let (by, now) = (worker(process), self.server_wall());
+        if self.disk.claim(JobKind::Assemble, by, now) {
             if self.breakage == Some(Breakage::DropPayloadsEarly) {
                 self.drop_payloads();
             }
             self.set_step(process, Making::Waiting);
+        } else if self.disk.claim(JobKind::Supplement, by, now) {
+            let seqs = self.disk.known.late();
+            self.set_step(process, Making::LateRead { seqs });
         }
     }
 
@@ -65,6 +76,7 @@ impl<D: Drive> World<D> {
         match step {
             Making::Waiting => self.read_chunks(process),
             Making::Read { seqs, began_in } => self.recording_durable(process, seqs, began_in),
+            Making::LateRead { seqs } => self.supplement_durable(process, seqs),
             Making::Completed => {
                 if self.disk.claim(JobKind::Release, worker(process), self.server_wall()) {
                     self.drop_payloads();
@@ -89,7 +101,7 @@ impl<D: Drive> World<D> {
             SessionStatus::Incomplete | SessionStatus::Finalizing => {
                 let completes = self.breakage == Some(Breakage::CompleteWithPartial);
                 let began_in = if completes { SessionStatus::Finalizing } else { status };
-                let seqs = self.disk.known.have();
+                let seqs = self.disk.known.in_time();
                 self.set_step(process, Making::Read { seqs, began_in });
             }
             // It was taken up again, or is done.
@@ -108,9 +120,12 @@ impl<D: Drive> World<D> {
 
     fn recording_durable(&mut self, process: ProcessNo, seqs: SeqSet, began_in: SessionStatus) {
         let (duration, took) = (Millis::from_secs(1), Millis::ZERO);
-        if self.note(&Command::RecordingPlayable { began_in }) {
+        let completes = self.breakage == Some(Breakage::CompleteWithPartial);
+        let held = if completes { self.disk.known.in_time() } else { seqs.clone() };
+        let of = MadeOf { began_in, items: held.len() };
+        if self.note(&Command::RecordingPlayable { of }) {
             self.disk.known.recording = Some(seqs);
-            self.note(&Command::RecordingDone { began_in, duration, bytes: 1, took, sounds: 1 });
+            self.note(&Command::RecordingDone { of, duration, bytes: 1, took, sounds: 1 });
         }
         if self.disk.known.status() == Some(SessionStatus::Completed) {
             self.model.completed(&self.disk.known);
@@ -118,6 +133,16 @@ impl<D: Drive> World<D> {
         } else {
             self.recording_over(process);
         }
+    }
+
+    fn supplement_durable(&mut self, process: ProcessNo, seqs: SeqSet) {
+        let (duration, took) = (Millis::from_secs(1), Millis::ZERO);
+        let made = Command::SupplementMade { of: seqs.clone(), duration, bytes: 1, took };
+        if self.breakage != Some(Breakage::ForgetSupplement) && self.note(&made) {
+            self.disk.known.supplement = seqs;
+        }
+        self.disk.end_job(Work::Supplement, worker(process), self.server_wall());
+        self.look_for_work(process);
     }
 
     fn drop_payloads(&mut self) {

@@ -48,6 +48,18 @@ fn flaws(view: &SessionView) -> Vec<String> {
     if left_out > 0 {
         flaws.push(format!("{}.", format::left_out(left_out)));
     }
+    if let Some(late) = &view.supplement {
+        let items = format::count(late.items, "item", "items");
+        flaws.push(format!("The recording lacks {items} that came later: see “Came later”."));
+    }
+    let left_out_later = view.supplement.as_ref().map_or(0, |late| late.left_out_runs);
+    if left_out_later > 0 {
+        let parts = format::count(left_out_later.into(), "part", "parts");
+        flaws.push(format!(
+            "{parts} of what came later could not be put into a file, or not wholly; the server \
+             keeps what arrived."
+        ));
+    }
     if view.status == SessionStatus::Failed {
         flaws.push("No recording could be made; the server keeps what has arrived.".to_owned());
     }
@@ -77,7 +89,7 @@ const LEFT_OUT_TOLD_MAX: usize = 100;
 
 /// What arrived and is in no file, run by run.
 #[component]
-fn LeftOut(rows: Vec<LeftOutRow>) -> impl IntoView {
+pub(super) fn LeftOut(rows: Vec<LeftOutRow>) -> impl IntoView {
     let more = rows.len().saturating_sub(LEFT_OUT_TOLD_MAX) as u64;
     let told = rows.iter().take(LEFT_OUT_TOLD_MAX).map(left_out);
     let told: Vec<_> = told.map(|row| view! { <li>{row}</li> }).collect();
@@ -132,6 +144,7 @@ mod tests {
     use super::*;
     use crate::pages::session::tests::a_completed_session;
     use crate::rendering::{html, instant, text};
+    use crate::views::SupplementView;
     use protocol::{Millis, SegmentNo, Seq, TrackNo};
 
     fn shown(view: SessionView) -> String {
@@ -180,6 +193,25 @@ mod tests {
             assert!(!shown.contains("Every number"), "{shown}");
         }
         assert!(shown(whole).contains("Nothing is missing."));
+    }
+
+    #[test]
+    fn a_recording_without_what_came_later_is_not_called_whole() {
+        let late = SupplementView {
+            items: 12,
+            waiting_items: 0,
+            last_came: instant(12),
+            files: Vec::new(),
+            pictures: 0,
+            left_out_runs: 2,
+            left_out: Vec::new(),
+        };
+        let shown = shown(SessionView { supplement: Some(late), ..a_completed_session() });
+        assert!(shown.contains("The recording lacks 12 items that came later"), "{shown}");
+        assert!(shown.contains("2 parts of what came later could not be put"), "{shown}");
+        for whole in ["Nothing is missing", "Every number", "never arrived"] {
+            assert!(!shown.contains(whole), "{shown}");
+        }
     }
 
     #[test]

@@ -92,6 +92,16 @@ pub(super) fn of_event(event: &Event) -> (String, Tone) {
         Event::RecordingFailed { reason, .. } => {
             (format!("No recording could be made: {reason}."), Tone::Alarm)
         }
+        Event::SupplementMade { items, duration_ms, bytes, took_ms } => {
+            let items = format::count(*items, "item", "items");
+            let (length, size) = (format::fine_span(*duration_ms), format::size(*bytes));
+            let took = format::fine_span(*took_ms);
+            let made = format!(
+                "What had come later was put into files of its own: {items}, {length}, {size}, in \
+                 {took}."
+            );
+            (made, Tone::Plain)
+        }
         Event::Fenced { .. } => {
             ("Another tab or page took over; the earlier one was cut off.".to_owned(), Tone::Plain)
         }

@@ -13,7 +13,7 @@ use super::example;
 use super::shapes::{Schemas, description, shape};
 
 /// The operations in the order in which a reader meets them; others follow.
-const READING_ORDER: [&str; 23] = [
+const READING_ORDER: [&str; 24] = [
     "list_sessions",
     "create_session",
     "show_session",
@@ -28,6 +28,7 @@ const READING_ORDER: [&str; 23] = [
     "recording",
     "playback",
     "track_recording",
+    "supplement",
     "waveform",
     "list_frames",
     "frame",
