@@ -237,12 +237,13 @@ impl Dice {
 
     /// Most often that on which the session depends.
     fn work(&mut self) -> Work {
-        match self.below(8) {
+        match self.below(9) {
             0 => Work::Release,
             1 => Work::Erase,
             2 => Work::Waveform,
             3 => Work::Mix,
             4 => Work::Export(self.format()),
+            5 => Work::Supplement,
             _ => Work::Assemble,
         }
     }
