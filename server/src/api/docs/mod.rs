@@ -79,7 +79,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(operations, 23);
+        assert_eq!(operations, 24);
     }
 
     #[tokio::test]
