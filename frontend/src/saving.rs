@@ -83,15 +83,20 @@ impl Saving {
 
     fn take(&mut self, session: SessionId, item: Item) {
         let Content::Chunk { track, segment, bytes } = item.content else { return };
-        let name = match extension_of(&bytes) {
+        let run = (session, track, segment);
+        let name = match (self.runs.get(&run), extension_of(&bytes)) {
+            // Whatever it looks like, in the middle of a run.
+            (Some(name), _) => name.clone(),
             // Each is a file of its own.
-            Some(PICTURE) => {
+            (None, Some(PICTURE)) => {
                 let seq = ["-", &item.seq.to_string()].concat();
                 name_of(session, track, segment, &seq, PICTURE)
             }
-            extension => {
-                let new = || name_of(session, track, segment, "", extension.unwrap_or(CONTINUED));
-                self.runs.entry((session, track, segment)).or_insert_with(new).clone()
+            (None, extension) => {
+                let extension = extension.unwrap_or(CONTINUED);
+                let name = name_of(session, track, segment, "", extension);
+                self.runs.insert(run, name.clone());
+                name
             }
         };
         self.files.add(&name, &bytes);

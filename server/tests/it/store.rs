@@ -14,7 +14,7 @@ use protocol::{
 use server::store::{Made, Recording, Store, StoreError};
 use tempfile::TempDir;
 
-use crate::harness::Candidate;
+use crate::harness::{Candidate, run};
 
 const NOW: UnixMillis = UnixMillis::new(1_795_257_600_000);
 
@@ -195,4 +195,36 @@ async fn how_many_items_are_missing_is_told_by_the_sessions_own_row() {
     assert_eq!(missing().await, 4);
     finish(&store, session, Some(Seq::new(11))).await;
     assert_eq!(missing().await, 6);
+}
+
+/// What comes while the recording is made is none of its timeline, until that has to be made once more.
+#[tokio::test]
+async fn what_was_late_is_on_the_timeline_once_the_next_recording_is_to_have_it() {
+    let Opened { store, session, _folder } = active_session().await;
+    let append = async |items: Vec<Item>| {
+        let (by, transport) = (By::Writer(Epoch::new(1)), Transport::Http);
+        let append = Append { session, by, transport, items };
+        store.append(&[&append], NOW).await.unwrap().remove(0).unwrap();
+    };
+    let timeline = async || {
+        let runs = store.chunk_runs(session).await.unwrap();
+        let pauses = store.timeline(session).await.unwrap().pauses.kept.len();
+        (runs.len(), store.segments(session).await.unwrap().len(), pauses)
+    };
+    append(run(0, 0, "beep1")).await;
+    let next = store.session(session).await.unwrap().have.len();
+    finish(&store, session, None).await;
+    assert_eq!(timeline().await, (1, 1, 0));
+    let paused = Item::new(Seq::new(next), Millis::ZERO, Content::Marker(Marker::Paused));
+    append(vec![paused]).await;
+    append(run(next + 1, 1, "beep2")).await;
+    assert_eq!(timeline().await, (1, 1, 0));
+    assert!(store.supplement(session).await.unwrap().is_some());
+
+    let (reason, took) = ("it fails".into(), Millis::ZERO);
+    store.carry_out(session, &Command::RecordingFailed { reason, took }, NOW).await.unwrap();
+    assert_eq!(timeline().await, (2, 2, 1));
+    assert_eq!(store.supplement(session).await.unwrap(), None);
+    let failed = store.session(session).await.unwrap();
+    assert_eq!((failed.in_time(), failed.late.len()), (failed.have.clone(), 0));
 }
