@@ -12,7 +12,6 @@ const NEEDED = [
   /^frontend_bg\.wasm$/,
   /^style\/holdfast\.css$/,
   /^style\/recorder\.css$/,
-  /^style\/local-time\.js$/,
   /^style\/favicon\.svg$/,
 ];
 const BUILD_ID_DIGITS = 16;

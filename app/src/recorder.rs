@@ -1,7 +1,6 @@
 //! The recorder: the one part of the pages that runs in the browser.
 
 pub mod island;
-mod kept;
 pub mod port;
 pub mod settings;
 

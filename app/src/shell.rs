@@ -26,7 +26,7 @@ pub fn Shell(
     /// The plain address of a style sheet beside the one of every page.
     #[prop(optional)]
     style_sheet: Option<&'static str>,
-    /// The page holds an island: the WASM bundle is loaded.
+    /// The page holds an island: the WASM bundle is loaded, which tells moments itself.
     #[prop(optional)]
     has_island: bool,
     children: Children,
@@ -43,11 +43,13 @@ pub fn Shell(
                 <meta name="color-scheme" content="light dark"/>
                 <link rel="icon" href=favicon() type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::address("style/holdfast.css")/>
-                <script
-                    type="module"
-                    src=assets::address("style/local-time.js")
-                    nonce=use_nonce()
-                ></script>
+                {(!has_island).then(|| view! {
+                    <script
+                        type="module"
+                        src=assets::address("style/local-time.js")
+                        nonce=use_nonce()
+                    ></script>
+                })}
                 {style_sheet.map(|plain| {
                     view! { <link rel="stylesheet" href=assets::of_build(plain)/> }
                 })}

@@ -351,7 +351,7 @@ impl Driver {
         let mut in_memory = InMemory::new();
         let mut note = |sender: &Sender| {
             let items = sender.unspooled(usize::MAX).into_iter();
-            in_memory.extend(items.map(|(item, _)| ((sender.session(), item.seq), item)));
+            in_memory.extend(items.map(|(item, _)| (sender.session(), item)));
         };
         self.shell.recorder.sender().into_iter().for_each(&mut note);
         self.earlier.pipelines().for_each(|pipeline| note(pipeline.sender()));

@@ -1,8 +1,6 @@
 //! Hands the candidate what this browser holds of recordings as files that play: one of each recorder run.
 //! It stays where it is.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use protocol::{Content, Item, SegmentNo, Seq, SessionId, TrackNo};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -28,18 +26,20 @@ extern "C" {
 
 const ARCHIVE: &str = "holdfast-kept";
 
-/// Items that only memory holds, or may.
-pub(crate) type InMemory = BTreeMap<(SessionId, Seq), Item>;
+/// Items that only memory holds, or may; those of each session in their order.
+pub(crate) type InMemory = Vec<(SessionId, Item)>;
 
 /// What lies in the spool, of whatever session, and these.
 pub(crate) fn save(spool: Spool, in_memory: InMemory) {
     spawn_local(async move {
-        let mut saving = Saving { files: Files::new(), in_memory, runs: BTreeMap::new() };
+        let mut saving = Saving { files: Files::new(), in_memory, runs: Vec::new() };
         if let Err(error) = saving.take_spooled(&spool).await {
             let why = error.to_string().into();
             browser::warn("Not all that is kept on this device could be saved.", &why);
         }
-        saving.take_in_memory_before(None);
+        for (session, item) in std::mem::take(&mut saving.in_memory) {
+            saving.take(session, item);
+        }
         saving.files.save(ARCHIVE);
     });
 }
@@ -49,44 +49,48 @@ struct Saving {
     /// Not taken yet.
     in_memory: InMemory,
     /// The file of each run.
-    runs: BTreeMap<(SessionId, TrackNo, SegmentNo), String>,
+    runs: Vec<(Run, String)>,
 }
+
+type Run = (SessionId, TrackNo, SegmentNo);
 
 impl Saving {
     async fn take_spooled(&mut self, spool: &Spool) -> Result<(), SpoolError> {
-        let (mut sessions, _) = spool.sessions().await?;
-        sessions.sort_unstable();
+        let (sessions, _) = spool.sessions().await?;
         for session in sessions {
             let mut next = Some(Seq::ZERO);
             while let Some(from) = next {
                 let (items, after) = spool.next_items(session, from).await?;
                 for item in items {
-                    self.take_in_memory_before(Some((session, item.seq)));
-                    self.in_memory.remove(&(session, item.seq));
+                    self.take_in_memory_up_to(session, item.seq);
                     self.take(session, item);
                 }
                 next = after;
             }
+            self.take_in_memory_up_to(session, Seq::new(u64::MAX));
         }
         Ok(())
     }
 
-    /// Items follow one another in the order of their numbers, wherever they are. `None`: all that are left.
-    fn take_in_memory_before(&mut self, key: Option<(SessionId, Seq)>) {
-        while let Some(first) = self.in_memory.first_entry()
-            && key.is_none_or(|key| *first.key() < key)
-        {
-            let ((session, _), item) = first.remove_entry();
-            self.take(session, item);
+    /// Items follow one another in the order of their numbers, wherever they are. What the spool holds under
+    /// this number itself is taken from there.
+    fn take_in_memory_up_to(&mut self, session: SessionId, seq: Seq) {
+        let is_next = |(of, item): &(SessionId, Item)| *of == session && item.seq <= seq;
+        while let Some(next) = self.in_memory.iter().position(is_next) {
+            let (_, item) = self.in_memory.remove(next);
+            if item.seq < seq {
+                self.take(session, item);
+            }
         }
     }
 
     fn take(&mut self, session: SessionId, item: Item) {
         let Content::Chunk { track, segment, bytes } = item.content else { return };
         let run = (session, track, segment);
-        let name = match (self.runs.get(&run), extension_of(&bytes)) {
+        let known = self.runs.iter().find(|(known, _)| *known == run);
+        let name = match (known, extension_of(&bytes)) {
             // Whatever it looks like, in the middle of a run.
-            (Some(name), _) => name.clone(),
+            (Some((_, name)), _) => name.clone(),
             // Each is a file of its own.
             (None, Some(PICTURE)) => {
                 let seq = ["-", &item.seq.to_string()].concat();
@@ -95,7 +99,7 @@ impl Saving {
             (None, extension) => {
                 let extension = extension.unwrap_or(CONTINUED);
                 let name = name_of(session, track, segment, "", extension);
-                self.runs.insert(run, name.clone());
+                self.runs.push((run, name.clone()));
                 name
             }
         };

@@ -88,7 +88,7 @@ pub const SPOOL_RETRY_AFTER: Millis = Millis::from_secs(5);
 pub const SPOOL_CALM_AFTER: Millis = Millis::from_secs(2);
 
 /// Items that are written again at the same time.
-pub const SPOOL_RETRIES_MAX: usize = 64;
+pub const SPOOL_RETRIES_MAX: u64 = 64;
 
 /// Reconnect delays: the first, and the most. Jitter takes up to half of it off.
 pub const RECONNECT_DELAY_MIN: Millis = Millis::from_secs(1);

@@ -66,6 +66,10 @@ impl SeqSet {
         self.0.len()
     }
 
+    pub fn first(&self) -> Option<Seq> {
+        self.0.first().map(|range| Seq::new(*range.start()))
+    }
+
     pub fn last(&self) -> Option<Seq> {
         self.0.last().map(|range| Seq::new(*range.end()))
     }

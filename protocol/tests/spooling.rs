@@ -175,7 +175,7 @@ fn never_more_than_so_many_items_are_written_again_at_the_same_time() {
         let Some(seq) = writing.pop_first() else { break };
         page.sender.handle_spooled(page.now, seq);
     }
-    assert_eq!(most, SPOOL_RETRIES_MAX);
+    assert_eq!(most as u64, SPOOL_RETRIES_MAX);
     assert_eq!(page.memory_only(), 0);
 }
 

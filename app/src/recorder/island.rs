@@ -5,12 +5,12 @@ use leptos::prelude::*;
 use protocol::SessionId;
 
 use super::controls::Controls;
-use super::kept::KeptBox;
+use super::messages;
 use super::microphone::{Level, Microphone};
-use super::port::{self, LinkState, RecorderState, RecorderView};
+use super::port::{self, Command, LinkState, RecorderState, RecorderView};
 use super::report::{AlertBox, Headline, Notices, ReceiptBox, RoomLine, Safety};
 use super::source::{Preview, SourceChoice};
-use super::unfinished::{ElsewhereBox, RecoveryLink, UnfinishedBox, UnreadableBox};
+use super::unfinished::{ElsewhereBox, RecoveryLink, SavingBox, UnfinishedBox};
 use crate::format;
 
 /// How far the island has come in the browser.
@@ -72,6 +72,8 @@ pub fn Recorder() -> impl IntoView {
 #[component]
 fn Panel(ui: Ui) -> impl IntoView {
     let pending = Memo::new(move |_| ui.view.with(|view| view.pending));
+    let unreadable = Memo::new(move |_| ui.view.with(|view| messages::unreadable(view.unreadable)));
+    let kept = Memo::new(move |_| ui.view.with(|view| messages::kept_back(view.is_kept_back)));
     view! {
         <section
             class="recorder"
@@ -83,14 +85,24 @@ fn Panel(ui: Ui) -> impl IntoView {
         >
             <ElsewhereBox ui/>
             <UnfinishedBox ui/>
-            <UnreadableBox ui/>
+            <SavingBox
+                line=unreadable
+                class="unfinished callout callout-warn"
+                name="Save as a file"
+                command=Command::SaveUnreadable
+            />
             <Headline ui/>
             <Preview ui/>
             <Elapsed ui/>
             <Level ui/>
             <Safety ui/>
             <AlertBox ui/>
-            <KeptBox ui/>
+            <SavingBox
+                line=kept
+                class="unfinished callout"
+                name="Save what is here"
+                command=Command::SaveKept
+            />
             <SourceChoice ui/>
             <Microphone ui/>
             <Controls ui/>

@@ -116,6 +116,13 @@ pub(super) fn unfinished(one: &Unfinished) -> String {
     format!("From {}: {recorded} recorded, {safe}.", one.started)
 }
 
+/// The way out of what this browser holds and the server does not take; empty when there is nothing.
+pub(super) fn kept_back(is_kept_back: bool) -> String {
+    let line = "What the server does not have of a recording is on this device. You can save it as a \
+                file, too; it stays here all the same.";
+    if is_kept_back { line.to_owned() } else { String::new() }
+}
+
 /// What this version cannot read; empty when it can read everything.
 pub(super) fn unreadable(pieces: u32) -> String {
     let pieces = match pieces {

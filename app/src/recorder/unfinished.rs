@@ -61,19 +61,20 @@ pub(super) fn UnfinishedBox(ui: Ui) -> impl IntoView {
     }
 }
 
-/// What lies in this browser and cannot be sent from here.
+/// What lies in this browser and cannot be sent from here: a line that says so, if there is any, and the
+/// way out.
 #[component]
-pub(super) fn UnreadableBox(ui: Ui) -> impl IntoView {
-    let line = Memo::new(move |_| ui.view.with(|view| messages::unreadable(view.unreadable)));
+pub(super) fn SavingBox(
+    line: Memo<String>,
+    class: &'static str,
+    name: &'static str,
+    command: Command,
+) -> impl IntoView {
     view! {
-        <div class="unfinished callout callout-warn" hidden=move || line.with(String::is_empty)>
+        <div class=class hidden=move || line.with(String::is_empty)>
             <p aria-live="polite">{line}</p>
             <div class="controls">
-                <Choice
-                    name="Save as a file"
-                    class="button button-quiet"
-                    command=Command::SaveUnreadable
-                />
+                <Choice name class="button button-quiet" command/>
             </div>
         </div>
     }

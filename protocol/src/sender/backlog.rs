@@ -65,10 +65,10 @@ pub(super) struct Backlog {
     entries: BTreeMap<Seq, Entry>,
     /// The entries in each kind of progress that is asked for.
     unready: BTreeSet<(Millis, Seq)>,
-    waiting: BTreeSet<Seq>,
+    waiting: SeqSet,
     asked: BTreeSet<(Millis, Seq)>,
     /// Acked while the spool was still writing them: to be deleted once written.
-    acked_while_writing: BTreeSet<Seq>,
+    acked_while_writing: SeqSet,
     spooling: Spooling,
     /// Entries that the spool does not have yet.
     unspooled_items: usize,
@@ -137,7 +137,8 @@ impl Backlog {
 
     /// The spool has it on disk. Returns true when it was acked meanwhile and is to be deleted.
     pub(super) fn spooled(&mut self, now: Millis, seq: Seq) -> bool {
-        let is_acked = self.acked_while_writing.remove(&seq);
+        let is_acked = self.acked_while_writing.contains(seq);
+        self.acked_while_writing.remove(seq);
         if !is_acked {
             self.keep(seq, Kept::Spooled);
             self.trim_memory(seq);
@@ -148,7 +149,7 @@ impl Backlog {
 
     /// The spool cannot take it: it stays in memory until it is acked or written after all.
     pub(super) fn not_spooled(&mut self, now: Millis, seq: Seq) {
-        self.acked_while_writing.remove(&seq);
+        self.acked_while_writing.remove(seq);
         self.keep(seq, Kept::MemoryOnly);
         self.spooling.failed(now, seq, self.entries.contains_key(&seq));
     }
@@ -208,7 +209,7 @@ impl Backlog {
     pub(super) fn next_batch(&mut self, now: Millis, bytes_free: usize, items_max: usize) -> Batch {
         let mut batch = Batch::default();
         let (mut window_bytes, mut message_bytes) = (0, 0);
-        while let Some(seq) = self.waiting.first().copied()
+        while let Some(seq) = self.waiting.first()
             && let Some(entry) = self.entries.get(&seq)
         {
             window_bytes += counted_bytes(entry.payload_bytes);
@@ -418,7 +419,7 @@ impl Backlog {
                 self.unready.remove(&(since, seq));
             }
             Progress::Waiting => {
-                self.waiting.remove(&seq);
+                self.waiting.remove(seq);
             }
             Progress::Loading { since } | Progress::InFlight { since } => {
                 self.asked.remove(&(since, seq));

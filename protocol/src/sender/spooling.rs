@@ -1,9 +1,7 @@
 //! How the spool fares: which items it could not take, and when it is asked to try them once more.
 
-use std::collections::BTreeSet;
-
 use crate::limits::{SPOOL_CALM_AFTER, SPOOL_RETRIES_MAX, SPOOL_RETRY_AFTER};
-use crate::{Millis, Seq};
+use crate::{Millis, Seq, SeqSet};
 
 /// One item is tried first. Each write that succeeds brings two more, so that a spool with room
 /// again is filled quickly, and a full one is left in peace.
@@ -12,9 +10,9 @@ const REWRITES_A_SUCCESS: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Spooling {
     /// In memory only, and not being written.
-    refused: BTreeSet<Seq>,
+    refused: SeqSet,
     /// In memory only, and being written once more.
-    rewriting: BTreeSet<Seq>,
+    rewriting: SeqSet,
     /// Rewrites that may start now.
     allowed: usize,
     retry_at: Option<Millis>,
@@ -49,8 +47,8 @@ impl Spooling {
 
     /// Nothing is to be done about the item any more.
     pub(super) fn settled(&mut self, seq: Seq) {
-        self.refused.remove(&seq);
-        self.rewriting.remove(&seq);
+        self.refused.remove(seq);
+        self.rewriting.remove(seq);
         if self.refused.is_empty() {
             self.retry_at = None;
             self.allowed = 0;
@@ -66,7 +64,8 @@ impl Spooling {
         if self.allowed == 0 || self.rewriting.len() >= SPOOL_RETRIES_MAX {
             return None;
         }
-        let seq = self.refused.pop_first()?;
+        let seq = self.refused.first()?;
+        self.refused.remove(seq);
         self.allowed -= 1;
         self.rewriting.insert(seq);
         self.retry_at = self.retry_at.filter(|_| !self.refused.is_empty());
