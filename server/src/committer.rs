@@ -263,10 +263,12 @@ async fn note_heartbeats(store: &Store, heartbeats: &mut HashMap<SessionId, By>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{START, World};
     use bytes::Bytes;
     use protocol::event::Transport;
     use protocol::limits::ITEM_HEADER_BYTES_COUNTED;
     use protocol::{Content, Epoch, Item, Marker, Millis, SegmentNo, Seq, TrackNo, UnixMillis};
+    use tokio_util::sync::CancellationToken;
 
     fn waiting(seqs: std::ops::Range<u64>) -> Waiting {
         let session = SessionId::from_parts(UnixMillis::new(0), [0; 10]);
@@ -296,6 +298,43 @@ mod tests {
         let batch = turns.next_batch();
         assert_eq!(firsts(&batch), [0, 9_000, 256, 9_001, 512, 768, 1_024, 1_280, 1_536]);
         assert_eq!(firsts(&turns.next_batch()), (7..14).map(|nth| 256 * nth).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn signs_of_life_are_noted_while_items_never_cease() {
+        let world = World::new().await;
+        let (busy, quiet) = (world.create(1).await, world.create(2).await);
+        let silence_max = Duration::from_millis(200);
+        let (committer, _task) =
+            Committer::start(world.store.clone(), Metrics::default(), silence_max);
+        let by = By::Writer(Epoch::new(0));
+        let flooding = CancellationToken::new();
+        let floods = (0..4).map(|lane_no| {
+            let (committer, flooding) = (committer.clone(), flooding.clone());
+            tokio::spawn(async move {
+                let lane = committer.lane();
+                for seq in (lane_no..).step_by(4) {
+                    if flooding.is_cancelled() {
+                        break;
+                    }
+                    let Waiting { append, .. } = waiting(seq..seq + 1);
+                    let append = Append { session: busy, by, ..append };
+                    committer.append(lane, append).await.unwrap().unwrap();
+                }
+            })
+        });
+        let floods: Vec<_> = floods.collect();
+        committer.heartbeat(quiet, by);
+        let noted = async {
+            while world.store.session(quiet).await.unwrap().last_heartbeat_at <= START {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), noted).await.unwrap();
+        flooding.cancel();
+        for flood in floods {
+            flood.await.unwrap();
+        }
     }
 
     #[test]
