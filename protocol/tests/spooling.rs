@@ -138,7 +138,7 @@ fn what_the_spool_refused_is_tried_again_when_it_is_time_and_not_before() {
 
 #[test]
 fn once_there_is_room_everything_is_written_and_the_spool_counts_as_recovered() {
-    let items = 4 * SPOOL_RETRIES_MAX as u64;
+    let items = 4 * SPOOL_RETRIES_MAX;
     let mut page = Page::without_room(items);
     page.has_room = true;
     page.wait(SPOOL_RETRY_AFTER);
@@ -159,7 +159,7 @@ fn a_new_item_that_can_be_written_brings_the_others_along_at_once() {
 
 #[test]
 fn never_more_than_so_many_items_are_written_again_at_the_same_time() {
-    let mut page = Page::without_room(4 * SPOOL_RETRIES_MAX as u64);
+    let mut page = Page::without_room(4 * SPOOL_RETRIES_MAX);
     page.now = page.now + SPOOL_RETRY_AFTER;
     page.sender.handle_timeout(page.now);
     let mut writing = BTreeSet::new();

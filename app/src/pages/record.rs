@@ -63,8 +63,8 @@ mod tests {
         let page = html(|| view! { <RecordPage/> });
         assert!(page.contains(r#"href="/assets/frontend.js""#), "{page}");
         assert!(page.contains(r#"href="/assets/frontend_bg.wasm""#));
-        assert_eq!(page.matches("<script").count(), 2);
-        assert_eq!(page.matches(&format!("nonce=\"{NONCE}\"")).count(), 2);
+        assert_eq!(page.matches("<script").count(), 1);
+        assert_eq!(page.matches(&format!("nonce=\"{NONCE}\"")).count(), 1);
         assert_eq!(page.matches("<leptos-island").count(), 1);
     }
 
