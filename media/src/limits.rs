@@ -9,8 +9,12 @@ pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// writes of a megabyte, whose pages it has to find side by side (`benches/stitch.rs`).
 pub const FILE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// So many buffers of [`FILE_BUFFER_BYTES`] wait at most for being written behind what makes them.
+/// So many buffers wait at most for being written behind what makes them.
 pub const WRITE_BEHIND_BUFFERS: usize = 4;
+
+/// What each of them holds. No power of two: for such writes the system looks for pages side by side, and
+/// that takes the longer the more pieces its memory is in (`benches/stitch.rs`).
+pub const WRITE_BEHIND_BYTES: usize = 250_000;
 
 /// Largest EBML header, Info or Tracks body, or MP4 `ftyp` or `moov`, taken from a source, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1024 * 1024;

@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use crate::limits::{FILE_BUFFER_BYTES, WRITE_BEHIND_BUFFERS};
+use crate::limits::{WRITE_BEHIND_BUFFERS, WRITE_BEHIND_BYTES};
 
 /// A file, written a little behind what it is given. Whether all of it could be written is known after
 /// [`flush`](Write::flush), and not before: what could not be is an error of a later call.
@@ -48,7 +48,7 @@ impl WriteBehind {
             .name("write-behind".to_owned())
             .spawn(move || carry_out(file, &to_do, &done))?;
         let writer = Some(Writer { work, written, thread });
-        Ok(Self { filling: Vec::with_capacity(FILE_BUFFER_BYTES), position, writer })
+        Ok(Self { filling: Vec::with_capacity(WRITE_BEHIND_BYTES), position, writer })
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
@@ -57,7 +57,7 @@ impl WriteBehind {
         }
         let writer = self.writer.as_ref().ok_or_else(broken)?;
         let empty = writer.written.try_recv().ok();
-        let empty = empty.unwrap_or_else(|| Vec::with_capacity(FILE_BUFFER_BYTES));
+        let empty = empty.unwrap_or_else(|| Vec::with_capacity(WRITE_BEHIND_BYTES));
         let full = mem::replace(&mut self.filling, empty);
         self.order(Work::Write(full))
     }
@@ -106,10 +106,10 @@ fn carry_out(mut file: File, to_do: &Receiver<Work>, done: &Sender<Vec<u8>>) -> 
 
 impl Write for WriteBehind {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.filling.len() >= FILE_BUFFER_BYTES {
+        if self.filling.len() >= WRITE_BEHIND_BYTES {
             self.hand_over()?;
         }
-        let taken = bytes.len().min(FILE_BUFFER_BYTES - self.filling.len());
+        let taken = bytes.len().min(WRITE_BEHIND_BYTES - self.filling.len());
         self.filling.extend_from_slice(&bytes[..taken]);
         self.position += taken as u64;
         Ok(taken)
@@ -158,13 +158,13 @@ mod tests {
 
     /// More than all buffers together hold.
     fn much() -> Vec<u8> {
-        let bytes = FILE_BUFFER_BYTES * (WRITE_BEHIND_BUFFERS + 3) + 17;
+        let bytes = WRITE_BEHIND_BYTES * (WRITE_BEHIND_BUFFERS + 3) + 17;
         (0..bytes).map(|at| (at % 251) as u8).collect()
     }
 
     #[test]
     fn what_is_written_in_any_portions_is_in_the_file() {
-        for portion in [1_000, FILE_BUFFER_BYTES - 1, FILE_BUFFER_BYTES, FILE_BUFFER_BYTES + 1] {
+        for portion in [1_000, WRITE_BEHIND_BYTES - 1, WRITE_BEHIND_BYTES, WRITE_BEHIND_BYTES + 1] {
             let file = tempfile::NamedTempFile::new().unwrap();
             let mut out = WriteBehind::new(file.reopen().unwrap()).unwrap();
             for bytes in much().chunks(portion) {
