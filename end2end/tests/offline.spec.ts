@@ -7,7 +7,7 @@ import type { BrowserContext, CDPSession, Page, TestInfo, APIRequestContext } fr
 import { fetchRecording, getSession, getWholeSession } from '../lib/api.ts';
 import { buildId, Front } from '../lib/front.ts';
 import { RecordPage } from '../lib/record-page.ts';
-import { expectInstalled } from '../lib/service-worker.ts';
+import { expectInstalled, openWithoutServer } from '../lib/service-worker.ts';
 import { accountForTones, describeAccount } from '../lib/tones.ts';
 import { expect, test } from '../lib/test.ts';
 
@@ -16,22 +16,6 @@ const SYNC_TAG = 'holdfast-deliver';
 const STYLE = '/style/holdfast.css';
 /** What one may record in the time between a click and the state that it leads to. */
 const TOLERANCE_MS = 400;
-
-/** Waits until the page would open without its server. */
-/** Opens the page for the first time, and once more when the server is gone. */
-async function openWithoutServer(
-  recordPage: RecordPage,
-  server: { kill: () => Promise<void> },
-): Promise<void> {
-  const { page } = recordPage;
-  await recordPage.open();
-  await expectInstalled(page);
-  await server.kill();
-  await page.reload();
-  await recordPage.expectState('idle');
-  await recordPage.expectLink('reconnecting');
-  await expect(recordPage.startButton).toBeEnabled();
-}
 
 function safety(page: Page): ReturnType<Page['locator']> {
   return page.locator('.safety');

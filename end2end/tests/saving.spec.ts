@@ -5,7 +5,7 @@ import type { Page } from '@playwright/test';
 import { getWholeSession } from '../lib/api.ts';
 import { probe } from '../lib/ffmpeg.ts';
 import type { RecordPage } from '../lib/record-page.ts';
-import { expectInstalled } from '../lib/service-worker.ts';
+import { openWithoutServer } from '../lib/service-worker.ts';
 import { readSpool } from '../lib/spool.ts';
 import { expect, test } from '../lib/test.ts';
 import { readZip } from '../lib/zip.ts';
@@ -20,20 +20,6 @@ const TOLERANCE_MS = 1_000;
 
 function saveButton(page: Page): ReturnType<Page['getByRole']> {
   return page.getByRole('button', { name: 'Save what is here' });
-}
-
-async function openWithoutServer(
-  recordPage: RecordPage,
-  server: { kill: () => Promise<void> },
-): Promise<void> {
-  const { page } = recordPage;
-  await recordPage.open();
-  await expectInstalled(page);
-  await server.kill();
-  await page.reload();
-  await recordPage.expectState('idle');
-  await recordPage.expectLink('reconnecting');
-  await expect(recordPage.startButton).toBeEnabled();
 }
 
 async function stopWithoutServer(recordPage: RecordPage): Promise<void> {
