@@ -9,6 +9,9 @@ const PART_MS = 3_000;
 /** Nothing more is to come for 30 s before the supplement is made. */
 const MADE_WITHIN_MS = 60_000;
 
+/** Its courier would deliver what the closed page left as soon as the server is back, before the finish. */
+test.use({ serviceWorkers: 'block' });
+
 interface WithSupplement {
   supplement: { items: number; files: { duration_ms: number }[] } | null;
 }
