@@ -29,22 +29,24 @@ interface FailedTry {
 }
 
 export default class TriesReporter implements Reporter {
-  private before: HoldUps | undefined;
+  /** Of the tries that run. */
+  private readonly before = new Map<TestResult, HoldUps | undefined>();
   private readonly failedTries: FailedTry[] = [];
 
   printsToStdio(): boolean {
     return false;
   }
 
-  onTestBegin(): void {
-    this.before = readHoldUps();
+  onTestBegin(_test: TestCase, result: TestResult): void {
+    this.before.set(result, readHoldUps());
   }
 
   onTestEnd(test: TestCase, result: TestResult): void {
     if (result.status !== 'skipped' && result.status !== test.expectedStatus) {
-      const heldUp = describeHoldUps(this.before, readHoldUps(), result.duration);
+      const heldUp = describeHoldUps(this.before.get(result), readHoldUps(), result.duration);
       this.failedTries.push({ test, result, heldUp });
     }
+    this.before.delete(result);
   }
 
   async onEnd({ status }: FullResult): Promise<{ status: FullResult['status'] }> {
