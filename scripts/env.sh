@@ -21,7 +21,7 @@ fi
 claim_target() {
   local claim=$CARGO_TARGET_DIR/clone
   if [[ ! -f $claim || $(<"$claim") != "$ROOT" ]]; then
-    rm -rf "$CARGO_TARGET_DIR"/{,*/}*/.fingerprint/{app,frontend,ledger,media,protocol,recorder,server,simulation,timeline}-*
+    rm -rf "$CARGO_TARGET_DIR"/{,*/}*/.fingerprint/{app,bundle,frontend,ledger,media,protocol,recorder,server,simulation,timeline}-*
     mkdir -p "$CARGO_TARGET_DIR"
     printf '%s\n' "$ROOT" >"$claim"
   fi

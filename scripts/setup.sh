@@ -6,7 +6,6 @@ set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
 TOOLS=$CACHE/tools
-TRUNK_VERSION=0.21.14
 BINARYEN_VERSION=132.0.0
 ESBUILD_VERSION=0.28.2
 NODE_MAJOR_MIN=20
@@ -22,11 +21,6 @@ main() {
   need_rust
   need_node
   add_wasm_target
-  link_tool trunk "trunk-$TRUNK_VERSION" bin/trunk install_trunk
-  local bindgen_version
-  bindgen_version=$(locked_version wasm-bindgen)
-  link_tool wasm-bindgen "wasm-bindgen-$bindgen_version" bin/wasm-bindgen \
-    install_wasm_bindgen "$bindgen_version"
   link_tool wasm-opt "binaryen-$BINARYEN_VERSION" node_modules/.bin/wasm-opt \
     install_from_npm "binaryen@$BINARYEN_VERSION"
   link_tool esbuild "esbuild-$ESBUILD_VERSION" node_modules/.bin/esbuild \
@@ -107,15 +101,6 @@ add_components() {
   done
 }
 
-# The version of a crate in Cargo.lock.
-locked_version() {
-  local version
-  version=$(awk -v wanted="name = \"$1\"" \
-    '$0 == wanted { getline; gsub(/version = |"/, ""); print; exit }' Cargo.lock)
-  [[ -n $version ]] || fail "Cargo.lock names no version of $1."
-  printf '%s\n' "$version"
-}
-
 # link_tool NAME FOLDER PATH INSTALL [ARGS]: links $TOOLS/FOLDER/PATH as .tools/bin/NAME. When it is
 # not there, INSTALL ARGS fills a new folder that takes its place once it is whole.
 link_tool() {
@@ -140,31 +125,6 @@ link_tool() {
     mkdir -p "$ROOT/.tools/bin"
     ln -sfn "$folder/$path" "$ROOT/.tools/bin/$name"
   fi
-}
-
-# Both work for seconds at a time, and as their authors build them took longer than all of Holdfast:
-# so they are built in a hurry, and without what they are never asked here (to download, over TLS).
-install_trunk() {
-  say "Building Trunk $TRUNK_VERSION, which bundles the browser's part (once, about 3 minutes)"
-  # It only calls other programs.
-  install_from_crates 0 "trunk@$TRUNK_VERSION" "$1" --locked ||
-    fail "Trunk $TRUNK_VERSION could not be installed."
-}
-
-install_wasm_bindgen() {
-  say "Building wasm-bindgen $1, the version in Cargo.lock (once, about 2 minutes)"
-  # Without --locked: its lock file names a version that was withdrawn.
-  install_from_crates 1 "wasm-bindgen-cli@$1" "$2" --bin wasm-bindgen ||
-    fail "wasm-bindgen-cli $1 could not be installed."
-}
-
-# install_from_crates OPT_LEVEL CRATE@VERSION FOLDER [ARGS]
-install_from_crates() {
-  local level=$1 crate=$2 folder=$3
-  shift 3
-  env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" CARGO_PROFILE_RELEASE_LTO=off \
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=true \
-    cargo install "$crate" --no-default-features --root "$folder" "$@"
 }
 
 # install_from_npm PACKAGE@VERSION FOLDER

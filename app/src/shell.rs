@@ -71,7 +71,7 @@ fn favicon() -> String {
     assets::address("style/favicon.svg")
 }
 
-/// Where Trunk's output is served: `frontend.js` and `frontend_bg.wasm` beside the other assets.
+/// Where the bundle is served: `frontend.js` and `frontend_bg.wasm` beside the other assets.
 fn bundle() -> LeptosOptions {
     let folder = assets::folder();
     let site_pkg_dir = folder.trim_start_matches('/');
