@@ -190,7 +190,7 @@ impl SessionDetails {
     ) -> Self {
         Self {
             summary: SessionSummary::new(session),
-            last_seq: session.last_seq.max(session.have.last()).map(protocol::Seq::get),
+            last_seq: session.have.end(session.last_seq).map(protocol::Seq::get),
             missing: session.missing(),
             payload_bytes: session.payload_bytes,
             tracks: tracks(session, segments, files),
