@@ -141,6 +141,8 @@ pub struct ExportRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingView {
+    /// Items that it is made of, markers included.
+    pub items: u64,
     /// Of the file, such as `video/mp4`; without its codecs.
     pub mime: String,
     pub has_video: bool,

@@ -125,6 +125,7 @@ pub(crate) struct TrackSegment {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Receipt)]
 pub(crate) struct ReceiptDto {
+    /// Items stored, markers and what came later included.
     items: u64,
     /// Of the recording file.
     bytes: u64,

@@ -136,6 +136,7 @@ async fn recording_view(
     let mix = state.recordings.mix_of(recording).await;
     let mix = mix.map_err(|error| ApiError::Internal(error.into()))?;
     Ok(RecordingView {
+        items: session.in_time().len(),
         is_mixed: mix.is_some(),
         mime: recording.mime.clone(),
         has_video: recording.mime.starts_with("video/"),

@@ -116,6 +116,8 @@ async fn what_came_after_a_reviewer_had_finished_is_played_beside_the_recording(
 
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("Came later"), "the page hides it");
+    let items = |of: usize| format!("<dt>Items</dt><dd>{of}</dd>");
+    assert!(page.contains(&items(in_time.len())), "the recording is made of others: {page}");
     for untrue in ["never arrived", "Nothing is missing", "Every number"] {
         assert!(!page.contains(untrue), "{untrue}");
     }
