@@ -200,6 +200,7 @@ mod tests {
         let late = SupplementView {
             items: 12,
             waiting_items: 0,
+            given_up: None,
             last_came: instant(12),
             files: Vec::new(),
             pictures: 0,
