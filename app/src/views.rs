@@ -141,6 +141,8 @@ pub struct ExportRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordingView {
+    /// Items that it is made of, markers included.
+    pub items: u64,
     /// Of the file, such as `video/mp4`; without its codecs.
     pub mime: String,
     pub has_video: bool,
@@ -175,6 +177,8 @@ pub struct SupplementView {
     pub items: u64,
     /// Those of them that are yet to be put into files.
     pub waiting_items: u64,
+    /// Why that is not done any more.
+    pub given_up: Option<GivenUpView>,
     pub last_came: Instant,
     pub files: Vec<SupplementFileView>,
     /// Among the items, and in no file.
@@ -182,6 +186,15 @@ pub struct SupplementView {
     /// Recorder runs that are in no file, or not wholly; the first of them are listed.
     pub left_out_runs: u32,
     pub left_out: Vec<LeftOutRow>,
+}
+
+/// Making a supplement was given up: somebody may have it tried once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUpView {
+    /// In words.
+    pub why: String,
+    /// It begins again by itself when more comes, too.
+    pub is_begun_by_more: bool,
 }
 
 /// All that came late of one track, or of one format of it.

@@ -70,7 +70,6 @@ impl Session {
 
     /// What was captured and never arrived, as far as it can be known here.
     pub fn missing(&self) -> SeqSet {
-        let last = self.last_seq.max(self.have.last());
-        last.map(|last| self.have.missing_up_to(last)).unwrap_or_default()
+        self.have.missing(self.last_seq)
     }
 }

@@ -123,6 +123,14 @@ impl Work {
         }
     }
 
+    /// Whether it makes what is kept [beside](Beside) a recording.
+    pub const fn is_beside(self) -> bool {
+        match self {
+            Self::Assemble | Self::Supplement | Self::Release | Self::Erase => false,
+            Self::Waveform | Self::Mix | Self::Export(_) => true,
+        }
+    }
+
     /// Each there is.
     pub fn all() -> impl Iterator<Item = Self> {
         let single = [

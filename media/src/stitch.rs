@@ -1,6 +1,9 @@
 //! Owns the sequence of segments: which container each is of, and the file they all become. Leaves
 //! the packets to `segment`, and the bytes of the file to `webm_file` and `mp4`.
 
+mod file;
+mod reading;
+
 use std::io::{Seek, Write};
 use std::time::Duration;
 
@@ -9,14 +12,14 @@ use crate::error::{Container, MediaError, Refusal};
 use crate::grammar::{self, Opening};
 use crate::headless::{Headless, Later};
 use crate::limits;
-use crate::mp4::{Mp4File, Mp4Reader, Track};
+use crate::mp4::{Mp4Reader, Track};
 use crate::ogg_reader::OggReader;
 use crate::reader::WebmReader;
-use crate::report::{FileType, LeftOutPlace, Problem, SegmentReport, StitchReport};
-use crate::segment::{Muxer, Reader, Segment};
+use crate::report::{LeftOutPlace, Problem, SegmentReport, StitchReport};
 use crate::tracks::TrackEntry;
-use crate::webm_file::WebmFile;
 use crate::writer::Written;
+use file::File;
+pub(crate) use reading::{Input, Reading};
 
 /// Joins recorder runs into one seekable file, in one pass and in bounded memory.
 ///
@@ -83,49 +86,6 @@ enum Open {
     },
 }
 
-/// A segment and what reads it.
-#[derive(Debug)]
-pub(crate) struct Reading<R: Reader> {
-    reader: R,
-    segment: Segment<R::Kept>,
-}
-
-impl<R: Reader> Reading<R> {
-    pub(crate) fn new(reader: R, start: Duration) -> Self {
-        Self { reader, segment: Segment::starting_at(start) }
-    }
-
-    pub(crate) fn tell(
-        &mut self,
-        input: Input<'_>,
-        file: &mut impl Muxer<R::Kept>,
-    ) -> Result<(), MediaError> {
-        match input {
-            Input::Bytes(bytes) => self.reader.frame_mut().push(bytes),
-            Input::Hole => self.reader.frame_mut().hole(),
-            Input::End => self.reader.frame_mut().end(),
-            Input::Settle => return self.segment.settle(file, false),
-        }
-        match self.reader.drain_into(file, &mut self.segment) {
-            Err(MediaError::Refused(refusal)) => {
-                self.segment.refuse_rest(refusal, self.reader.frame().told().start);
-            }
-            Err(error) => return Err(error),
-            Ok(()) => {}
-        }
-        match input {
-            Input::End => self.segment.settle(file, false),
-            Input::Bytes(_) | Input::Hole | Input::Settle => Ok(()),
-        }
-    }
-
-    pub(crate) fn into_report(self, end: Duration) -> SegmentReport {
-        let frame = self.reader.frame();
-        let report = self.segment.into_report(end, frame.account());
-        SegmentReport { cut_off_at: frame.cut_off_at(), ..report }
-    }
-}
-
 impl<W: Write + Seek> Stitcher<W> {
     /// Will write from the current position of `out`; writes nothing before the first packet.
     ///
@@ -141,7 +101,7 @@ impl<W: Write + Seek> Stitcher<W> {
     /// [`MediaError::Io`].
     pub fn knowing(mut out: W, headers: Headers) -> Result<Self, MediaError> {
         let origin = out.stream_position()?;
-        let file = Some(File::Webm(WebmFile::new(out, origin)));
+        let file = Some(File::new(out, origin));
         Ok(Self { file, origin, open: None, headers, reports: Vec::new() })
     }
 
@@ -459,16 +419,6 @@ impl<W: Write + Seek> Stitcher<W> {
     }
 }
 
-/// What a segment's reader is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Input<'a> {
-    Bytes(&'a [u8]),
-    Hole,
-    End,
-    /// What is held is to be written: no more needs to be known.
-    Settle,
-}
-
 const NO_SEGMENT: MediaError = MediaError::OutOfOrder("no segment is open");
 const FILE_IS_THERE: &str = "the file is put back at once when it is exchanged";
 
@@ -501,68 +451,6 @@ impl Headers {
     pub(crate) fn note_mp4(&mut self, tracks: &[Track]) {
         if !tracks.is_empty() {
             self.mp4 = Some(tracks.to_vec());
-        }
-    }
-}
-
-/// The file, in its container.
-#[derive(Debug)]
-enum File<W> {
-    Webm(WebmFile<W>),
-    Mp4(Mp4File<W>),
-}
-
-impl<W: Write + Seek> File<W> {
-    /// As long as nothing is written, the next segment may have its container.
-    fn in_favour_of(self, container: Container, origin: u64) -> Self {
-        match (self, container) {
-            (Self::Webm(file), Container::Mp4) if file.is_blank() => {
-                Self::Mp4(Mp4File::new(file.into_out(), origin))
-            }
-            (Self::Mp4(file), Container::Webm) if file.is_blank() => {
-                Self::Webm(WebmFile::new(file.into_out(), origin))
-            }
-            (file, Container::Webm | Container::Mp4 | Container::Ogg) => file,
-        }
-    }
-
-    fn end(&self) -> Duration {
-        match self {
-            Self::Webm(file) => file.end(),
-            Self::Mp4(file) => file.end(),
-        }
-    }
-
-    fn frontier(&self) -> Duration {
-        match self {
-            Self::Webm(file) => file.frontier(),
-            Self::Mp4(file) => file.frontier(),
-        }
-    }
-
-    fn file_type(&self) -> FileType {
-        match self {
-            Self::Webm(file) if file.has_video() => FileType::VideoWebm,
-            Self::Webm(_) => FileType::AudioWebm,
-            Self::Mp4(file) if file.has_video() => FileType::VideoMp4,
-            Self::Mp4(_) => FileType::AudioMp4,
-        }
-    }
-
-    fn end_segment(&mut self) -> Result<(), MediaError> {
-        match self {
-            Self::Webm(file) => file.close_cluster(),
-            Self::Mp4(file) => {
-                file.close_chunks();
-                Ok(())
-            }
-        }
-    }
-
-    fn finish(self) -> Result<(W, Written), MediaError> {
-        match self {
-            Self::Webm(file) => file.finish(),
-            Self::Mp4(file) => file.finish(),
         }
     }
 }

@@ -11,6 +11,7 @@
 //!
 //! The one rule: never hold an effect back across the next `handle_*` call.
 
+mod digest;
 pub mod event;
 pub mod frames;
 pub mod ids;

@@ -90,6 +90,17 @@ impl SeqSet {
         self.0.gaps(&(0..=last.get())).collect::<RangeInclusiveSet<u64>>().into()
     }
 
+    /// What a session ends with of which these are there: their last, or what was said to be the last.
+    pub fn end(&self, said: Option<Seq>) -> Option<Seq> {
+        said.max(self.last())
+    }
+
+    /// What is not in the set up to its [end](Self::end).
+    #[must_use]
+    pub fn missing(&self, said_last: Option<Seq>) -> Self {
+        self.end(said_last).map(|end| self.missing_up_to(end)).unwrap_or_default()
+    }
+
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         let mut left = self.0.clone();
@@ -163,6 +174,19 @@ mod tests {
         assert_eq!(set(&[1, 2, 5]).missing_up_to(Seq::new(6)), set(&[0, 3, 4, 6]));
         assert_eq!(SeqSet::new().missing_up_to(Seq::ZERO), set(&[0]));
         assert!(SeqSet::up_to(Seq::new(9)).missing_up_to(Seq::new(9)).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_of_a_session_ends_with_what_came_or_was_said_to_be_last() {
+        let came = set(&[1, 2, 5]);
+        for (said, missing) in [(None, set(&[0, 3, 4])), (Some(2), set(&[0, 3, 4]))] {
+            assert_eq!(came.missing(said.map(Seq::new)), missing);
+        }
+        assert_eq!(came.missing(Some(Seq::new(7))), set(&[0, 3, 4, 6, 7]));
+        assert_eq!(came.end(Some(Seq::new(2))), Some(Seq::new(5)));
+        let nothing = SeqSet::new();
+        assert_eq!((nothing.end(None), nothing.missing(None)), (None, SeqSet::new()));
+        assert_eq!(nothing.missing(Some(Seq::ZERO)), set(&[0]));
     }
 
     #[test]

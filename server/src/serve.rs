@@ -166,7 +166,7 @@ async fn open(config: Config) -> anyhow::Result<Opened> {
     let committing = supervisor.watch(Task::Committer, committing);
     let event_writer = supervisor.watch(Task::Events, event_writer);
     let (lent, kept) = (leases.clone(), files.clone());
-    let exports = Exports::new(store.clone(), recordings.clone(), kept, lent, stopping.clone());
+    let exports = Exports::new(store.clone(), recordings.clone(), kept, lent);
     let worker = Worker::new(
         leases.clone(),
         recordings.clone(),

@@ -52,13 +52,8 @@ impl World {
             stopping.clone(),
         )
         .unwrap();
-        let exports = Exports::new(
-            store.clone(),
-            recordings.clone(),
-            files.clone(),
-            leases.clone(),
-            stopping.clone(),
-        );
+        let exports =
+            Exports::new(store.clone(), recordings.clone(), files.clone(), leases.clone());
         let (tasks, made, exported) = (TaskTracker::new(), recordings.clone(), exports.clone());
         let worker = Worker::new(leases.clone(), made, exported, tasks, stopping);
         Self { folder, store, files, recordings, exports, leases, worker, scratch }

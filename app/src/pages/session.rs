@@ -74,7 +74,7 @@ pub fn SessionPage(view: SessionView) -> impl IntoView {
             <Completeness view=view.clone()/>
             <GapMap map recording=view.recording.clone()/>
             <Story log=view.log.clone()/>
-            {view.recording.clone().map(|recording| view! { <Proof items=view.items recording/> })}
+            {view.recording.clone().map(|recording| view! { <Proof recording/> })}
             <Segments segments=view.timeline.segments.clone()/>
             <Facts view/>
             <Deletion id/>
@@ -195,6 +195,7 @@ mod tests {
             duration: Some(Millis::from_secs(12)),
             missing: SeqSet::new(),
             recording: Some(RecordingView {
+                items: 53,
                 mime: "audio/webm".to_owned(),
                 has_video: false,
                 bytes: 190_400,

@@ -36,7 +36,7 @@ pub(super) async fn missing_chunks(
     let session = state.store.session(id).await?;
     Ok(Json(MissingChunks {
         missing: session.missing(),
-        max_seq: session.last_seq.max(session.have.last()).map(Seq::get),
+        max_seq: session.have.end(session.last_seq).map(Seq::get),
         total_chunks: session.items(),
     }))
 }

@@ -69,13 +69,20 @@ pub(super) struct ServedFile {
 
 /// The recording of a session.
 pub(super) fn recorded(session: &Session, recording: &Recording) -> ServedFile {
-    ServedFile {
-        etag: format!("\"{}\"", version_of(&recording.key)),
-        name: file_name(session, session.id, extension_of(&recording.key)),
-        key: recording.key.clone(),
-        mime: recording.mime.clone(),
-        bytes: recording.bytes,
-    }
+    let Recording { key, mime, bytes, .. } = recording;
+    served(session, extension_of(key), key.clone(), mime.clone(), *bytes)
+}
+
+/// A file of a session, under a name that ends in this.
+pub(super) fn served(
+    session: &Session,
+    ending: &str,
+    key: String,
+    mime: String,
+    bytes: u64,
+) -> ServedFile {
+    let etag = format!("\"{}\"", version_of(&key));
+    ServedFile { name: file_name(session, session.id, ending), key, mime, bytes, etag }
 }
 
 /// Answers with the file or the range of it that is asked for.

@@ -5,12 +5,12 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::recording::{RecordingQuery, ServedFile, file_name, serve};
+use super::recording::{RecordingQuery, serve, served};
 use super::tracks::{PartQuery, TrackPath};
 use crate::error::{ApiError, Problem};
-use crate::recording::{extension_of, version_of};
+use crate::recording::extension_of;
 use crate::state::AppState;
-use crate::store::track_stem;
+use crate::store::{SupplementFile, track_stem};
 
 /// What came late of one track
 ///
@@ -44,14 +44,8 @@ pub(super) async fn supplement(
     let files = state.store.supplement_files(id).await?;
     let found = files.into_iter().find(|file| (file.track, file.part) == (track, part));
     let found = found.ok_or(ApiError::NoTrackFile)?;
-    let extension = extension_of(&found.key);
-    let name = format!("{}-later.{extension}", track_stem(track, part));
-    let file = ServedFile {
-        etag: format!("\"{}\"", version_of(&found.key)),
-        name: file_name(&session, id, &name),
-        key: found.key,
-        mime: found.mime,
-        bytes: found.bytes,
-    };
+    let name = format!("{}-later.{}", track_stem(track, part), extension_of(&found.key));
+    let SupplementFile { key, mime, bytes, .. } = found;
+    let file = served(&session, &name, key, mime, bytes);
     serve(&state, &request, &file, query?.0.is_download()).await
 }

@@ -9,11 +9,11 @@ use protocol::{SessionId, TrackNo};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::recording::{RecordingQuery, ServedFile, file_name, serve};
+use super::recording::{RecordingQuery, serve, served};
 use crate::error::{ApiError, Problem};
-use crate::recording::{extension_of, version_of};
+use crate::recording::extension_of;
 use crate::state::AppState;
-use crate::store::{media_of, track_stem};
+use crate::store::{TrackFile, media_of, track_stem};
 
 /// The session and the track in the path.
 pub(super) struct TrackPath(pub(super) SessionId, pub(super) TrackNo);
@@ -77,14 +77,8 @@ pub(super) async fn track_recording(
     let segments = state.store.segments(id).await?;
     let found = media_of(track, part, &files, &segments, session.recording.as_ref());
     let found = found.ok_or(ApiError::NoTrackFile)?;
-    let stem = track_stem(track, part);
-    let extension = format!("{stem}.{}", extension_of(&found.key));
-    let file = ServedFile {
-        etag: format!("\"{}\"", version_of(&found.key)),
-        name: file_name(&session, id, &extension),
-        key: found.key,
-        mime: found.mime,
-        bytes: found.bytes,
-    };
+    let name = format!("{}.{}", track_stem(track, part), extension_of(&found.key));
+    let TrackFile { key, mime, bytes, .. } = found;
+    let file = served(&session, &name, key, mime, bytes);
     serve(&state, &request, &file, query?.0.is_download()).await
 }

@@ -125,6 +125,7 @@ pub(crate) struct TrackSegment {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Receipt)]
 pub(crate) struct ReceiptDto {
+    /// Items stored, markers and what came later included.
     items: u64,
     /// Of the recording file.
     bytes: u64,
@@ -190,7 +191,7 @@ impl SessionDetails {
     ) -> Self {
         Self {
             summary: SessionSummary::new(session),
-            last_seq: session.last_seq.max(session.have.last()).map(protocol::Seq::get),
+            last_seq: session.have.end(session.last_seq).map(protocol::Seq::get),
             missing: session.missing(),
             payload_bytes: session.payload_bytes,
             tracks: tracks(session, segments, files),

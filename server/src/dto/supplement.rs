@@ -13,7 +13,7 @@ pub(crate) struct Supplement {
     /// Items that came late, markers included.
     items: u64,
     /// Of these, so many came since the files were made, or before there are any: they are made anew
-    /// once nothing more comes for a while.
+    /// once nothing more comes for a while, unless that was given up: see `/jobs`.
     waiting_items: u64,
     /// RFC 3339, UTC: when the first of it came.
     first_at: String,

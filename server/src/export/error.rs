@@ -86,8 +86,8 @@ pub(crate) enum StandingError {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MakeError {
-    #[error("the server is shutting down")]
-    ShuttingDown,
+    #[error("the server is shutting down, or nobody wants it any more")]
+    CutOff,
     #[error(transparent)]
     Impossible(ExportError),
     #[error(transparent)]
@@ -116,7 +116,7 @@ impl MakeError {
     /// What whoever asked for it is told.
     pub(super) fn told(&self) -> ExportError {
         match self {
-            Self::ShuttingDown | Self::Mix(MixError::NotMade(NotMade::ShuttingDown)) => {
+            Self::CutOff | Self::Mix(MixError::NotMade(NotMade::ShuttingDown)) => {
                 ExportError::ShuttingDown
             }
             Self::Impossible(obstacle) => obstacle.clone(),

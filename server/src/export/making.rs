@@ -1,4 +1,4 @@
-//! Makes the single forms. What reads a recording here sees its end when the server stops.
+//! Makes the single forms. What reads a recording here sees its end when that is cut off.
 
 use std::io::Write as _;
 
@@ -19,12 +19,12 @@ impl Exports {
         task: &Task,
         file: NamedTempFile,
     ) -> Result<NamedTempFile, MakeError> {
-        let Inner { store, files, stopping, .. } = &*self.0;
+        let Inner { store, files, .. } = &*self.0;
         let parts = timeline::parts(store, task.session.id, &task.recording).await?;
         if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
             let mut sources = Vec::with_capacity(parts.len());
             for Part { key, schedule, labels, .. } in parts {
-                let file = files.seekable(&key, stopping).await?;
+                let file = files.seekable(&key, &task.stopping).await?;
                 sources.push(Source { file, schedule, labels });
             }
             return written(file, move |out| {
@@ -35,7 +35,7 @@ impl Exports {
         }
         let mut sources = Vec::with_capacity(parts.len());
         for Part { key, bytes, schedule, labels } in parts {
-            let file = files.reader(&key, bytes, stopping).await?;
+            let file = files.reader(&key, bytes, &task.stopping).await?;
             sources.push(Source { file, schedule, labels });
         }
         written(file, move |out| {
@@ -52,16 +52,16 @@ impl Exports {
         file: NamedTempFile,
     ) -> Result<NamedTempFile, MakeError> {
         let KeptFile { key, bytes } = self.with_one_sound(task, tracks).await?;
-        let Inner { files, stopping, .. } = &*self.0;
+        let files = &self.0.files;
         if Packing::of(&task.recording.mime) == Some(Packing::Mp4) {
-            let input = files.seekable(&key, stopping).await?;
+            let input = files.seekable(&key, &task.stopping).await?;
             return written(file, move |out| {
                 media::mp4_to_ogg(input, out)?;
                 Ok(())
             })
             .await;
         }
-        let input = files.reader(&key, bytes, stopping).await?;
+        let input = files.reader(&key, bytes, &task.stopping).await?;
         written(file, move |out| {
             media::to_ogg(input, out)?;
             Ok(())
@@ -81,7 +81,7 @@ impl Exports {
             archive::contents(&inner.store, &task.session, &task.recording, tracks).await?;
         let mut entries = Vec::with_capacity(contents.len());
         for (kept, names) in contents {
-            let reader = inner.files.reader(&kept.key, kept.bytes, &inner.stopping).await?;
+            let reader = inner.files.reader(&kept.key, kept.bytes, &task.stopping).await?;
             entries.push(Entry { reader, names });
         }
         blocking(move || {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use ledger::jobs::{JobEnd, JobState};
 use ledger::{Beside, Format, Job, JobKey, Ledger as _, Refused, Work};
 use protocol::{SessionId, SessionStatus};
+use tempfile::TempPath;
 use tokio_util::sync::CancellationToken;
 
 use error::MakeError;
@@ -52,7 +53,6 @@ struct Inner {
     recordings: Recordings,
     files: RecordingFiles,
     leases: Leases,
-    stopping: CancellationToken,
 }
 
 /// What an export is made of.
@@ -61,6 +61,7 @@ struct Task {
     recording: Recording,
     format: Format,
     progress: Progress,
+    stopping: CancellationToken,
 }
 
 impl Exports {
@@ -69,9 +70,8 @@ impl Exports {
         recordings: Recordings,
         files: RecordingFiles,
         leases: Leases,
-        stopping: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner { store, recordings, files, leases, stopping }))
+        Self(Arc::new(Inner { store, recordings, files, leases }))
     }
 
     /// Why the recording cannot be had in this form, if so.
@@ -169,16 +169,25 @@ impl Exports {
         }
     }
 
-    /// Makes the export, unless it is there.
-    pub(crate) async fn make(&self, id: SessionId, format: Format, progress: &Progress) -> JobEnd {
+    /// Makes the export, unless it is there, until it is cut off: then nothing of it is left.
+    pub(crate) async fn make(
+        &self,
+        id: SessionId,
+        format: Format,
+        progress: &Progress,
+        stopping: &CancellationToken,
+    ) -> JobEnd {
         let made = tokio::select! {
-            () = self.0.stopping.cancelled() => Err(MakeError::ShuttingDown),
-            made = self.try_make(id, format, progress) => made,
+            // First: what reads a recording sees its end then.
+            biased;
+            () = stopping.cancelled() => Err(MakeError::CutOff),
+            made = self.try_make(id, format, progress, stopping) => made,
         };
         match made {
             Ok(()) | Err(MakeError::Store(StoreError::Refused(Refused::UnknownSession))) => {
                 JobEnd::Done
             }
+            Err(MakeError::CutOff) => JobEnd::HandedBack,
             Err(error) => {
                 tracing::warn!(session = %id, format = format.as_str(), %error, "no export");
                 error.told().end()
@@ -191,8 +200,9 @@ impl Exports {
         id: SessionId,
         format: Format,
         progress: &Progress,
+        stopping: &CancellationToken,
     ) -> Result<(), MakeError> {
-        let Inner { store, recordings, files, stopping, .. } = &*self.0;
+        let Inner { store, recordings, files, .. } = &*self.0;
         let session = store.session(id).await?;
         let Some(recording) = session.recording.clone().filter(|_| can_be_exported(&session))
         else {
@@ -211,8 +221,10 @@ impl Exports {
         store.room().check(scratch, room)?;
         let suffix = format!(".{}", form::extension(format, &recording));
         let file = tempfile::Builder::new().suffix(&suffix).tempfile_in(scratch)?;
-        let task = Task { session, recording, format, progress: progress.clone() };
-        // What reads a recording sees its end when the server stops.
+        // What is cut off goes from the folder at once, whoever still writes it for a moment.
+        let _in_the_making = TempPath::try_from_path(file.path())?;
+        let (progress, stopping) = (progress.clone(), stopping.clone());
+        let task = Task { session, recording, format, progress, stopping };
         let file = match format {
             Format::Timeline => self.timeline(&task, file).await?,
             Format::Ogg => self.ogg(&task, &tracks, file).await?,
@@ -222,8 +234,9 @@ impl Exports {
                 self.convert(&task, &tracks, file, bounds).await?
             }
         };
-        if stopping.is_cancelled() {
-            return Err(MakeError::ShuttingDown);
+        // What was read then has ended too early.
+        if task.stopping.is_cancelled() {
+            return Err(MakeError::CutOff);
         }
         let bytes = file.as_file().metadata()?.len();
         let in_its_place = recordings.place_beside(id, &task.recording).await?;

@@ -41,6 +41,10 @@ fn session(captured: Millis) -> Session {
     }
 }
 
+fn going_on() -> CancellationToken {
+    CancellationToken::new()
+}
+
 fn voice(track: u8) -> TrackFile {
     let Recording { key, mime, bytes, duration, .. } = recording();
     let (track, duration) = (TrackNo::new(track), Some(duration));
@@ -112,7 +116,7 @@ async fn of_a_deleted_session_no_export_is_made_or_known() {
     let world = World::new().await;
     let (id, recording) = world.completed(1).await;
     world.exports.start(id, &recording, Format::Zip).await.unwrap();
-    let made = world.exports.make(id, Format::Zip, &Progress::default()).await;
+    let made = world.exports.make(id, Format::Zip, &Progress::default(), &going_on()).await;
     assert_eq!(made, JobEnd::Done);
     let file = world.folder.path().join(form::key(Format::Zip, &recording));
     assert!(file.exists());
@@ -122,8 +126,20 @@ async fn of_a_deleted_session_no_export_is_made_or_known() {
     assert!(!file.exists());
     assert_eq!(world.store.jobs(10).await.unwrap(), []);
     for format in [Format::Zip, Format::Ogg] {
-        let made = world.exports.make(id, format, &Progress::default()).await;
+        let made = world.exports.make(id, format, &Progress::default(), &going_on()).await;
         assert_eq!(made, JobEnd::Done);
     }
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn an_export_that_is_cut_off_leaves_nothing_and_is_no_failure() {
+    let world = World::new().await;
+    let (id, recording) = world.completed(1).await;
+    let stopping = going_on();
+    stopping.cancel();
+    let made = world.exports.make(id, Format::Zip, &Progress::default(), &stopping).await;
+    assert_eq!(made, JobEnd::HandedBack);
+    assert!(!world.folder.path().join(form::key(Format::Zip, &recording)).exists());
+    assert_eq!(std::fs::read_dir(&world.scratch).unwrap().count(), 0);
 }

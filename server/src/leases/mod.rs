@@ -1,15 +1,18 @@
 //! The jobs that this process has in its hands: takes them from the database, says all the while that they
-//! are still worked on, writes down how they ended, and tells whoever waits for that. What is done about
-//! each of them is the worker's.
+//! are still worked on, tells those to end that nobody wants any more, writes down how they ended, and tells
+//! whoever waits for that. What is done about each of them is the worker's.
 
 mod progress;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ledger::jobs::{JobEnd, JobState, Worker};
 use ledger::{Job, JobKey, JobKind, Ledger as _};
+use protocol::SessionId;
 use tokio::sync::Notify;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +27,8 @@ use crate::store::{Store, StoreError};
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often a job is said to be still worked on, and how far it has come; well within its lease.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// How long it is waited for what was cut off to end: less than whoever deletes a session waits.
+const CUT_OFF_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Leases(Arc<Inner>);
@@ -37,8 +42,8 @@ struct Inner {
     due: Notify,
     /// Told whenever a job has ended.
     ended: Notify,
-    /// Jobs that are begun, and have not ended.
-    held: Mutex<HashSet<JobKey>>,
+    /// Jobs that are begun, and have not ended, with what cuts each of them off.
+    held: Mutex<HashMap<JobKey, CancellationToken>>,
     stopping: CancellationToken,
 }
 
@@ -62,7 +67,7 @@ impl Leases {
     pub(crate) async fn claim(&self, kind: JobKind) -> Result<Option<(JobKey, Job)>, StoreError> {
         let claimed = self.0.store.claim(kind, self.0.me, clock::wall()).await?;
         if let Some((key, _)) = claimed {
-            self.held().insert(key);
+            self.held().insert(key, self.0.stopping.child_token());
         }
         Ok(claimed)
     }
@@ -83,8 +88,11 @@ impl Leases {
                 _ = renewals.tick() => {
                     let thousandths = progress.thousandths();
                     let renewed = self.0.store.renew(key, self.0.me, thousandths, clock::wall());
-                    if let Err(error) = renewed.await {
-                        tracing::warn!(job = %key, %error, "not renewed");
+                    match renewed.await {
+                        Ok(true) => {}
+                        // It is another worker's, or its session is gone.
+                        Ok(false) => self.stopping_of(key).cancel(),
+                        Err(error) => tracing::warn!(job = %key, %error, "not renewed"),
                     }
                 }
             }
@@ -111,9 +119,35 @@ impl Leases {
         }
     }
 
+    /// Cancelled when the server stops, or when the job is cut off.
+    pub(crate) fn stopping_of(&self, key: JobKey) -> CancellationToken {
+        let held = self.held().get(&key).cloned();
+        held.unwrap_or_else(|| self.0.stopping.child_token())
+    }
+
+    /// Cuts off what is being made beside the recording of a session, which nobody wants any more. False:
+    /// nothing is.
+    pub(crate) fn cut_off_beside(&self, id: SessionId) -> bool {
+        let is_meant = |key: &JobKey| key.session == id && key.work.is_beside();
+        let held = self.held();
+        let meant: Vec<_> = held.iter().filter(|(key, _)| is_meant(key)).collect();
+        for (_, stopping) in &meant {
+            stopping.cancel();
+        }
+        !meant.is_empty()
+    }
+
+    /// The same, and waits a while until it has ended.
+    pub(crate) async fn end_beside(&self, id: SessionId) {
+        let has_ended = || ready(Ok::<_, Infallible>((!self.cut_off_beside(id)).then_some(())));
+        if timeout(CUT_OFF_WITHIN, self.until(has_ended)).await.is_err() {
+            tracing::warn!(session = %id, "what was made of its recording does not end");
+        }
+    }
+
     /// Whether it is worked on here.
     pub(crate) fn has(&self, key: JobKey) -> bool {
-        self.held().contains(&key)
+        self.held().contains_key(&key)
     }
 
     /// The same, as the job itself says.
@@ -144,7 +178,7 @@ impl Leases {
 
     /// The server stops in good order: what is cut off now has not ended it.
     pub(crate) async fn hand_back(&self) -> Result<(), StoreError> {
-        let cut_off: Vec<JobKey> = self.held().drain().collect();
+        let cut_off: Vec<JobKey> = self.held().drain().map(|(key, _)| key).collect();
         for key in cut_off {
             self.0.store.end_job(key, self.0.me, JobEnd::HandedBack, clock::wall()).await?;
         }
@@ -160,7 +194,10 @@ impl Leases {
         Ok(())
     }
 
-    fn held(&self) -> MutexGuard<'_, HashSet<JobKey>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<JobKey, CancellationToken>> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

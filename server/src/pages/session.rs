@@ -2,13 +2,14 @@
 
 use app::pages::session::SessionPage;
 use app::views::{
-    ExportRow, Instant, LeftOutRow, LogEntry, RecordingView, SessionView, SupplementFileView,
-    SupplementView,
+    ExportRow, GivenUpView, Instant, LeftOutRow, LogEntry, RecordingView, SessionView,
+    SupplementFileView, SupplementView,
 };
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use ledger::{Beside, Format};
+use ledger::jobs::JobState;
+use ledger::{Beside, Format, Job, JobKey, Ledger as _, Work};
 use leptos::prelude::*;
 use protocol::{SessionStatus, UnixMillis};
 use timeline::origin;
@@ -67,7 +68,7 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
         recording,
         left_out: state.store.left_out(id).await?.into_iter().map(left_out_row).collect(),
         exports: export_rows(state, &session).await?,
-        supplement: state.store.supplement(id).await?.map(|late| supplement(&session, late)),
+        supplement: supplement(state, &session).await?,
         tracks: track_views(&session, &timeline.segments, &files, &joined, &frames),
         joined: if joined.len() > 1 { joined } else { Vec::new() },
         frames: frames.iter().map(frame_view).collect(),
@@ -78,7 +79,26 @@ async fn load(state: &AppState, id: &str) -> Result<SessionView, ApiError> {
     })
 }
 
-fn supplement(session: &Session, late: Supplement) -> SupplementView {
+async fn supplement(
+    state: &AppState,
+    session: &Session,
+) -> Result<Option<SupplementView>, ApiError> {
+    let Some(late) = state.store.supplement(session.id).await? else { return Ok(None) };
+    let job = state.store.job(JobKey::new(session.id, Work::Supplement)).await?;
+    Ok(Some(supplement_view(session, late, job.and_then(given_up))))
+}
+
+fn given_up(job: Job) -> Option<GivenUpView> {
+    let is_begun_by_more = !job.is_spent();
+    let why = job.error.unwrap_or_default();
+    (job.state == JobState::Stopped).then_some(GivenUpView { why, is_begun_by_more })
+}
+
+fn supplement_view(
+    session: &Session,
+    late: Supplement,
+    given_up: Option<GivenUpView>,
+) -> SupplementView {
     let items = session.late.len();
     let file = |file: SupplementFile| SupplementFileView {
         track: file.track,
@@ -92,6 +112,7 @@ fn supplement(session: &Session, late: Supplement) -> SupplementView {
     SupplementView {
         items,
         waiting_items: items.saturating_sub(late.items),
+        given_up,
         last_came: instant(late.last_at),
         files: late.files.into_iter().map(file).collect(),
         pictures: late.pictures,
@@ -136,6 +157,7 @@ async fn recording_view(
     let mix = state.recordings.mix_of(recording).await;
     let mix = mix.map_err(|error| ApiError::Internal(error.into()))?;
     Ok(RecordingView {
+        items: session.in_time().len(),
         is_mixed: mix.is_some(),
         mime: recording.mime.clone(),
         has_video: recording.mime.starts_with("video/"),

@@ -45,7 +45,7 @@ pub(crate) struct RecordingFiles {
     folder: PathBuf,
 }
 
-/// A file that ends early when the server stops.
+/// A file that ends early when the server stops, or nobody wants it any more.
 #[derive(Debug)]
 pub(crate) struct Stoppable {
     file: File,
@@ -138,7 +138,7 @@ impl RecordingFiles {
         Ok(self.objects.get_opts(&key.into(), options).await?.into_stream())
     }
 
-    /// A whole file, for a thread that may block. It ends early when the server stops: look at
+    /// A whole file, for a thread that may block. It ends early when that is cut off: look at
     /// `stopping` afterwards.
     pub(crate) async fn reader(
         &self,

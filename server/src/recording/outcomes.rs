@@ -51,6 +51,7 @@ impl Recordings {
     /// Waits a while for what was thrown away to be erased, and tells whether it is. It will be in any
     /// case.
     pub(crate) async fn erased(&self, id: SessionId) -> bool {
+        self.0.leases.cut_off_beside(id);
         self.0.leases.look();
         let erasing = async {
             // The rows go before the last traces in the database's log.

@@ -9,6 +9,7 @@ use media::{MediaError, Mixed, Refusal, WriteBehind};
 use protocol::SessionId;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::beside::{BesideError, NotMade, end_of};
 use super::files::{mix_key, writer_into};
@@ -50,11 +51,21 @@ impl Recordings {
     }
 
     /// Mixes the recording of a session, unless that is done.
-    pub(crate) async fn mix(&self, id: SessionId, progress: &Progress) -> JobEnd {
-        end_of(self.try_mix(id, progress).await)
+    pub(crate) async fn mix(
+        &self,
+        id: SessionId,
+        progress: &Progress,
+        stopping: &CancellationToken,
+    ) -> JobEnd {
+        end_of(self.try_mix(id, progress, stopping).await)
     }
 
-    async fn try_mix(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
+    async fn try_mix(
+        &self,
+        id: SessionId,
+        progress: &Progress,
+        stopping: &CancellationToken,
+    ) -> Result<(), BesideError> {
         let inner = &*self.0;
         let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
         if self.mix_of(&recording).await?.is_some() {
@@ -62,7 +73,7 @@ impl Recordings {
         }
         // A mix is about as large.
         inner.store.room().check(&inner.scratch, recording.bytes)?;
-        let (files, stopping) = (&inner.files, &inner.stopping);
+        let files = &inner.files;
         let file = NamedTempFile::new_in(&inner.scratch)?;
         let mixing = if Packing::of(&recording.mime) == Some(Packing::Mp4) {
             let input = files.seekable(&recording.key, stopping).await?;

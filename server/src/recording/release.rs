@@ -19,6 +19,8 @@ impl Recordings {
 
     /// Removes what a session that was thrown away has left.
     pub(crate) async fn erase(&self, id: SessionId) -> JobEnd {
+        // Until then a part of it is in the scratch folder, or on its way to the recording.
+        self.0.leases.end_beside(id).await;
         let _one_at_a_time = self.lock_of(id).lock_owned().await;
         drop(self.0.ahead.take(id));
         end_of(erase(&self.0.store, &self.0.files, id).await)

@@ -7,6 +7,7 @@ use ledger::jobs::JobEnd;
 use media::{Loudest, Peaks, PeaksError, Waveform, Waveforms};
 use protocol::SessionId;
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::beside::{BesideError, NotMade, end_of};
 use super::{Packing, Recordings};
@@ -65,17 +66,27 @@ impl Recordings {
     }
 
     /// Draws the recording of a session, unless that is done.
-    pub(crate) async fn draw(&self, id: SessionId, progress: &Progress) -> JobEnd {
-        end_of(self.try_draw(id, progress).await)
+    pub(crate) async fn draw(
+        &self,
+        id: SessionId,
+        progress: &Progress,
+        stopping: &CancellationToken,
+    ) -> JobEnd {
+        end_of(self.try_draw(id, progress, stopping).await)
     }
 
-    async fn try_draw(&self, id: SessionId, progress: &Progress) -> Result<(), BesideError> {
+    async fn try_draw(
+        &self,
+        id: SessionId,
+        progress: &Progress,
+        stopping: &CancellationToken,
+    ) -> Result<(), BesideError> {
         let inner = &*self.0;
         let Some(recording) = inner.store.session(id).await?.recording else { return Ok(()) };
         if self.kept_peaks(&recording).await?.is_some() {
             return Ok(());
         }
-        let drawn = self.decode(&recording, progress).await?;
+        let drawn = self.decode(&recording, progress, stopping).await?;
         let Some(_in_its_place) = self.place_beside(id, &recording).await? else { return Ok(()) };
         // First: once the peaks are there, nothing is drawn any more.
         if let Some(loudest) = loudest(&drawn) {
@@ -90,8 +101,9 @@ impl Recordings {
         &self,
         recording: &Recording,
         progress: &Progress,
+        stopping: &CancellationToken,
     ) -> Result<Vec<Waveform>, BesideError> {
-        let (files, stopping) = (&self.0.files, &self.0.stopping);
+        let files = &self.0.files;
         let drawing = match Packing::of(&recording.mime) {
             Some(Packing::Webm) => {
                 let reader = files.reader(&recording.key, recording.bytes, stopping).await?;

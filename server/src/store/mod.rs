@@ -10,6 +10,7 @@ mod erase;
 mod events;
 mod items;
 mod jobs;
+mod left_out;
 mod migrations;
 mod numbers;
 mod outside;
@@ -38,6 +39,7 @@ use room::PagesMax;
 pub use events::{EVENTS_PER_SESSION_MAX, LoggedEvent, NewEvent};
 pub use items::{Payload, StoredChunk, Unchecked, Unreadable};
 pub use jobs::{ListedJob, STATE_WORDS, state_word};
+pub use left_out::LeftOutRun;
 pub(crate) use outside::{NamedFile, Outside};
 pub(crate) use room::{Disk, Room, check_room, is_full, watch as watch_room};
 pub use rows::{Recording, Session};
@@ -45,8 +47,7 @@ pub use sessions::{Page, PageKey};
 pub use supplement::{LateRun, MadeSupplement, Supplement, SupplementFile};
 pub use timelines::{MARKS_PER_SESSION_MAX, PAUSES_PLACED_MAX};
 pub use tracks::{
-    ChunkRun, Frame, KeptFile, LeftOutRun, Made, StitchedRun, TrackFile, media_of, only_track,
-    track_stem,
+    ChunkRun, Frame, KeptFile, Made, StitchedRun, TrackFile, media_of, only_track, track_stem,
 };
 
 /// How long a statement waits for another writer before it fails.

@@ -70,8 +70,7 @@ impl Session {
 
     /// What was captured and never arrived, as far as the server can know.
     pub fn missing(&self) -> SeqSet {
-        let last = self.last_seq.max(self.have.last());
-        last.map(|last| self.have.missing_up_to(last)).unwrap_or_default()
+        self.have.missing(self.last_seq)
     }
 
     /// What a recording is made of.

@@ -11,8 +11,9 @@ use protocol::{
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::left_out::{LeftOutOf, LeftOutRun};
 use super::rows::{signed, unix_millis, unsigned};
-use super::{LeftOutRun, Store, StoreError, Tx, derived, events, items, timelines};
+use super::{Store, StoreError, Tx, derived, events, items, timelines};
 
 /// What has come late of a session, and what was made of it last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +121,7 @@ impl Store {
             pictures: unsigned(row.try_get("pictures")?),
             files: self.supplement_files(id).await?,
             left_out: row.try_get("left_out")?,
-            left_out_runs: self.left_out_of_supplement(id).await?,
+            left_out_runs: LeftOutOf::Supplement.runs(&self.reader, id).await?,
         }))
     }
 
@@ -133,17 +134,6 @@ impl Store {
         .fetch_all(&self.reader)
         .await?;
         rows.iter().map(SupplementFile::from_row).collect()
-    }
-
-    async fn left_out_of_supplement(&self, id: SessionId) -> Result<Vec<LeftOutRun>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT track, segment, packets, bytes, why FROM supplement_left_out \
-             WHERE session_id = ? ORDER BY track, segment",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(LeftOutRun::from_row).collect()
     }
 
     /// The recorder runs that late chunks are of, in the order of their tracks and numbers.
@@ -216,7 +206,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         replace_files(&mut tx, id, &made.files).await?;
-        replace_left_out(&mut tx, id, &made.left_out_runs).await?;
+        LeftOutOf::Supplement.replace(&mut tx, id, &made.left_out_runs).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -248,29 +238,6 @@ async fn replace_files(
     Ok(())
 }
 
-async fn replace_left_out(
-    tx: &mut Tx,
-    id: SessionId,
-    runs: &[LeftOutRun],
-) -> Result<(), StoreError> {
-    delete_of("supplement_left_out", tx, id).await?;
-    for LeftOutRun { track, segment, packets, bytes, why } in runs {
-        sqlx::query(
-            "INSERT INTO supplement_left_out (session_id, track, segment, packets, bytes, why) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(track.get())
-        .bind(segment.get())
-        .bind(signed(*packets))
-        .bind(signed(*bytes))
-        .bind(why)
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
-}
-
 async fn delete_of(table: &'static str, tx: &mut Tx, id: SessionId) -> Result<(), StoreError> {
     sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table} WHERE session_id = ?")))
         .bind(id.as_bytes().as_slice())
@@ -281,10 +248,9 @@ async fn delete_of(table: &'static str, tx: &mut Tx, id: SessionId) -> Result<()
 
 /// Of a session that has no recording any more, or of which nothing is late any more.
 pub(super) async fn delete(tx: &mut Tx, id: SessionId) -> Result<(), StoreError> {
-    for table in ["supplement_left_out", "supplement_files", "supplements"] {
-        delete_of(table, tx, id).await?;
-    }
-    Ok(())
+    LeftOutOf::Supplement.delete(tx, id).await?;
+    delete_of("supplement_files", tx, id).await?;
+    delete_of("supplements", tx, id).await
 }
 
 /// Notes that these items, which are new in this transaction, came late. What their markers tell of is

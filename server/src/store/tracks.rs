@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use timeline::{PauseCut, Segment};
 
+use super::left_out::{LeftOutOf, LeftOutRun};
 use super::rows::{signed, unsigned};
 use super::{ROWS_PER_STATEMENT, Recording, Store, StoreError, Tx};
 
@@ -20,18 +21,6 @@ pub struct Made {
     pub tracks: Vec<TrackFile>,
     pub frames: Vec<Frame>,
     pub left_out: Vec<LeftOutRun>,
-}
-
-/// What of a recorder run is in no file. Its chunks are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftOutRun {
-    pub track: TrackNo,
-    pub segment: SegmentNo,
-    /// As far as they could be counted.
-    pub packets: u64,
-    pub bytes: u64,
-    /// In words.
-    pub why: String,
 }
 
 /// A recorder run that was put into the files of its track.
@@ -97,18 +86,6 @@ impl Made {
     /// Its files, the recording's own included.
     pub(crate) fn files(&self) -> Vec<KeptFile> {
         kept_files(&self.recording, &self.tracks)
-    }
-}
-
-impl LeftOutRun {
-    pub(super) fn from_row(row: &SqliteRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            track: TrackNo::new(row.try_get("track")?),
-            segment: SegmentNo::new(row.try_get("segment")?),
-            packets: unsigned(row.try_get("packets")?),
-            bytes: unsigned(row.try_get("bytes")?),
-            why: row.try_get("why")?,
-        })
     }
 }
 
@@ -220,14 +197,7 @@ impl Store {
 
     /// What of the recorder runs is in no file, in the order of their tracks and numbers.
     pub async fn left_out(&self, id: SessionId) -> Result<Vec<LeftOutRun>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT track, segment, packets, bytes, why FROM left_out WHERE session_id = ? \
-             ORDER BY track, segment",
-        )
-        .bind(id.as_bytes().as_slice())
-        .fetch_all(&self.reader)
-        .await?;
-        rows.iter().map(LeftOutRun::from_row).collect()
+        LeftOutOf::Recording.runs(&self.reader, id).await
     }
 
     /// A picture, and the file that it is in.
@@ -351,20 +321,7 @@ pub(super) async fn note_runs(
 pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(), StoreError> {
     let Made { tracks, frames, left_out, .. } = made;
     delete(tx, id).await?;
-    for LeftOutRun { track, segment, packets, bytes, why } in left_out {
-        sqlx::query(
-            "INSERT INTO left_out (session_id, track, segment, packets, bytes, why) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(id.as_bytes().as_slice())
-        .bind(track.get())
-        .bind(segment.get())
-        .bind(signed(*packets))
-        .bind(signed(*bytes))
-        .bind(why)
-        .execute(&mut **tx)
-        .await?;
-    }
+    LeftOutOf::Recording.replace(tx, id, left_out).await?;
     for file in tracks {
         sqlx::query(
             "INSERT INTO track_files (session_id, track, part, key, mime, bytes, duration_ms, \
@@ -401,11 +358,10 @@ pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(
 
 /// Of a session that has no recording any more.
 pub(super) async fn delete(tx: &mut Tx, id: SessionId) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM track_files WHERE session_id = ?",
-        "DELETE FROM frames WHERE session_id = ?",
-        "DELETE FROM left_out WHERE session_id = ?",
-    ] {
+    LeftOutOf::Recording.delete(tx, id).await?;
+    for statement in
+        ["DELETE FROM track_files WHERE session_id = ?", "DELETE FROM frames WHERE session_id = ?"]
+    {
         sqlx::query(statement).bind(id.as_bytes().as_slice()).execute(&mut **tx).await?;
     }
     Ok(())

@@ -55,6 +55,8 @@ struct Try {
     job: Job,
     started: Instant,
     progress: Progress,
+    /// Cancelled when the server stops, or nobody wants any more what it makes.
+    stopping: CancellationToken,
 }
 
 /// What a job came to.
@@ -129,7 +131,8 @@ impl Worker {
 
     async fn do_job(&self, key: JobKey, job: Job, permit: OwnedSemaphorePermit) {
         let (started, progress) = (Instant::now(), Progress::default());
-        let one = Try { key, job, started, progress };
+        let stopping = self.0.leases.stopping_of(key);
+        let one = Try { key, job, started, progress, stopping };
         let ended = if one.job.is_poison() {
             Ended::Other(self.give_up(&one).await)
         } else {
@@ -140,6 +143,8 @@ impl Worker {
                 let end = end_of(&outcome);
                 (Some(outcome), end)
             }
+            // Whatever it came to.
+            Ended::Other(_) if self.is_cut_off(&one) => (None, JobEnd::Done),
             Ended::Other(end) => (None, end),
         };
         self.0.leases.end(key, end).await;
@@ -148,6 +153,11 @@ impl Worker {
             self.0.recordings.tell(key.session, &outcome);
         }
         self.0.leases.look();
+    }
+
+    /// Nobody wants any more what it makes. The server goes on.
+    fn is_cut_off(&self, one: &Try) -> bool {
+        one.stopping.is_cancelled() && !self.0.stopping.is_cancelled()
     }
 
     /// In a task of its own, which takes nobody with it.
@@ -184,15 +194,17 @@ impl Worker {
     async fn perform(&self, one: &Try) -> Ended {
         let Inner { recordings, exports, .. } = &*self.0;
         let JobKey { session, work } = one.key;
-        let progress = &one.progress;
+        let (progress, stopping) = (&one.progress, &one.stopping);
         match work {
             Work::Assemble => Ended::Recording(recordings.assemble(session, one.started).await),
             Work::Supplement => Ended::Other(recordings.supplement(session, one.started).await),
             Work::Release => Ended::Other(recordings.release(session).await),
             Work::Erase => Ended::Other(recordings.erase(session).await),
-            Work::Waveform => Ended::Other(recordings.draw(session, progress).await),
-            Work::Mix => Ended::Other(recordings.mix(session, progress).await),
-            Work::Export(format) => Ended::Other(exports.make(session, format, progress).await),
+            Work::Waveform => Ended::Other(recordings.draw(session, progress, stopping).await),
+            Work::Mix => Ended::Other(recordings.mix(session, progress, stopping).await),
+            Work::Export(format) => {
+                Ended::Other(exports.make(session, format, progress, stopping).await)
+            }
         }
     }
 
@@ -212,10 +224,7 @@ impl Worker {
 
 /// Whether recordings wait for it. The rest is work on what is there already.
 const fn holds_recordings_up(work: Work) -> bool {
-    match work {
-        Work::Assemble | Work::Supplement | Work::Release | Work::Erase => true,
-        Work::Waveform | Work::Mix | Work::Export(_) => false,
-    }
+    !work.is_beside()
 }
 
 fn end_of(outcome: &Outcome) -> JobEnd {

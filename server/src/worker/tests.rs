@@ -182,7 +182,8 @@ async fn what_decodes_and_ended_a_server_waits_until_nothing_else_is_done() {
     drop(beside_a_recording_in_the_making);
     let job = Job { tries: 2, ..job };
     let (started, progress) = (Instant::now(), Progress::default());
-    let ended = worker.do_apart(&Try { key, job, started, progress }).await;
+    let stopping = CancellationToken::new();
+    let ended = worker.do_apart(&Try { key, job, started, progress, stopping }).await;
     // What lies there is no recording.
     assert!(matches!(ended, Ended::Other(JobEnd::Failed(_))), "it was begun");
 }

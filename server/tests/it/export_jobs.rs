@@ -1,6 +1,7 @@
 //! Exports outlive the server: what one has begun, the next one makes.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ledger::limits::JOB_TRIES_MAX;
 use protocol::SessionId;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::{Api, Candidate, database, eventually};
-use crate::process::{Process, program_with_ffmpeg};
+use crate::process::{Process, ffmpegs_in, installed_ffmpeg, program_with_ffmpeg};
 use crate::told::completed;
 
 /// A second of it is converted, and then no more.
@@ -118,4 +119,32 @@ async fn an_export_that_ends_the_server_is_given_up_in_words_until_somebody_asks
     expect_made(&server, candidate.session).await;
     let page = server.get(&page).await.text().await.unwrap();
     assert!(!page.contains(reason), "{page}");
+}
+
+/// A second of a recording takes it most of a minute.
+#[tokio::test]
+async fn deleting_a_session_ends_the_ffmpeg_that_exports_it_and_leaves_nothing_of_it() {
+    const DELETED_WITHIN: Duration = Duration::from_secs(5);
+    let Some(ffmpeg) = installed_ffmpeg() else { return };
+    let slowly = format!("exec {} -readrate 0.02 \"$@\"", ffmpeg.display());
+    let folder = TempDir::new().unwrap();
+    let server = start(folder.path(), &slowly).await;
+    let candidate = completed(&server, 1).await;
+    assert_eq!(server.post(&mp3(candidate.session), Value::Null).await.0, 202);
+    let in_scratch = || std::fs::read_dir(folder.path().join("data/scratch")).unwrap().count();
+    let is_at_work = async || {
+        let works = !ffmpegs_in(folder.path()).is_empty() && in_scratch() == 1;
+        works.then_some(())
+    };
+    eventually("ffmpeg is at work", is_at_work).await;
+
+    let deleting = Instant::now();
+    let url = server.url(&format!("/api/sessions/{}", candidate.session));
+    assert_eq!(server.http.delete(url).send().await.unwrap().status(), 204);
+    assert_eq!(in_scratch(), 0);
+    let is_gone = async || ffmpegs_in(folder.path()).is_empty().then_some(());
+    eventually("ffmpeg is gone", is_gone).await;
+    assert!(deleting.elapsed() < DELETED_WITHIN, "{:?}", deleting.elapsed());
+    assert!(job(&server).await.is_none());
+    assert_eq!(server.lines_with("WARN") + server.lines_with("ERROR"), 0, "nothing went wrong");
 }

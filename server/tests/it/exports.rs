@@ -8,7 +8,7 @@ use protocol::{Item, Millis, Seq};
 use serde_json::Value;
 
 use crate::harness::{Candidate, TestServer, chunk, eventually, run, segment_start};
-use crate::process::peak_resident_bytes_of;
+use crate::process::{ffmpegs_in, installed_ffmpeg, peak_resident_bytes_of};
 
 async fn completed(server: &TestServer, number: u8, fixtures: &[&str]) -> Candidate {
     let candidate = Candidate::new(number);
@@ -217,11 +217,6 @@ fn pictures(side: u16, frames: &[Vec<u8>]) -> Vec<u8> {
 
 /// Looks at every ffmpeg that works in this folder, until `work` is done; the most memory of any.
 async fn most_memory<T>(folder: &Path, work: impl Future<Output = T>) -> (T, u64) {
-    let folder = folder.to_str().unwrap();
-    let is_here = |pid: i32| {
-        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        command.starts_with(b"ffmpeg") && String::from_utf8_lossy(&command).contains(folder)
-    };
     let mut most = 0;
     let mut work = std::pin::pin!(work);
     loop {
@@ -229,9 +224,7 @@ async fn most_memory<T>(folder: &Path, work: impl Future<Output = T>) -> (T, u64
             done = &mut work => return (done, most),
             () = tokio::time::sleep(Duration::from_millis(10)) => {}
         }
-        let processes = std::fs::read_dir("/proc").unwrap();
-        let pids = processes.filter_map(|one| one.unwrap().file_name().to_str()?.parse().ok());
-        let peaks = pids.filter(|pid| is_here(*pid)).filter_map(peak_resident_bytes_of);
+        let peaks = ffmpegs_in(folder).into_iter().filter_map(peak_resident_bytes_of);
         most = peaks.fold(most, u64::max);
     }
 }
@@ -241,7 +234,7 @@ async fn most_memory<T>(folder: &Path, work: impl Future<Output = T>) -> (T, u64
 async fn an_absurd_picture_is_refused_quickly_and_takes_no_memory() {
     const ABSURD: u16 = 15_000;
     const MEMORY_BYTES_MAX: u64 = 500 * 1024 * 1024;
-    if !is_ffmpeg_installed() {
+    if installed_ffmpeg().is_none() {
         return;
     }
     let server = TestServer::start().await;
@@ -267,8 +260,4 @@ async fn an_absurd_picture_is_refused_quickly_and_takes_no_memory() {
         let listed = listed(&server, &candidate, "mp4").await;
         assert_eq!(listed["state"], "failed", "{listed}");
     }
-}
-
-fn is_ffmpeg_installed() -> bool {
-    Command::new("ffmpeg").arg("-version").output().is_ok()
 }

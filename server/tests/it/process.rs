@@ -129,6 +129,26 @@ pub(crate) fn program_with_ffmpeg(folder: &Path, converts: &str) -> Command {
     command
 }
 
+/// Where the real one is.
+pub(crate) fn installed_ffmpeg() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join("ffmpeg")).find(|one| one.is_file())
+}
+
+/// Every ffmpeg that works in this folder.
+pub(crate) fn ffmpegs_in(folder: &Path) -> Vec<i32> {
+    let folder = folder.to_str().unwrap();
+    let is_here = |pid: &i32| {
+        let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command);
+        let program = command.split('\0').next().unwrap_or_default();
+        program.ends_with("ffmpeg") && command.contains(folder)
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let pids = processes.filter_map(|one| one.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(is_here).collect()
+}
+
 /// `None` of a process that is gone.
 pub(crate) fn peak_resident_bytes_of(pid: i32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -4,6 +4,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use ledger::limits::JOB_TRIES_MAX;
 use protocol::message::Opening;
 use protocol::{
     ClientMessage, Content, Item, Millis, Refusal, Seq, SeqSet, ServerMessage, SessionStatus,
@@ -116,6 +117,8 @@ async fn what_came_after_a_reviewer_had_finished_is_played_beside_the_recording(
 
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("Came later"), "the page hides it");
+    let items = |of: usize| format!("<dt>Items</dt><dd>{of}</dd>");
+    assert!(page.contains(&items(in_time.len())), "the recording is made of others: {page}");
     for untrue in ["never arrived", "Nothing is missing", "Every number"] {
         assert!(!page.contains(untrue), "{untrue}");
     }
@@ -239,6 +242,34 @@ async fn what_cannot_be_read_of_it_is_told_and_kept() {
     assert_eq!(payloads_left(server.folder.path(), candidate.session).await, 1);
     let page = server.get(&format!("/sessions/{}", candidate.session)).await.text().await.unwrap();
     assert!(page.contains("Nothing of it can be played"), "the page hides it");
+}
+
+#[tokio::test]
+async fn one_that_was_given_up_says_so_and_begins_again_when_more_comes() {
+    const GIVE_UP: &str = "UPDATE jobs SET state = 'stopped', begins_at = NULL, \
+        error = 'it cannot be read', tries = ? WHERE kind = 'supplement'";
+    let server = TestServer::start().await;
+    let (candidate, folder) = (Candidate::new(1), server.folder.path());
+    let whole = run(0, 0, "beep1");
+    finished(&server, &candidate, &whole[..5]).await;
+    delivered(&server, &candidate, &whole[5..8]).await;
+    let page = async || {
+        let page = server.get(&format!("/sessions/{}", candidate.session)).await;
+        page.text().await.unwrap()
+    };
+    for (tries, says) in [
+        (JOB_TRIES_MAX, "(it cannot be read). It begins again only by “Try again”"),
+        (0, "(it cannot be read). It begins again when more comes, or by “Try again”"),
+    ] {
+        let mut database = database(folder).await;
+        let given_up = sqlx::query(GIVE_UP).bind(tries).execute(&mut database).await.unwrap();
+        assert_eq!(given_up.rows_affected(), 1);
+        let page = page().await;
+        assert!(page.contains(says), "{page}");
+    }
+    delivered(&server, &candidate, &whole[8..]).await;
+    assert!(!page().await.contains("given up"), "it waits for its time");
+    assert_eq!(supplement(&server, folder, &candidate).await["items"], whole.len() - 5);
 }
 
 #[tokio::test]

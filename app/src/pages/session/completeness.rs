@@ -112,13 +112,13 @@ fn left_out(row: &LeftOutRow) -> String {
 }
 
 #[component]
-pub(super) fn Proof(items: u64, recording: RecordingView) -> impl IntoView {
+pub(super) fn Proof(recording: RecordingView) -> impl IntoView {
     let silent = recording.is_silent == Some(true);
     view! {
         <section>
             <h2>"Receipt"</h2>
             <dl class="facts">
-                <div><dt>"Items"</dt><dd>{format::grouped(items)}</dd></div>
+                <div><dt>"Items"</dt><dd>{format::grouped(recording.items)}</dd></div>
                 <div><dt>"Duration"</dt><dd>{format::duration(recording.duration)}</dd></div>
                 <div>
                     <dt>"File size"</dt>
@@ -200,6 +200,7 @@ mod tests {
         let late = SupplementView {
             items: 12,
             waiting_items: 0,
+            given_up: None,
             last_came: instant(12),
             files: Vec::new(),
             pictures: 0,

@@ -5,13 +5,14 @@ use protocol::{SessionId, TrackKind};
 
 use super::completeness::LeftOut;
 use crate::moment::Moment;
-use crate::views::{SupplementFileView, SupplementView};
+use crate::views::{GivenUpView, SupplementFileView, SupplementView};
 use crate::{format, paths};
 
 #[component]
 pub(super) fn Supplement(id: SessionId, supplement: SupplementView) -> impl IntoView {
-    let SupplementView { items, waiting_items, last_came, files, pictures, left_out, .. } =
-        supplement;
+    let SupplementView {
+        items, waiting_items, given_up, last_came, files, pictures, left_out, ..
+    } = supplement;
     let nothing_plays = files.is_empty() && waiting_items < items;
     let files = files.into_iter().map(|file| view! { <File id file/> }).collect_view();
     view! {
@@ -24,16 +25,30 @@ pub(super) fn Supplement(id: SessionId, supplement: SupplementView) -> impl Into
             </p>
             <ul class="tracks" role="list">{files}</ul>
             {nothing_plays.then(|| view! { <p>"Nothing of it can be played."</p> })}
-            {(waiting_items > 0).then(|| view! { <p>{waiting(waiting_items)}</p> })}
+            {(waiting_items > 0).then(|| view! { <Waiting items=waiting_items given_up/> })}
             {(pictures > 0).then(|| view! { <p>{of_pictures(pictures)}</p> })}
             {(!left_out.is_empty()).then(|| view! { <LeftOut rows=left_out/> })}
         </section>
     }
 }
 
-fn waiting(items: u64) -> String {
+/// What of it is in no file yet, and when it will be.
+#[component]
+fn Waiting(items: u64, given_up: Option<GivenUpView>) -> impl IntoView {
     let items = format::count(items, "item is", "items are");
-    format!("{items} yet to be put into a file: that is done once nothing more comes for a while.")
+    let Some(GivenUpView { why, is_begun_by_more }) = given_up else {
+        let soon = "that is done once nothing more comes for a while.";
+        return view! { <p>{format!("{items} yet to be put into a file: {soon}")}</p> }.into_any();
+    };
+    let when = if is_begun_by_more { "when more comes, or by" } else { "only by" };
+    view! {
+        <p class="lost">
+            {format!("{items} in no file yet: making it was given up ({why}). It begins again {when} “Try again” on the page ")}
+            <a href=paths::JOBS>"Work"</a>
+            "."
+        </p>
+    }
+    .into_any()
 }
 
 fn of_pictures(pictures: u64) -> String {
@@ -109,6 +124,7 @@ mod tests {
         SupplementView {
             items: 40,
             waiting_items: 0,
+            given_up: None,
             last_came: instant(12),
             files: vec![a_file(0)],
             pictures: 0,
@@ -167,5 +183,27 @@ mod tests {
         let page = page(SupplementView { files: vec![unnamed, hostile], ..a_supplement() });
         assert!(text(&page).contains("Track 1, later, part 2"), "{page}");
         assert!(page.contains("<video") && !page.contains("<img"), "{page}");
+    }
+
+    #[test]
+    fn what_was_given_up_says_why_and_how_it_begins_again() {
+        for (is_begun_by_more, says) in [
+            (
+                true,
+                "(no header). It begins again when more comes, or by “Try again” on the page Work",
+            ),
+            (false, "(no header). It begins again only by “Try again” on the page Work"),
+        ] {
+            let given_up = Some(GivenUpView { why: "no header".to_owned(), is_begun_by_more });
+            let page = page(SupplementView { waiting_items: 2, given_up, ..a_supplement() });
+            assert!(page.contains(&format!("href=\"{}\"", paths::JOBS)), "{page}");
+            let shown = text(&page);
+            assert!(
+                shown.contains("2 items are in no file yet: making it was given up"),
+                "{shown}"
+            );
+            assert!(shown.contains(says), "{shown}");
+            assert!(!shown.contains("that is done once"), "{shown}");
+        }
     }
 }

@@ -182,6 +182,7 @@ mod tests {
 
     fn recording() -> RecordingView {
         RecordingView {
+            items: 53,
             mime: "audio/webm".to_owned(),
             has_video: false,
             bytes: 1,
