@@ -17,15 +17,13 @@ const TRACE_WITHOUT_FILM = { mode: 'retain-on-failure', screenshots: false, snap
  */
 const RETRIES = Number(process.env.RETRIES ?? 0);
 
-/** Tests wait for sound and pictures, which come in real time. Two cores carry so many recorders. */
-const SIDE_BY_SIDE = Number(process.env.WORKERS ?? 3);
-
 export default defineConfig({
   testDir: 'tests',
   outputDir: 'output/results',
   forbidOnly: CI,
   fullyParallel: true,
-  workers: SIDE_BY_SIDE,
+  // One at a time, for the same reason.
+  workers: 1,
   timeout: 90_000,
   globalTimeout: GLOBAL_TIMEOUT_MS,
   expect: { timeout: 10_000 },
@@ -43,7 +41,6 @@ export default defineConfig({
       testIgnore: ['**/*.unit.spec.ts', '**/tests/faults/**'],
       retries: RETRIES,
     },
-    // What measures a loss does so with the machine to itself.
-    { name: 'faults', testDir: 'tests/faults', workers: 1 },
+    { name: 'faults', testDir: 'tests/faults' },
   ],
 });

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the browser tests against target/release/holdfast: all of them, or what the arguments tell Playwright.
+# Runs the browser tests against target/release/holdfast; arguments go to Playwright.
 set -euo pipefail
 source "$(dirname "$0")/env.sh"
 
@@ -9,9 +9,4 @@ CHROMIUM=$(find_chromium)
 FIREFOX=$(find_firefox)
 export CHROMIUM FIREFOX
 cd end2end
-if [[ $# -eq 0 ]]; then
-  node_modules/.bin/playwright test --project=unit --project=browser
-  # What measures a loss has the machine to itself.
-  set -- --project=faults
-fi
 exec node_modules/.bin/playwright test "$@"
