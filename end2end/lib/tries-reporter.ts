@@ -29,24 +29,22 @@ interface FailedTry {
 }
 
 export default class TriesReporter implements Reporter {
-  /** Of the tries that run. */
-  private readonly before = new Map<TestResult, HoldUps | undefined>();
+  private before: HoldUps | undefined;
   private readonly failedTries: FailedTry[] = [];
 
   printsToStdio(): boolean {
     return false;
   }
 
-  onTestBegin(_test: TestCase, result: TestResult): void {
-    this.before.set(result, readHoldUps());
+  onTestBegin(): void {
+    this.before = readHoldUps();
   }
 
   onTestEnd(test: TestCase, result: TestResult): void {
     if (result.status !== 'skipped' && result.status !== test.expectedStatus) {
-      const heldUp = describeHoldUps(this.before.get(result), readHoldUps(), result.duration);
+      const heldUp = describeHoldUps(this.before, readHoldUps(), result.duration);
       this.failedTries.push({ test, result, heldUp });
     }
-    this.before.delete(result);
   }
 
   async onEnd({ status }: FullResult): Promise<{ status: FullResult['status'] }> {
