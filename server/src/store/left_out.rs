@@ -52,14 +52,12 @@ impl LeftOutOf {
         rows.iter().map(LeftOutRun::from_row).collect()
     }
 
-    /// Puts these in the place of those before.
-    pub(super) async fn replace(
+    pub(super) async fn insert(
         self,
         tx: &mut Tx,
         id: SessionId,
         runs: &[LeftOutRun],
     ) -> Result<(), StoreError> {
-        self.delete(tx, id).await?;
         let statement = format!(
             "INSERT INTO {} (session_id, track, segment, packets, bytes, why) \
              VALUES (?, ?, ?, ?, ?, ?)",

@@ -206,7 +206,8 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         replace_files(&mut tx, id, &made.files).await?;
-        LeftOutOf::Supplement.replace(&mut tx, id, &made.left_out_runs).await?;
+        LeftOutOf::Supplement.delete(&mut tx, id).await?;
+        LeftOutOf::Supplement.insert(&mut tx, id, &made.left_out_runs).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -321,7 +321,7 @@ pub(super) async fn note_runs(
 pub(super) async fn replace(tx: &mut Tx, id: SessionId, made: &Made) -> Result<(), StoreError> {
     let Made { tracks, frames, left_out, .. } = made;
     delete(tx, id).await?;
-    LeftOutOf::Recording.replace(tx, id, left_out).await?;
+    LeftOutOf::Recording.insert(tx, id, left_out).await?;
     for file in tracks {
         sqlx::query(
             "INSERT INTO track_files (session_id, track, part, key, mime, bytes, duration_ms, \
